@@ -124,6 +124,8 @@ def message_inputs() -> dict[str, bytes]:
         "busy": start + command(Command.RUN, 255) + operate((3, 0, 0, 1)) + model + start,
         "episode": ask(Message.EPISODE, weights) + ask(Message.EPISODE, weights),
         "policy": external + ask(Message.POLICY, policy) + start + command(Command.RUN, 3),
+        "triage": model + start + command(Command.TRIAGE) + ask(Message.ANSWERS, b"\0\1")
+        + command(Command.TRIAGE, 99) + ask(Message.ANSWERS, b"\1\1") + bytes([SETTLE, FAULT]),
         "restart": model + start + command(Command.RUN, 255) + bytes([RESTART]) + start,
         "settle": model + start + command(Command.RUN, 255) + bytes([SETTLE]) + run,
         "other": b"".join(bytes([AT_ONCE, OTHER_BODY | n, n, *range(n)]) for n in range(10)),

@@ -92,9 +92,9 @@ static void add_body(struct text *text, struct input *input, uint8_t type)
         add(text, take8(input) % DEVICES_AND_TWO, 2);
         break;
     case MESSAGE_COMMAND:
-        add(text, take8(input) % 12u, 2);
+        add(text, take8(input) % 13u, 2);
         add(text, 0, 2);
-        add(text, any32(input) & 0xFFu, 4);
+        add(text, any32(input) & 0xFF00FFu, 4);
         break;
     case MESSAGE_EPISODE:
         for (int i = 0; i < 5; i++)
@@ -109,6 +109,10 @@ static void add_body(struct text *text, struct input *input, uint8_t type)
         add(text, any32(input), 4);
         add(text, take8(input) & 3u, 2);
         break;
+    case MESSAGE_ANSWERS:
+        add(text, take8(input) & 7u, 4);
+        add(text, take8(input) & 7u, 2);
+        break;
     default:
         text->length += take_bytes(input, text->bytes + text->length, take8(input));
         break;
@@ -119,7 +123,7 @@ static void ask(struct host *host, struct input *input, uint16_t request)
 {
     struct text text = {.length = 0};
     const uint8_t choice = take8(input);
-    const uint8_t type = (uint8_t)(1u + (choice & 0x7Fu) % 11u);
+    const uint8_t type = (uint8_t)(1u + (choice & 0x7Fu) % 12u);
     add(&text, type, 1);
     add(&text, 0, 1);
     add(&text, request, 2);

@@ -147,10 +147,37 @@ static void take_records(struct host *host, const uint8_t *body, size_t length)
 {
     const uint32_t first = get(body, 4);
     check(length > RECORDS_bytes && (length - RECORDS_bytes) % 4 == 0, "records are words");
-    check(host->running, "records belong to a command");
+    check(host->running && !host->triage, "records belong to a command that streams them");
     check(!host->numbered || first == host->number, "records are numbered without a gap");
     host->numbered = true;
     host->number = first + (uint32_t)(length - RECORDS_bytes) / 4;
+}
+
+static void take_doubtful(struct host *host, const uint8_t *body, size_t length)
+{
+    check(host->running && host->triage, "doubtful points belong to a triage");
+    check(length != 0 && length % DOUBTFUL_bytes == 0, "a message has whole points");
+    for (size_t at = 0; at < length; at += DOUBTFUL_bytes) {
+        const uint32_t point = get(body + at + DOUBTFUL_POINT_at, 4);
+        check(point >= host->next_point, "points are in order");
+        host->next_point = point + 1;
+    }
+}
+
+static bool among(uint64_t requests, uint16_t request)
+{
+    return request < 64 && (requests >> request & 1) != 0;
+}
+
+// The request was executed: a command that takes time has begun
+static void begin(struct host *host, uint16_t request)
+{
+    host->running |= among(host->long_requests, request);
+    if (!among(host->triage_requests, request))
+        return;
+    host->triage = true;
+    host->numbered = false; // a triage takes words out of the stream
+    host->next_point = 0;
 }
 
 static void take_message(struct host *host, const uint8_t *message, size_t length)
@@ -165,13 +192,14 @@ static void take_message(struct host *host, const uint8_t *message, size_t lengt
     } else if (type == MESSAGE_FINISHED) {
         check(host->running, "FINISHED ends a command");
         check(body == FINISHED_bytes, "FINISHED has its length");
-        host->running = false;
+        host->running = host->triage = false;
+    } else if (type == MESSAGE_DOUBTFUL) {
+        take_doubtful(host, message + MESSAGE_bytes, body);
     } else {
         check(type == MESSAGE_RESPONSE, "the board answers, streams and finishes");
         check(status == STATUS_OK || body == 0, "a refusal has no body");
-        const uint16_t request = (uint16_t)get(message + MESSAGE_REQUEST_at, 2);
-        if (status == STATUS_OK && request < 64 && (host->long_requests >> request & 1) != 0)
-            host->running = true;
+        if (status == STATUS_OK)
+            begin(host, (uint16_t)get(message + MESSAGE_REQUEST_at, 2));
     }
 }
 
@@ -218,9 +246,13 @@ void host_open(struct host *host, uint16_t session)
 void host_message(struct host *host, const uint8_t *message, size_t length)
 {
     host->acknowledged = host->expected;
-    if (length >= MESSAGE_bytes + COMMAND_bytes && message[MESSAGE_TYPE_at] == MESSAGE_COMMAND &&
-        get(message + MESSAGE_bytes, 2) <= COMMAND_PREDICT)
-        host->long_requests |= 1ull << (get(message + MESSAGE_REQUEST_at, 2) & 63);
+    if (length >= MESSAGE_bytes + COMMAND_bytes && message[MESSAGE_TYPE_at] == MESSAGE_COMMAND) {
+        const uint32_t command = get(message + MESSAGE_bytes, 2);
+        const uint64_t request = 1ull << (get(message + MESSAGE_REQUEST_at, 2) & 63);
+        host->long_requests |=
+            command <= COMMAND_PREDICT || command == COMMAND_TRIAGE ? request : 0;
+        host->triage_requests |= command == COMMAND_TRIAGE ? request : 0;
+    }
     send(host, KIND_DATA, host->sequence++, message, length);
 }
 

@@ -44,6 +44,9 @@ struct host {
     bool running;          // a command that takes time was accepted and has not finished
     bool numbered;         // words of the record stream were received, up to `number`
     uint32_t number;
+    bool triage;         // the command that runs is TRIAGE, …
+    uint32_t next_point; // … whose doubtful points were received below this one
+    uint64_t triage_requests;
     uint64_t long_requests; // bit n: request n is such a command
 };
 

@@ -12,6 +12,7 @@
 #define SAMPLE_WORDS 512u
 #define COUNTERS 9u
 #define WAY_WORDS 16u
+#define MAX_POINTS OHMCARLO__ID__MAX_POINTS__VALUE_reset
 #define OPERATIONS (OPERATION_READ + 1)
 
 enum activity { IDLE, STARTING, STEPPING, EXTERNAL, FLUSHING, PREDICTING, OPERATING };
@@ -65,6 +66,8 @@ struct way {
 };
 
 static struct controller controller;
+static uint64_t sums[MAX_POINTS][2];
+static uint32_t given; // sums that a test chose; those of other points come from the hash
 static struct way way[WAY_WORDS];
 static uint16_t codes[ROWS][DEVICES];
 static uint32_t pulses[OPERATIONS][ROWS][DEVICES];
@@ -94,6 +97,7 @@ void controller_reset(void)
 {
     controller = (struct controller){.activity = IDLE};
     memset(pulses, 0, sizeof pulses);
+    given = 0;
     for (uint32_t row = 0; row < ROWS; row++)
         for (uint32_t device = 0; device < DEVICES; device++)
             codes[row][device] = HRS_CODE;
@@ -245,6 +249,13 @@ static void flush(void)
     controller.remaining--;
 }
 
+static uint32_t word_of_sums(uint32_t point, uint32_t word)
+{
+    if (point < given)
+        return (uint32_t)(sums[point][word / 2] >> 32 * (word & 1));
+    return (word & 1) != 0 ? 0 : hash(controller.remaining + word);
+}
+
 static void predict(void)
 {
     if (controller.remaining == 0) {
@@ -252,8 +263,9 @@ static void predict(void)
         return;
     }
     append((uint32_t)LINK_RECORD_PREDICTION << LINK_RECORD_KIND_SHIFT);
+    const uint32_t point = SET_TO(MODEL__POINTS) - controller.remaining;
     for (uint32_t word = 0; word < 4; word++)
-        append((word & 1) != 0 ? 0 : hash(controller.remaining + word));
+        append(word_of_sums(point, word));
     controller.remaining--;
 }
 
@@ -449,6 +461,31 @@ bool controller_answers(uint32_t at, uint32_t *value)
     }
 }
 
+// -- the window state_counters -------------------------------------------------------------------
+// The counter of a word of the window and the place of that half; 0: the word is elsewhere
+static uint64_t *counter_of(uint32_t at, uint32_t *shift)
+{
+    const uint32_t word = (at - OHMCARLO__STATE_COUNTERS_addr) / 4;
+    *shift = 32 * (word & 1);
+    return word < 2 * COUNTERS ? &controller.count[word / 2] : 0;
+}
+
+void controller_shows(uint32_t at, uint32_t *word)
+{
+    uint32_t shift = 0;
+    const uint64_t *const counter = counter_of(at, &shift);
+    if (counter != 0)
+        *word = (uint32_t)(*counter >> shift);
+}
+
+void controller_takes(uint32_t at, uint32_t word)
+{
+    uint32_t shift = 0;
+    uint64_t *const counter = counter_of(at, &shift);
+    if (counter != 0)
+        *counter = (*counter & ~((uint64_t)UINT32_MAX << shift)) | (uint64_t)word << shift;
+}
+
 // -- the library's interface ---------------------------------------------------------------------
 uint32_t native_pulses(uint32_t operation, uint32_t row, uint32_t device)
 {
@@ -474,6 +511,12 @@ void native_alarm(void)
 void native_break(uint32_t operation)
 {
     controller.break_at = operation;
+}
+
+void native_sums(const uint64_t *chosen, uint32_t points)
+{
+    given = points < MAX_POINTS ? points : MAX_POINTS;
+    memcpy(sums, chosen, given * sizeof sums[0]);
 }
 
 void native_slow(uint32_t clocks)

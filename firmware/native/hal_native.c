@@ -196,8 +196,11 @@ static uint32_t read_map(const struct map *map, uint32_t at)
         return value;
     }
     const struct native_window *const window = window_at(map, at, &word);
-    if (window != 0 && window->readable)
+    if (window != 0 && window->readable) {
+        if (map == &bus.core)
+            controller_shows(at, word);
         return *word;
+    }
     unsafe("a read of what cannot be read");
     return 0;
 }
@@ -294,6 +297,8 @@ static void write_map(struct map *map, uint32_t at, uint32_t value)
     }
     if (map == &bus.core && controller_busy())
         unsafe("a window written while the controller is busy");
+    if (map == &bus.core)
+        controller_takes(at, value);
     if (map == &bus.board && value > 0xFF)
         unsafe("more than a byte in the ring of bytes");
     if (map == &bus.board)

@@ -27,5 +27,7 @@ bool controller_hangs(void); // the present operation or step is never answered
 uint32_t controller_state(void);
 bool controller_answers(uint32_t at, uint32_t *value); // registers that the controller drives
 void controller_command(uint32_t strobes);
+void controller_shows(uint32_t at, uint32_t *word); // words of windows that it keeps
+void controller_takes(uint32_t at, uint32_t word);
 
 #endif // MODEL_H

@@ -45,9 +45,11 @@ void native_break(uint32_t operation); // that operation from now on stops the s
 void native_delay(uint32_t clocks);    // of a record word between controller and ring
 void native_advance(uint64_t clocks,
                     uint32_t counts); // the clock; the watchdog counts them (1: yes)
-void native_slow(uint32_t clocks);    // more clocks of a single operation and of a step
-void native_vary(uint32_t varying);   // SETs of an entropy device end in different codes (1: yes)
-void native_freeze(uint32_t frozen);  // the array of a chain does not answer (1: yes)
+// Sum and sum of squares that a prediction finds for each point, from now on
+void native_sums(const uint64_t *chosen, uint32_t points);
+void native_slow(uint32_t clocks);   // more clocks of a single operation and of a step
+void native_vary(uint32_t varying);  // SETs of an entropy device end in different codes (1: yes)
+void native_freeze(uint32_t frozen); // the array of a chain does not answer (1: yes)
 void native_mismatch(uint32_t controller, uint32_t board); // wrong map hashes (1: yes)
 void native_mutant(uint32_t number); // a planted bug (src/mutant.h), until the next call; 0: none
 

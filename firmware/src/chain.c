@@ -5,6 +5,7 @@
 #include "link.h"
 #include "mutant.h"
 #include "records.h"
+#include "triage.h"
 
 // Words of a record may still be under way to the ring when the controller is idle. The command has
 // ended after so many polls without a new word.
@@ -78,7 +79,7 @@ static bool judge_fits(void)
 // Whether a long command can start now
 static enum status check_long(uint16_t command)
 {
-    const bool predicts = command == COMMAND_PREDICT;
+    const bool predicts = command == COMMAND_PREDICT || command == COMMAND_TRIAGE;
     if (!model_fits() || !judge_fits() || (predicts && MODEL(POINTS) == 0))
         return STATUS_OUT_OF_RANGE;
     const uint32_t state = core_state();
@@ -136,6 +137,10 @@ static enum status long_command(uint16_t command, uint32_t argument)
     case COMMAND_FLUSH:
         begin(CORE_COMMAND(FLUSH));
         break;
+    case COMMAND_TRIAGE:
+        triage_begin(argument);
+        begin(CORE_COMMAND(PREDICT));
+        break;
     default:
         begin(CORE_COMMAND(PREDICT));
         break;
@@ -171,6 +176,7 @@ enum status chain_command(const struct request *request, struct answer *answer)
     case COMMAND_RUN:
     case COMMAND_FLUSH:
     case COMMAND_PREDICT:
+    case COMMAND_TRIAGE:
         return long_command(command, argument);
     case COMMAND_HALT:
         return command_if(true, STATUS_OK, CORE_COMMAND(HALT));
@@ -193,7 +199,8 @@ enum status chain_command(const struct request *request, struct answer *answer)
 // The controller is idle, and no record word arrived for some polls
 static bool ended(void)
 {
-    if ((core_state() & CORE_STATE(BUSY)) != 0 || records_waiting())
+    const bool more = triage_active() ? triage_waiting() : records_waiting();
+    if ((core_state() & CORE_STATE(BUSY)) != 0 || more)
         chain.empty = 0;
     else if (chain.empty < EMPTY_POLLS)
         chain.empty++;
@@ -231,6 +238,7 @@ void chain_poll(void)
 {
     if (chain.running && ended() && link_room() > 0) {
         chain.running = false;
+        triage_end();
         report();
     }
 }

@@ -10,6 +10,7 @@
 #include "handler.h"
 #include "mutant.h"
 #include "raw.h"
+#include "triage.h"
 
 // -- identification ------------------------------------------------------------------------------
 static bool maps_match(void)
@@ -78,6 +79,7 @@ static handler *handler_of(uint8_t type)
         [MESSAGE_COMMAND] = chain_command,
         [MESSAGE_EPISODE] = episodes_request,
         [MESSAGE_POLICY] = episodes_policy,
+        [MESSAGE_ANSWERS] = triage_answers,
     };
     return type < sizeof HANDLERS / sizeof HANDLERS[0] ? HANDLERS[type] : 0;
 }

@@ -9,18 +9,21 @@
 #include "link.h"
 #include "mutant.h"
 #include "records.h"
+#include "triage.h"
 
 void firmware_start(void)
 {
     link_reset();
     chain_reset();
     episodes_reset();
+    triage_reset();
 }
 
 static void open_session(void)
 {
     uint8_t identification[IDENTIFICATION_bytes];
     episodes_reset();
+    triage_reset();
     if (!chain_quiet())
         return;
     commands_identify(identification);
@@ -49,7 +52,10 @@ void firmware_poll(void)
     if (link_opening()) {
         open_session();
     } else {
-        records_poll();
+        if (triage_active())
+            triage_poll();
+        else
+            records_poll();
         chain_poll();
         episodes_poll();
     }

@@ -42,9 +42,32 @@ bool records_waiting(void)
     return received() != taken();
 }
 
+bool records_hold(uint32_t words)
+{
+    return received() - taken() >= words;
+}
+
 void records_drop(void)
 {
     board_write(OHMCARLO_BOARD__RECORDS__TAKEN_addr, received());
+}
+
+bool records_take(uint32_t *words, uint32_t count)
+{
+    const uint32_t first = taken();
+    if (!records_hold(count))
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        words[i] = records_word(first + i);
+    board_write(OHMCARLO_BOARD__RECORDS__TAKEN_addr, first + count);
+    return true;
+}
+
+bool records_have_room(void)
+{
+    const uint32_t reserved = RESERVED - MUTANT(RECORDS_LEAVE_ONE_PLACE, 0u, 1u) +
+                              MUTANT(RECORDS_LEAVE_THREE_PLACES, 0u, 1u);
+    return link_room() > reserved;
 }
 
 static void send_words(uint32_t first, uint32_t words)
@@ -66,9 +89,7 @@ void records_poll(void)
 {
     const uint32_t first = taken();
     const uint32_t words = received() - first;
-    const uint32_t reserved = RESERVED - MUTANT(RECORDS_LEAVE_ONE_PLACE, 0u, 1u) +
-                              MUTANT(RECORDS_LEAVE_THREE_PLACES, 0u, 1u);
-    if (words == 0 || link_room() <= reserved)
+    if (words == 0 || !records_have_room())
         return;
     if (words >= FULL_WORDS)
         send_words(first, FULL_WORDS);

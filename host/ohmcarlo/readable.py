@@ -14,10 +14,10 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def first_few(numbers: Sequence[int]) -> str:
-    """``0, 1, 2``; ends in an ellipsis after the first ``SHOWN`` numbers."""
-    more = ", …" if len(numbers) > SHOWN else ""
-    return ", ".join(str(n) for n in numbers[:SHOWN]) + more
+def first_few(items: Sequence[Any]) -> str:
+    """``0, 1, 2``; ends in an ellipsis after the first ``SHOWN`` items."""
+    more = ", …" if len(items) > SHOWN else ""
+    return ", ".join(str(item) for item in items[:SHOWN]) + more
 
 
 def si(value: float, unit: str) -> str:

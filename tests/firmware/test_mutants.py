@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import test_firmware_edges as edges
 import test_firmware_link as link
+import test_firmware_triage as triage
 
 from link_client import Client
 from native_board import mutants, opened
@@ -53,6 +54,8 @@ KILLERS: dict[str, Callable[[Client], None]] = {
     "FEWER_GROUPS": edges.test_largest_models,
     "MODEL_OF_A_STARTED_CHAIN": edges.test_model_of_a_started_chain,
     "FAULT_IS_OK": edges.test_a_fault_in_mid_operation,
+    "MARGIN_MUST_EXCEED": triage.test_doubts_at_their_thresholds,
+    "VARIANCE_IGNORED": triage.test_doubts_at_their_thresholds,
     "NO_KICK_BY_POLLS": edges.test_the_watchdog_is_kicked,
     "NO_KICK_BY_OPERATIONS": edges.test_the_watchdog_is_kicked,
 }

@@ -9,6 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ohmcarlo.spec.link import Operation
 from ohmcarlo_hdl.config import REFERENCE, CoreConfig
@@ -159,6 +162,11 @@ class NativeBoard:
     def vary(self) -> None:
         """SETs of an entropy device end in different codes from now on, as on a real array."""
         self._library.native_vary(1)
+
+    def predict_as(self, sums: Any) -> None:
+        """Sum and sum of squares of each point in predictions from now on: integers (n, 2)."""
+        words = np.ascontiguousarray(sums, np.uint64)
+        self._library.native_sums(words.ctypes.data_as(ctypes.c_void_p), len(words))
 
     def freeze(self, frozen: bool = True) -> None:
         """Let the array answer no step of a chain, from now on."""

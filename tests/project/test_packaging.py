@@ -35,6 +35,7 @@ LAYERS = [
     {"tasks"},
     {"runs"},
     {"runs.supervised", "runs.policy"},
+    {"runs.regression", "runs.multiclass"},
     {"runs.kinds"},
     {"runs.train", "runs.report"},
     {"selftest", "fpga", "sklearn"},

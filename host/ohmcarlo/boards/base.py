@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..array.base import Ledger
-from ..errors import OhmcarloError
-from ..golden import EpisodeLikelihood, Registers
+from ..errors import OhmcarloError, UsageError
+from ..golden import EpisodeLikelihood, Registers, Thresholds, Triage
 from ..spec import Geometry, Points
 
 RUNNING, EXHAUSTED, ENTROPY_ALARM = "running", "exhausted", "entropy-alarm"
@@ -57,6 +57,12 @@ class Block:
     status: str
 
 
+def require_reloadable(judged: bool) -> None:
+    """Raise UsageError for a chain whose log-likelihoods come from a judge."""
+    if judged:
+        raise UsageError("a chain with a judge has no data to reload: call configure()")
+
+
 class Board(Protocol):
     """A controller with an array behind it."""
 
@@ -96,6 +102,18 @@ class Board(Protocol):
         """
         ...
 
+    def reload(self, registers: Registers, points: Points) -> None:
+        """Load another model and other data for a new chain in the same array.
+
+        The devices keep their state. Wear, the ledger and ``clock_cycles`` go on, and rows that
+        were taken out of service stay out of service. The samples of the chain before are given
+        up: predict from them first. Counters of the coin begin again. ``start`` begins the chain.
+
+        Raises UsageError for another geometry, data that do not fit, or a chain with a judge,
+        before anything is sent; OhmcarloError if too few rows are left.
+        """
+        ...
+
     def start(self) -> None:
         """Entropy start-up test and the first sample of every chain."""
         ...
@@ -115,6 +133,11 @@ class Board(Protocol):
     def predict(self, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Prediction mode: mean and variance of sigmoid(z) over the samples held in the array,
         weighted with their multiplicities; float64 (n,) each."""
+        ...
+
+    def triage(self, points: Points, thresholds: Thresholds) -> Triage:
+        """Prediction mode in which the board answers each point itself, and sends the sums of its
+        doubtful points only."""
         ...
 
     def entropy(self) -> dict[str, Any]:

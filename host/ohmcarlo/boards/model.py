@@ -15,9 +15,9 @@ from ..errors import UsageError
 from ..golden import ENTROPY_ALARM as ALARM_STATUS
 from ..golden import EXHAUSTED as EXHAUSTED_STATUS
 from ..golden import RUNNING as RUNNING_STATUS
-from ..golden import Controller, EpisodeLikelihood, Registers
+from ..golden import Controller, EpisodeLikelihood, Registers, Thresholds, Triage
 from ..spec import SYMBOL_BITS, Points
-from .base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block
+from .base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block, require_reloadable
 
 STATUS = {
     RUNNING_STATUS: RUNNING,
@@ -68,6 +68,13 @@ class ModelBoard:
         self._controller = Controller(registers, self.array, points, judge)
         self.geometry = registers.geometry
 
+    def reload(self, registers: Registers, points: Points) -> None:
+        before = self.controller
+        require_reloadable(before.external is not None)
+        registers.require_array_of(before.registers)
+        rest = registers.without_rows(before.bad_rows())
+        self._controller = Controller(rest, self.array, points)
+
     def start(self) -> None:
         self.controller.start()
 
@@ -101,6 +108,9 @@ class ModelBoard:
 
     def predict(self, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return self.controller.predict(points)
+
+    def triage(self, points: Points, thresholds: Thresholds) -> Triage:
+        return self.controller.triage(points, thresholds)
 
     def entropy(self) -> dict[str, Any]:
         counters = self.controller.entropy()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,20 @@ from ..array.emulated import EmulatedArray
 from ..array.read_noise import ARRAY, CODES
 from ..diagnostics import min_entropy_mcv
 from ..errors import OhmcarloError, UsageError
-from ..golden import EntropyAlarm, EpisodeLikelihood, Registers, check_order
-from ..golden.machine import STEPS
-from ..spec import PROB_FRAC, SYMBOL_BITS, Points
-from ..spec.link import Command, FaultCause, Reason
-from .base import Block
+from ..golden import (
+    EntropyAlarm,
+    EpisodeLikelihood,
+    Registers,
+    Thresholds,
+    Triage,
+    check_order,
+    joined,
+    moments,
+)
+from ..golden.machine import STEPS, build_state
+from ..spec import SYMBOL_BITS, Points
+from ..spec.link import PREDICTION_WORDS, Command, FaultCause, Reason
+from .base import Block, require_reloadable
 from .integrity import check_fields, check_log_posteriors, check_window
 from .link.messages import Finished, Link
 from .link.remote import RemoteController
@@ -34,6 +43,7 @@ from .memory.identity import (
     require_room,
 )
 from .memory.image import (
+    LASTING,
     TABLES,
     Image,
     Words,
@@ -58,8 +68,10 @@ from .records.decode import Records
 from .records.stream import ChainStream
 from .records.tally import Tally
 
+Result = TypeVar("Result")
 MAX_STEPS = (1 << 32) - 1  # of one command
-MULTIPLICITY, LOGLIK, PRIOR = 5, 6, 7  # words of a region in the window state_regions
+CURRENT_ROW, MULTIPLICITY, LOGLIK, PRIOR = 4, 5, 6, 7
+"""Words of a region in the window ``state_regions``."""
 
 
 class SerialBoard:
@@ -117,8 +129,12 @@ class SerialBoard:
         self._steps = 0
         self._fields: dict[str, int] = {}
         """Fields that were written, for the comparison with the board."""
-        self._tables: dict[str, Words] = {}
-        """Tables that were loaded, for the same comparison."""
+        self._lasting: dict[str, Words] = {}
+        """Windows of ``LASTING`` that were loaded; the tables for the same comparison."""
+        self._begun = False
+        """Whether the chain was started, or the state of a chain was loaded."""
+        self._waiting = 0
+        """Regions without a first sample."""
         self.board_clocks = self.identification["clocks"]
         """Clocks of the whole board since power-up, at the end of the last long command. They
         include the work of the processor."""
@@ -159,35 +175,63 @@ class SerialBoard:
     def configure(
         self, registers: Registers, points: Points, judge: EpisodeLikelihood | None = None
     ) -> None:
+        self._require(registers, points)
+        judged = judge is not None
+        image = controller_image(registers, points, self.array, self.layout.geometry, judged)
+        self._fields, self._lasting = {}, {}
+        self.remote.command(Command.RESET_STATE)  # the model of a started chain is fixed
+        self._load(image)
+        self.remote.judge(judge)
+        self._load_array()
+        self._new_chain(registers, points, judged)
+        self.geometry = registers.geometry
+
+    def reload(self, registers: Registers, points: Points) -> None:
+        require_reloadable(self._stream.judged)
+        registers.require_array_of(self.registers)
+        self._require(registers, points)
+        rest = registers.without_rows(self.retired_rows())
+        image = controller_image(rest, points, self.array, self.layout.geometry)
+        before = self.ledger.state_dict()
+        size = sizes(self.layout)["state_counters"]
+        counters = self.remote.unload("state_counters", size)
+        self.remote.command(Command.RESET_STATE)  # the model of a started chain is fixed
+        self._load(image, but=self._lasting)
+        self.remote.command(Command.RESET_STATE)  # reads the rows out of service
+        self.remote.load("state_counters", counters)  # the array has lived on
+        self._new_chain(rest, points, judged=False)
+        self._stream.tally.goes_on(before, *self._counted())
+
+    def _require(self, registers: Registers, points: Points) -> None:
+        """Raise UsageError unless registers and points fit the board and each other."""
         require_fit(registers, points, self.layout, self.place)
         if len(points) and points.features != registers.features:
             raise UsageError(
                 f"the points have {points.features} inputs, the registers are set for "
                 f"{registers.features}"
             )
-        judged = judge is not None
-        image = controller_image(registers, points, self.array, self.layout.geometry, judged)
-        self._fields = {}
-        self.remote.command(Command.RESET_STATE)  # the model of a started chain is fixed
-        self._load(image)
-        self.remote.judge(judge)
-        self._load_array()
+
+    def _new_chain(self, registers: Registers, points: Points, judged: bool) -> None:
         self._points = points
         self._order = np.arange(len(points), dtype=np.int32)
         self._steps = 0
+        self._begun, self._waiting = False, registers.geometry.regions
         self._configured = ChainStream(registers, self.array, judged, self._check)
-        self.geometry = registers.geometry
 
     def _write(self, fields: Mapping[str, int]) -> None:
         self._fields |= fields
         self.remote.write(fields)
 
-    def _load(self, image: Image) -> None:
+    def _load(self, image: Image, but: Mapping[str, Words] | None = None) -> None:
+        """Load fields and windows, except the windows that hold the words of ``but`` already."""
+        there = but or {}
         self._write(image.fields)
         for window, words in image.windows.items():
+            if window in there and np.array_equal(there[window], words):
+                continue
             self.remote.load(window, words)
-            if window in TABLES:
-                self._tables[window] = words
+            if window in LASTING:
+                self._lasting[window] = words
 
     def _load_array(self) -> None:
         """Load the state of the twin into the emulator; a die is not loaded."""
@@ -215,6 +259,7 @@ class SerialBoard:
 
     def start(self) -> None:
         self.link.take_records()  # of an interrupted run
+        self._begun = True
         ended = self._execute(Command.START)
         if ended.alarm:
             raise EntropyAlarm(
@@ -226,7 +271,13 @@ class SerialBoard:
                 f"a region has no working rows left: {len(self.retired_rows())} row groups are "
                 "out of service"
             )
-        self._read_current()
+        self._stream.tally.note_evaluated(self._waiting * len(self._points))
+        regions = self._read_current()
+        if self._waiting == len(regions):
+            wear = self.remote.unload("state_wear", self.layout.rows)
+            first_rows = regions[:, CURRENT_ROW] & 0xFFFF
+            self._stream.tally.note_start(wear, first_rows.tolist())
+        self._waiting = 0
 
     def _execute(self, command: Command, argument: int = 0) -> Finished:
         """Execute a long command; raises OhmcarloError after a fault."""
@@ -241,10 +292,12 @@ class SerialBoard:
             )
         return ended
 
-    def _read_current(self) -> None:
+    def _read_current(self) -> NDArray[np.int64]:
+        """Note the current samples; returns the words of state_regions."""
         regions = self._regions().astype(np.int64)
         self._stream.log_posterior[:] = regions[:, LOGLIK] + regions[:, PRIOR]
         self._stream.multiplicity[:] = regions[:, MULTIPLICITY]
+        return regions
 
     def _regions(self) -> NDArray[np.int32]:
         """The words of state_regions for the regions in use, signed."""
@@ -286,25 +339,57 @@ class SerialBoard:
     # -- prediction ----------------------------------------------------------------------------
 
     def predict(self, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        sums = self._in_parts(points, self._predict_part)
+        return moments(np.concatenate(sums), self._evaluated(points))
+
+    def _evaluated(self, points: Points) -> int:
+        """Number of samples; their accesses of the array are counted."""
+        held = self._held()
+        self._stream.tally.note_evaluated(len(points) * len(held))
+        return int(held.sum())
+
+    def _check_inputs(self, points: Points) -> None:
         if points.features != self.registers.features:
             raise UsageError(
                 f"the points have {points.features} inputs, the registers are set for "
                 f"{self.registers.features}"
             )
-        room, sums = self.layout.max_points, []
+
+    def _in_parts(self, points: Points, work: Callable[[int], Result]) -> list[Result]:
+        """Results of ``work(count)`` on points in parts that fit the data memory. Parts replace the
+        points of the chain meanwhile."""
+        self._check_inputs(points)
+        if points is self._points:
+            return [work(len(points))]
+        room, results = self.layout.max_points, []
         try:
             for first in range(0, len(points), room):
                 part = slice(first, first + room)
                 self._load_points(
                     Points(points.inputs[part], points.labels[part], points.offsets[part])
                 )
-                self._execute(Command.PREDICT)
-                sums.append(Records(self.link.take_records()).predictions())
+                results.append(work(len(points.labels[part])))
         finally:
             self._load_points(self._points)
-        total = self._held() << PROB_FRAC
-        mean, square = (np.concatenate(sums) / total).T
-        return mean, np.maximum(square - mean**2, 0.0)
+        return results
+
+    def _predict_part(self, points: int) -> NDArray[np.int64]:
+        self._execute(Command.PREDICT)
+        return Records(self.link.take_records()).predictions()
+
+    def triage(self, points: Points, thresholds: Thresholds) -> Triage:
+        parts = self._in_parts(points, lambda count: self._triage_part(count, thresholds))
+        self._evaluated(points)
+        return joined(parts)
+
+    def _triage_part(self, points: int, thresholds: Thresholds) -> Triage:
+        self._execute(Command.TRIAGE, thresholds.argument)
+        self.link.skip_records(points * (1 + PREDICTION_WORDS))
+        answers, samples = self.remote.answers(points)
+        sent = self.link.take_doubtful()
+        doubtful = np.zeros(points, np.bool_)
+        doubtful[sent["point"]] = True
+        return Triage(answers, doubtful, samples, sent["sums"].astype(np.int64))
 
     def _load_points(self, points: Points) -> None:
         require_room(points, self.layout, self.place)
@@ -312,10 +397,11 @@ class SerialBoard:
         self._write(image.fields)
         self.remote.load("points", image.windows["points"])
 
-    def _held(self) -> int:
-        """Multiplicities of all samples in the array, summed."""
+    def _held(self) -> NDArray[np.int64]:
+        """Multiplicities of all samples in the array, the current ones last."""
         held = self.remote.unload("state_held", self.layout.rows)[self._first_rows()]
-        return int(held.sum(dtype=np.int64)) + int(self._regions()[:, MULTIPLICITY].sum())
+        current = self._regions()[:, MULTIPLICITY]
+        return np.concatenate([held[held > 0], current]).astype(np.int64)
 
     def _first_rows(self) -> list[int]:
         geometry = self.registers.geometry
@@ -333,6 +419,9 @@ class SerialBoard:
         }
 
     def retired_rows(self) -> list[int]:
+        if not self._begun:  # a board reads the map of bad rows at the start
+            bad = build_state(self.registers).bad
+            return [row for row, out in zip(self._first_rows(), bad, strict=True) if out]
         groups = self.remote.unload("state_groups", self.layout.rows)
         return [row for row in self._first_rows() if groups[row] & 1]
 
@@ -341,9 +430,12 @@ class SerialBoard:
         """Counted by the board where it has a counter, otherwise estimated (``tally``)."""
         if self._configured is None:
             return self.array.ledger
-        counts = self.remote.read_counters([f"counters.{n}" for n in Tally.COUNTED])
-        wear = self.remote.unload("state_wear", self.layout.rows)
-        return self._stream.tally.ledger(counts, wear)
+        return self._stream.tally.ledger(*self._counted())
+
+    def _counted(self) -> tuple[dict[str, int], Words]:
+        """What the board counts for the ledger."""
+        counters = self.remote.read_counters([f"counters.{n}" for n in Tally.COUNTED])
+        return counters, self.remote.unload("state_wear", self.layout.rows)
 
     # -- checkpoints ---------------------------------------------------------------------------
 
@@ -367,6 +459,7 @@ class SerialBoard:
             ledger=self.ledger,
         )
         self._stream.held.put(state)
+        self._stream.tally.put(state)
         return state
 
     def _check_settings(self) -> None:
@@ -374,12 +467,16 @@ class SerialBoard:
         if not self._check:
             return
         check_fields(self._fields, self.remote.read(list(self._fields)))
-        for name, words in self._tables.items():
-            check_window(name, words, self.remote.unload(name, len(words)))
+        for name in TABLES:
+            if (words := self._lasting.get(name)) is not None:
+                check_window(name, words, self.remote.unload(name, len(words)))
 
     def counters(self) -> dict[str, NDArray[Any]]:
         name = "state_counters"
-        return {BOARD_COUNTERS: counters_of(self.remote.unload(name, sizes(self.layout)[name]))}
+        words = self.remote.unload(name, sizes(self.layout)[name])
+        found: dict[str, NDArray[Any]] = {BOARD_COUNTERS: counters_of(words)}
+        self._stream.tally.put(found)
+        return found
 
     def load_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
         if self.layout.phy:
@@ -388,6 +485,7 @@ class SerialBoard:
                 "devices that were programmed since; start a new run"
             )
         check_board_state(state, self.registers, len(self._points), self.layout)
+        self._stream.tally.check(state)
         words = windows_of(state, self.registers, self.layout)
         pulse = first_pulse_of(state)
         self._write(
@@ -402,7 +500,8 @@ class SerialBoard:
         self._order = state["controller.order"].astype(np.int32)
         self._steps = int(state["controller.scalars"][STEPS])
         self._stream.held.take(state)
-        self._stream.tally.goes_on(counted_elsewhere=BOARD_COUNTERS not in state)
+        self._stream.tally.take(state, *self._counted())
+        self._begun, self._waiting = True, int((state["controller.group"] < 0).sum())
         self._read_current()
 
     # -- bring-up ------------------------------------------------------------------------------

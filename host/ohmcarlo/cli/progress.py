@@ -37,11 +37,11 @@ class RunProgress:
         self._progress = self._console.err.status(text)
         self._progress.start()
 
-    def begin(self, steps: int, total: int) -> None:
+    def begin(self, steps: int, total: int, what: str = "sampling") -> None:
         if not sys.stderr.isatty():
             return
         self._progress = progress = Progress(
-            TextColumn("sampling"),
+            TextColumn(what),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("steps · {task.fields[acceptance]:.0%} accepted ·"),

@@ -13,10 +13,10 @@ from .console import Console
 from .streams import write_data
 
 if TYPE_CHECKING:
-    from ..runs.kind import Predictions, RunKind
+    from ..runs.kind import Predictions, ShownKind
 
 
-def show_result(console: Console, kind: RunKind[Any, Any], values: Mapping[str, Any]) -> None:
+def show_result(console: Console, kind: ShownKind, values: Mapping[str, Any]) -> None:
     """The table of a run, and its warnings."""
     console.table(f"{values['task']} · {kind.title(values)}", kind.rows(values))
     for warning in kind.warnings(values):

@@ -102,6 +102,24 @@ def train(
             rich_help_panel="Model",
         ),
     ] = None,
+    regression: Annotated[
+        bool | None,
+        typer.Option(
+            "--regression/--no-regression",
+            help="The label of a CSV file is a number to predict, or a class (default: a number "
+            "where more than 20 distinct values occur, some of them not whole numbers).",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    multi_class: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="More than two classes: stick-breaking (the default; exact for a model of all "
+            "classes) or one-vs-rest (separate models, probabilities normalised).",
+            rich_help_panel="Model",
+        ),
+    ] = None,
     hidden: Annotated[
         int | None,
         typer.Option(
@@ -118,9 +136,11 @@ def train(
         ),
     ] = None,
     sigma_p: Annotated[
-        float | None,
+        list[str] | None,
         typer.Option(
-            help="Standard deviation of the weight prior, per standardised feature (default 1).",
+            metavar="S|NAME=S",
+            help="Standard deviation of the weight prior, per standardised feature (default 1). "
+            "NAME=S sets that of one feature or of the bias; repeat the option for others.",
             rich_help_panel="Model",
         ),
     ] = None,
@@ -186,6 +206,8 @@ def train(
     - `ohmcarlo train my-data.csv`: your own data; the label is the column named label, class,
       target or y, otherwise the last one
 
+    - `ohmcarlo train digits --out runs/digits`: ten classes, sampled as nine binary problems
+
     - `ohmcarlo train breast-cancer --array measured:sweep.csv`: on recorded real devices
 
     Half of the data are held out for the test. `--out` keeps what `predict`, `report` and
@@ -198,6 +220,7 @@ def train(
     from .console import Console
     from .progress import RunProgress
     from .show_runs import show_result
+    from .sigma_p import read_sigma_p
 
     chosen: dict[str, Any] = {
         "backend": backend,
@@ -216,14 +239,15 @@ def train(
         "features": features,
         "hidden": hidden,
         "gamma": gamma,
-        "sigma_p": sigma_p,
+        "sigma_p": read_sigma_p(sigma_p),
         "tau": tau,
         "early_reject": early_reject,
         "trim": trim,
         "dot_products": dot_products,
         "repeats": repeats,
+        "multi_class": multi_class,
     }
-    completed = complete(labelled_task(task), chosen, paper)
+    completed = complete(labelled_task(task, regression), chosen, paper)
     console = Console(json)
     for note in completed.notes:
         console.say(note)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,13 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import OhmcarloError, UsageError
 from ..posterior_error import PosteriorError
 from ..spec import Points
-from .csvfile import MAX_MAGNITUDE
 from .laplace import Fit, laplace_of_points
+from .prior import BIAS, USUAL, Prior, Widths
 from .scaling import Scaling
+from .standard import moments, names_of, shortened, standardised, table_of
 from .whitening import Whitening
 
-FORMAT = 2  # version of to_dict
-ALIKE = 1e-12  # a column with a smaller relative spread is constant up to rounding
+FORMAT = 3  # version of to_dict
+ONE_WIDTH = 2  # the version before, which has one prior width for all weights
 SCORE_DIGITS = 9  # chi² scores that agree to so many digits are a tie
 
 
@@ -43,6 +43,10 @@ class Encoder:
         By how much the integers move the posterior of the training half.
     coordinates : Scaling or Whitening
         From standardised features to inputs, and from sampled weights to those of the features.
+    sigma_p : float
+        Standard deviation of the prior that ``coordinates`` hold; NaN if it was not stored.
+    factors : float64 (k + 1,)
+        Of the standardised features and the bias before ``coordinates``: see ``prior``.
     """
 
     data_names: tuple[str, ...]
@@ -51,6 +55,8 @@ class Encoder:
     scale: NDArray[np.float64]
     error: PosteriorError
     coordinates: Scaling | Whitening
+    sigma_p: float
+    factors: NDArray[np.float64]
 
     @classmethod
     def fit(
@@ -61,7 +67,7 @@ class Encoder:
         feature_names: Sequence[str] | None = None,
         features: int | None = None,
         whiten: bool = False,
-        sigma_p: float = 1.0,
+        sigma_p: Widths = USUAL,
         scaled: bool = True,
         pool: ArrayLike | None = None,
     ) -> Encoder:
@@ -81,8 +87,10 @@ class Encoder:
             any is negative. Columns that are constant in the training half are never kept, so the
             result may have fewer features.
         whiten : bool
-        sigma_p : float
-            Standard deviation of the weight prior, per standardised feature.
+        sigma_p : float, sequence or mapping
+            Standard deviation of the weight prior, per standardised feature: one for all weights;
+            one for each of the d columns (and the bias, else 1); or by name (``bias``, and ``*``
+            for all others, else 1).
         scaled : bool
             Columns have scales of their own. Otherwise all scales are 1, and extreme inputs are
             clipped. A network needs that, because quadratic points cannot hold the prior of a
@@ -94,28 +102,30 @@ class Encoder:
 
         Raises UsageError for data that cannot be used.
         """
-        x = _table(x)
+        x = table_of(x)
         labels = _classes(y, len(x))
-        names = _names(feature_names, x.shape[1])
+        names = names_of(feature_names, x.shape[1])
         if features is not None and not 1 <= features <= x.shape[1]:
             raise UsageError(
                 f"features = {features}: the data have {x.shape[1]}; keep 1 to {x.shape[1]}"
             )
-        table = x if pool is None else _joined(x, _table(pool))
-        mean, scale = _moments(table)
+        table = x if pool is None else _joined(x, table_of(pool))
+        mean, scale = moments(table)
         varying = np.flatnonzero(scale > 0)
         if not len(varying):
             raise UsageError("no feature differs between the training points: nothing to learn")
         columns = _select(table, labels, varying, features)
         mean, scale = mean[columns], scale[columns]
-        every = _standardised(table[:, columns], mean, scale)
-        standard = every[: len(x)]
+        every = standardised(table[:, columns], mean, scale)
+        prior = Prior.of(sigma_p, names, columns)
+        scores = every * prior.factors
+        standard = scores[: len(x)]
         coordinates: Scaling | Whitening
         if whiten:
-            coordinates, error = Whitening.fit(standard, labels, sigma_p, every)
+            coordinates, error = Whitening.fit(standard, labels, prior.sigma_p, scores)
         else:
-            coordinates, error = Scaling.fit(standard, labels, sigma_p, scaled, every)
-        found = cls(names, columns, mean, scale, error, coordinates)
+            coordinates, error = Scaling.fit(standard, labels, prior.sigma_p, scaled, scores)
+        found = cls(names, columns, mean, scale, error, coordinates, *prior)
         remedy = found._remedy(every, scaled)
         return found if error.trusted else replace(found, error=replace(error, remedy=remedy))
 
@@ -150,12 +160,19 @@ class Encoder:
         """
         return self.coordinates.sigma
 
+    def widths(self) -> dict[str, float] | float:
+        """Standard deviations of the prior by weight; one number if they are equal."""
+        found = self.sigma_p * self.factors
+        if (found == found[0]).all():
+            return float(found[0])
+        return dict(zip([*self.feature_names, BIAS], found.tolist(), strict=True))
+
     def encode(self, x: ArrayLike, y: ArrayLike | None = None) -> Points:
         """Points of x (n, d), columns as in the data that were fitted; labels zero without y.
 
         Raises UsageError if the columns differ or a value is not finite.
         """
-        standard = self._standard(_table(x))
+        standard = self._standard(table_of(x))
         labels = None if y is None else _classes(y, len(standard), both=False).astype(np.uint8)
         coordinates = self.coordinates
         return Points.of(coordinates.inputs(standard), labels, coordinates.offsets(standard))
@@ -167,7 +184,7 @@ class Encoder:
         the prior that the registers do not hold follows as quadratic points.
         """
         points = self.encode(x, y)
-        balanced = self.coordinates.training_inputs(self._standard(_table(x)), points.labels)
+        balanced = self.coordinates.training_inputs(self._standard(table_of(x)), points.labels)
         learnt = Points(balanced, points.labels, points.offsets)
         return learnt.joined(self.coordinates.prior_points())
 
@@ -178,7 +195,7 @@ class Encoder:
 
     def saturates(self, x: ArrayLike) -> NDArray[np.bool_]:
         """Points of x (n, d) with an input beyond the range of 8 bits, which is cut off there."""
-        return self.coordinates.saturates(self._standard(_table(x)))
+        return self.coordinates.saturates(self._standard(table_of(x)))
 
     def weights_to_original(self, v: ArrayLike) -> NDArray[np.float64]:
         """Weights per standardised feature, bias last, from sampled weights.
@@ -188,7 +205,7 @@ class Encoder:
         sampled = np.asarray(v, np.float64)
         if sampled.shape[-1] != self.inputs:
             raise UsageError(f"{sampled.shape[-1]} weights per sample, expected {self.inputs}")
-        return self.coordinates.weights(sampled)
+        return self.coordinates.weights(sampled) * self.factors
 
     def to_dict(self) -> dict[str, Any]:
         """Values for JSON, from which ``from_dict`` restores the same bits."""
@@ -201,12 +218,17 @@ class Encoder:
             "error": self.error.to_dict(),
             "whitened": self.whitening is not None,
             "coordinates": self.coordinates.to_dict(),
+            "sigma_p": self.sigma_p,
+            "factors": self.factors.tolist(),
         }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Encoder:
         """Restore an encoder. Raises OhmcarloError if ``values`` are not from ``to_dict``."""
         try:
+            if values["format"] == ONE_WIDTH:
+                one = np.ones(len(values["columns"]) + 1)
+                values = {**values, "format": FORMAT, "sigma_p": np.nan, "factors": one.tolist()}
             if values["format"] != FORMAT:
                 raise ValueError(f"format {values['format']!r}, this version reads {FORMAT}")
             kind = Whitening if values["whitened"] else Scaling
@@ -217,6 +239,8 @@ class Encoder:
                 scale=np.array(values["scale"], np.float64),
                 error=PosteriorError.from_dict(values["error"]),
                 coordinates=kind.from_dict(values["coordinates"]),
+                sigma_p=float(values["sigma_p"]),
+                factors=np.array(values["factors"], np.float64),
             )
             found._validate()
         except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -233,6 +257,8 @@ class Encoder:
             raise ValueError(f"columns {self.columns.tolist()} of {d}")
         if not (np.isfinite(self.mean).all() and (self.scale > 0).all()):
             raise ValueError("means must be finite and scales positive")
+        if self.factors.shape != (k + 1,) or not (self.factors > 0).all():
+            raise ValueError(f"factors of the prior must be {k + 1} positive numbers")
         if len(self.coordinates.prior_inputs) != k + 1:
             raise ValueError(f"{len(self.coordinates.prior_inputs)} weights, not {k + 1}")
 
@@ -248,13 +274,13 @@ class Encoder:
         )
 
     def _standard(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``_standardised`` of the selected columns of x (n, d)."""
+        """``standardised`` of the selected columns of x (n, d), times the factors."""
         if x.shape[1] != len(self.data_names):
             raise UsageError(
                 f"the data have {x.shape[1]} columns, the encoder was fitted on "
-                f"{len(self.data_names)}: {_shortened(self.data_names)}"
+                f"{len(self.data_names)}: {shortened(self.data_names)}"
             )
-        return _standardised(x[:, self.columns], self.mean, self.scale)
+        return standardised(x[:, self.columns], self.mean, self.scale) * self.factors
 
 
 def hardest_first(terms: ArrayLike) -> NDArray[np.int32]:
@@ -263,23 +289,6 @@ def hardest_first(terms: ArrayLike) -> NDArray[np.int32]:
     ``terms`` (n,) are log-likelihoods of the points, in any unit; returns a permutation (n,).
     """
     return np.argsort(np.asarray(terms), kind="stable").astype(np.int32)
-
-
-def _table(x: ArrayLike) -> NDArray[np.float64]:
-    try:
-        table = np.ascontiguousarray(x, np.float64)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"the features are not a table of numbers: {error}") from error
-    if table.ndim != 2:
-        raise UsageError(f"the features have {table.ndim} dimensions: give a table (n, d)")
-    bad = ~(np.abs(table) <= MAX_MAGNITUDE)
-    if bad.any():
-        row, column = np.argwhere(bad)[0]
-        raise UsageError(
-            f"row {row}, column {column} is {table[row, column]:g}: "
-            "give finite numbers of reasonable size"
-        )
-    return table
 
 
 def _joined(x: NDArray[np.float64], pool: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -297,43 +306,6 @@ def _classes(y: ArrayLike, n: int, both: bool = True) -> NDArray[np.int64]:
     if both and len(np.unique(labels)) < 2:
         raise UsageError("all training points are of one class: two are needed to learn")
     return labels.astype(np.int64)
-
-
-def _names(names: Sequence[str] | None, d: int) -> tuple[str, ...]:
-    if names is None:
-        return tuple(f"x{i}" for i in range(d))
-    if len(names) != d:
-        raise UsageError(f"{len(names)} feature names for {d} columns")
-    return tuple(str(name) for name in names)
-
-
-def _moments(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation (1/n) of every column; the latter is 0 where it is constant.
-
-    ``math.fsum`` rounds once, at the end, so that the order of summation does not matter.
-    """
-    n = len(x)
-    mean, scale = np.empty(x.shape[1]), np.empty(x.shape[1])
-    for j, column in enumerate(x.T):
-        mean[j] = math.fsum(column) / n
-        deviation = column - mean[j]
-        largest = float(np.abs(deviation).max())
-        if largest <= ALIKE * float(np.abs(column).max()):
-            scale[j] = 0.0
-            continue
-        # relative to the largest, squares neither overflow nor vanish
-        scale[j] = largest * math.sqrt(math.fsum((deviation / largest) ** 2) / n)
-    return mean, scale
-
-
-def _standardised(
-    x: NDArray[np.float64], mean: NDArray[np.float64], scale: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Standard scores, the bias 1 at the end: (n, k + 1).
-
-    Every operation is correctly rounded by IEEE 754, so that all machines agree.
-    """
-    return np.hstack([(x - mean) / scale, np.ones((len(x), 1))])
 
 
 def _select(
@@ -355,7 +327,3 @@ def _select(
     rounded = [float(f"{score:.{SCORE_DIGITS - 1}e}") for score in scores]
     best = np.argsort(-np.array(rounded), kind="stable")[:k]
     return np.sort(candidates[best])
-
-
-def _shortened(names: Sequence[str], shown: int = 6) -> str:
-    return ", ".join(names[:shown]) + (", …" if len(names) > shown else "")

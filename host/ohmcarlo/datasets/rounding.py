@@ -51,13 +51,18 @@ def balanced(
 ) -> NDArray[np.int8]:
     """Rounded so that a posterior whose mode has these logits (n,) does not move.
 
-    ``exact`` are inputs (n, m) in LSB, y 0/1 (n,). The sum over the points of residual times error
-    of every input becomes almost zero.
+    ``exact`` are inputs (n, m) in LSB, y 0/1 (n,).
     """
     from scipy.special import expit
 
+    return balanced_for(exact, y - expit(logits))
+
+
+def balanced_for(exact: FloatArray, residual: FloatArray) -> NDArray[np.int8]:
+    """Inputs ``exact`` (n, m) in LSB, rounded so that the sum over the points of residual (n,)
+    times error becomes almost zero for every input."""
     rounded = saturated(np.rint(exact))
-    residual = np.rint((y - expit(logits)) * RESIDUAL_ONE) / RESIDUAL_ONE
+    residual = np.rint(residual * RESIDUAL_ONE) / RESIDUAL_ONE
     for k in range(exact.shape[1]):
         _balance(exact[:, k], rounded[:, k], residual)
     return rounded.astype(np.int8)

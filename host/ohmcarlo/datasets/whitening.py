@@ -109,7 +109,7 @@ class Whitening:
         (k, m), x among them, shall fit into int8; None: those of x.
         """
         exact = laplace(x, y, sigma_p)
-        frame = _Frame.of(exact, x if every is None else every, sigma_p)
+        frame = Frame.of(exact, x if every is None else every, sigma_p)
         safe, largest = frame.scales()
         larger = (safe * factor for factor in LARGER_SCALES if safe * factor <= largest)
         candidates = (frame.whitening(scale) for scale in (safe, *larger))
@@ -134,28 +134,29 @@ class Whitening:
 
     def training_inputs(self, x: FloatArray, y: NDArray[np.integer[Any]]) -> NDArray[np.int8]:
         """Like ``inputs``, rounded so that the mode does not move; y 0/1 (n,)."""
-        return balanced(self._exact(x), self._logits(x), y)
+        return balanced(self._exact(x), self.logits(x), y)
 
     def saturates(self, x: FloatArray) -> NDArray[np.bool_]:
         """Points that are cut off, or farther out than all training points: bool (n,)."""
-        far = np.abs(self._grid(x) @ self.matrix).max(axis=1) > self.reach
+        far = np.abs(self.grid(x) @ self.matrix).max(axis=1) > self.reach
         return np.asarray(far | beyond(self._exact(x)))
 
     def offsets(self, x: FloatArray) -> NDArray[np.int16]:
         """x·w₀, rounded: float64 (n, m) → int16 (n,)."""
-        logits = self._logits(x)
+        logits = self.logits(x)
         return np.rint(logits * _factors_of_rows(logits) * OFFSET_ONE).astype(np.int16)
 
-    def _grid(self, x: FloatArray) -> FloatArray:
+    def grid(self, x: FloatArray) -> FloatArray:
+        """Standardised features (n, m) on their grid, within the limit."""
         return np.clip(on_standard_grid(x), -self.limit, self.limit)
 
-    def _logits(self, x: FloatArray) -> FloatArray:
+    def logits(self, x: FloatArray) -> FloatArray:
         """x·w₀, (n,)."""
-        return self._grid(x) @ self.centre
+        return self.grid(x) @ self.centre
 
     def _exact(self, x: FloatArray) -> FloatArray:
         """x A in LSB of the inputs, (n, m)."""
-        return self._grid(x) @ self.matrix * _factors_of_rows(self._logits(x))[:, None] * INPUT_ONE
+        return self.grid(x) @ self.matrix * _factors_of_rows(self.logits(x))[:, None] * INPUT_ONE
 
     def prior_points(self) -> Points:
         """The prior: m quadratic points."""
@@ -199,7 +200,7 @@ class Whitening:
         return found
 
 
-class _Frame(NamedTuple):
+class Frame(NamedTuple):
     """Directions of a whitening, before its scale is chosen.
 
     Attributes
@@ -226,7 +227,7 @@ class _Frame(NamedTuple):
     limit: float
 
     @classmethod
-    def of(cls, exact: Fit, x: FloatArray, sigma_p: float) -> _Frame:
+    def of(cls, exact: Fit, x: FloatArray, sigma_p: float) -> Frame:
         m = len(exact.mode)
         tilted = exact.hessian + TILT * np.diag(exact.hessian.diagonal() * np.arange(m) / m)
         eigenvalues, q = np.linalg.eigh(tilted)

@@ -6,11 +6,13 @@ from .controller import Controller, EntropyAlarm, log_posteriors, logits, predic
 from .machine import Machine, Stream, build_machine
 from .registers import KERNELS, PUBLISHED, Calibration, Registers, SamplerSettings
 from .state_checks import check_order, check_state
+from .triage import MAX_THRESHOLD, Thresholds, Triage, joined, judge, moments, triage_of
 
 __all__ = [
     "ENTROPY_ALARM",
     "EXHAUSTED",
     "KERNELS",
+    "MAX_THRESHOLD",
     "PUBLISHED",
     "RUNNING",
     "Calibration",
@@ -21,11 +23,17 @@ __all__ = [
     "Registers",
     "SamplerSettings",
     "Stream",
+    "Thresholds",
+    "Triage",
     "build_machine",
     "check_order",
     "check_state",
+    "joined",
+    "judge",
     "log_posteriors",
     "logits",
+    "moments",
     "predict",
     "terms",
+    "triage_of",
 ]

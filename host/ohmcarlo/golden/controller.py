@@ -13,7 +13,7 @@ from ..array.checks import check_array
 from ..array.emulated import EmulatedArray
 from ..array.read_noise import RepeatedReads
 from ..errors import OhmcarloError, UsageError
-from ..spec import ACC_MAX, CODE_MAX, LOGIT_FRAC, PROB_FRAC, STARTUP_WINDOWS, Points
+from ..spec import ACC_MAX, CODE_MAX, LOGIT_FRAC, STARTUP_WINDOWS, Points
 from .chain import (
     ENTROPY_ALARM,
     EXHAUSTED,
@@ -54,6 +54,7 @@ from .proposal import is_stuck, is_valid, propose, propose_coin
 from .registers import Registers
 from .rows import NO_GROUP, first_row, give_back, push_free, take_free
 from .state_checks import check_order, check_state
+from .triage import Thresholds, Triage, moments, triage_of
 
 External = Callable[[NDArray[np.int32]], int]
 
@@ -317,13 +318,21 @@ class Controller:
     def predict(self, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Prediction mode: mean and variance of sigmoid(z), float64 (n,) each, over the samples in
         the array, weighted with their multiplicities. The accesses of the array are counted."""
+        return moments(*self._prediction_sums(points))
+
+    def triage(self, points: Points, thresholds: Thresholds) -> Triage:
+        """Predict, answer, and keep the sums of doubtful points only."""
+        return triage_of(*self._prediction_sums(points), thresholds)
+
+    def _prediction_sums(self, points: Points) -> tuple[NDArray[np.int64], int]:
+        """Sums of the prediction mode, and the number of samples."""
         counts = self.array.ledger.counts
         reads = counts[READ]
         _, multiplicity, codes = self.held_samples()
         counts[READ] = reads  # the hardware drives the rows without a READ
         for sample in codes:
             count_dots(self.machine, counts, sample, len(points))
-        return predict(self.registers, points, codes, multiplicity)
+        return prediction_sums(self.registers, points, codes, multiplicity)
 
     def entropy(self) -> dict[str, Any]:
         """Counters of the entropy unit."""
@@ -378,17 +387,24 @@ def predict(
     codes: NDArray[Any],
     multiplicity: NDArray[Any],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and variance of sigmoid(z), float64 (n,) each, over samples (s, sample devices).
+    """Mean and variance of sigmoid(z), float64 (n,) each, over samples (s, sample devices)."""
+    return moments(*prediction_sums(registers, points, codes, multiplicity))
 
-    The sums are the integers that the controller's prediction mode accumulates.
-    """
+
+def prediction_sums(
+    registers: Registers,
+    points: Points,
+    codes: NDArray[Any],
+    multiplicity: NDArray[Any],
+) -> tuple[NDArray[np.int64], int]:
+    """The integers that the controller's prediction mode accumulates over samples (s, sample
+    devices): sum and sum of squares, int64 (n, 2), and the number of samples."""
     if not len(codes):
         raise UsageError("prediction needs at least one sample")
     sums = np.zeros((len(points), 2), np.int64)
     data = build_data(points)
     predict_sums(build_machine(registers), data, np.ascontiguousarray(codes), multiplicity, sums)
-    mean, square = (sums / (int(multiplicity.sum()) << PROB_FRAC)).T
-    return mean, np.maximum(square - mean**2, 0.0)
+    return sums, int(multiplicity.sum())
 
 
 def log_posteriors(registers: Registers, points: Points, codes: NDArray[Any]) -> NDArray[np.int64]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -296,6 +296,23 @@ class Registers:
         if self.hidden:
             return 2 * (self.hidden * self.features + self.hidden + 1)
         return 2 * self.features
+
+    def require_array_of(self, before: Registers) -> None:
+        """Raise UsageError unless a chain can follow that of ``before`` in the same array."""
+        for name in (item.name for item in fields(Geometry)):
+            here, there = (getattr(r.geometry, name) for r in (self, before))
+            if here != there:
+                raise UsageError(
+                    f"{name} = {here} here, {there} in the chain before: a chain that follows in "
+                    "the same array needs the same geometry; use configure() for another one"
+                )
+
+    def without_rows(self, rows: Sequence[int]) -> Registers:
+        """The registers with ``rows`` out of service, too."""
+        known = self.calibration.bad_rows
+        bad = np.zeros(self.geometry.rows, np.bool_) if known is None else known.copy()
+        bad[list(rows)] = True
+        return replace(self, calibration=replace(self.calibration, bad_rows=bad))
 
     def weights(self, codes: NDArray[np.uint16]) -> NDArray[np.float64]:
         """Weights of samples: uint16 (n, sample_devices) → float64 (n, sample_devices / 2)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,3 +90,44 @@ def draw_referral(
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
     ax.set_title("Accuracy without the least certain held-out cases")
     ax.legend(loc="best", fontsize=8)
+
+
+def draw_left_out(
+    ax: Axes, right: NDArray[np.bool_], uncertainties: Mapping[str, NDArray[np.float64]]
+) -> None:
+    """Accuracy on the cases that are answered, over the share that is left to a person; a line for
+    each way to choose the least certain: right (n,), uncertainties by name, (n,) each."""
+    from matplotlib.ticker import PercentFormatter
+
+    n = len(right)
+    kept = np.arange(n, max(1, n // 2) - 1, -1)
+    styles = zip(uncertainties.items(), (BLUE, ORANGE, GREY), ("-", "--", "-."), strict=True)
+    for (name, uncertainty), colour, line in styles:
+        sure = np.cumsum(right[np.argsort(uncertainty, kind="stable")])
+        ax.step(1 - kept / n, sure[kept - 1] / kept, color=colour, ls=line, label=name)
+    ax.axhline(float(right.mean()), color=GREY, lw=0.8, ls=":", label="cases chosen at random")
+    ax.set(
+        xlabel="share of cases left to a person, the least certain first",
+        ylabel="accuracy on the rest",
+    )
+    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
+    ax.set_title("Accuracy without the least certain held-out cases")
+    ax.legend(loc="best", fontsize=8)
+
+
+def draw_confusion(ax: Axes, table: NDArray[np.integer[Any]], names: Sequence[str]) -> None:
+    """Held-out cases by true class (row) and answer (column); colours are shares of a row."""
+    sizes = table.sum(axis=1, keepdims=True)
+    shares = table / np.maximum(sizes, 1)
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for row, column in np.argwhere(table > 0):
+        colour = "white" if shares[row, column] > 0.5 else "black"
+        ax.text(column, row, f"{table[row, column]}", ha="center", va="center", color=colour)
+    ticks = np.arange(len(names))
+    plain = [plain_name(name) for name in names]
+    longest = max(len(name) for name in plain)
+    ax.set_xticks(ticks, plain, rotation=30 if longest > 3 else 0)
+    ax.set_yticks(ticks, plain)
+    ax.set(xlabel="answer", ylabel="true class")
+    ax.set_title("Held-out cases by class and answer (colour: share of the class)")

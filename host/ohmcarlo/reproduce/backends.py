@@ -15,7 +15,7 @@ from ..pictures.canvas import new_canvas
 from ..pictures.style import BLUE, GREEN, ORANGE
 from ..runs.chain_run import ChainRun
 from ..runs.config import TrainConfig
-from ..runs.kinds import kind_of
+from ..runs.kinds import chain_kind_of
 from ..runs.trace import Trace
 from ..tasks import CARTPOLE
 from .base import Bench, Cell, Figure, Goal, Table
@@ -55,7 +55,7 @@ def run(task: str, steps: int, options: dict[str, Any], seed: int) -> Cell:
     cell: Cell = {"task": task, "steps": steps, "options": options, "seed": seed}
     for backend in (MODEL, RTL):
         config = TrainConfig(task, backend=backend, steps=steps, seed=seed, **options)
-        with closing(kind_of(config.task, config.kind).build(config, silent)) as experiment:
+        with closing(chain_kind_of(config.task, config.kind).build(config, silent)) as experiment:
             board = experiment.setup.board
             before = board.board_clocks if isinstance(board, SerialBoard) else 0
             chain = ChainRun(experiment.setup)

@@ -24,6 +24,8 @@ FIRST_SAVING_S = 1.0  # expected for the state of a board behind a link, before 
 BLOCK_SECONDS = 0.1  # between two checks of the clock and of Ctrl-C
 FIRST_BLOCK = 1
 MAX_BLOCK = 10_000
+SAMPLING = "sampling"
+NOTHING_KEPT = "nothing was kept: with --out RUN an interrupted run can be resumed"
 COMPILING = "compiling the sampler (once per version and machine)"
 
 
@@ -42,8 +44,8 @@ class Observer(Protocol):
         """Show that a long operation runs, until ``end``."""
         ...
 
-    def begin(self, steps: int, total: int) -> None:
-        """Sampling begins (again) at step ``steps`` of ``total``."""
+    def begin(self, steps: int, total: int, what: str = SAMPLING) -> None:
+        """Sampling begins (again) at step ``steps`` of ``total``; ``what`` names the work."""
         ...
 
     def advance(self, steps: int, acceptance: float) -> None:
@@ -60,7 +62,7 @@ class Silence:
 
     def wait(self, text: str) -> None: ...
 
-    def begin(self, steps: int, total: int) -> None: ...
+    def begin(self, steps: int, total: int, what: str = SAMPLING) -> None: ...
 
     def advance(self, steps: int, acceptance: float) -> None: ...
 
@@ -254,7 +256,7 @@ class ChainRun:
         resume."""
         where = f"interrupted after {self.steps} of {self.setup.config.steps} steps"
         if self.folder is None:
-            return f"{where}; nothing was kept: with --out RUN an interrupted run can be resumed"
+            return f"{where}; {NOTHING_KEPT}"
         if self._kept_steps < self.steps:
             kept = f"the first {self._kept_steps} are kept"
         else:

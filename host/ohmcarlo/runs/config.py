@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from ..boards import check_backend
 from ..datasets import is_path
+from ..datasets.prior import OTHERS, Widths
 from ..datasets.several_classes import MULTI_CLASS
 from ..errors import UsageError
 from ..golden import KERNELS
@@ -56,8 +58,11 @@ class TrainConfig:
         Features kept (the bias not counted).
     hidden : int or None
         Hidden units; 0 is logistic regression.
-    gamma, sigma_p, tau : float or None
-        µS per unit of weight; weight prior's standard deviation; common-mode prior's, µS.
+    gamma, tau : float or None
+        µS per unit of weight; common-mode prior's standard deviation, µS.
+    sigma_p : float, sequence, mapping or None
+        Weight prior's standard deviation; for other widths of single features see
+        ``Encoder.fit``.
     early_reject : bool
         Stop reading data once a proposal can no longer be accepted (the decisions are the same).
     dot_products : str or None
@@ -93,7 +98,7 @@ class TrainConfig:
     features: int | None = None
     hidden: int | None = None
     gamma: float | None = None
-    sigma_p: float | None = None
+    sigma_p: Widths | None = None
     tau: float | None = None
     early_reject: bool = True
     trim: bool = True
@@ -142,13 +147,30 @@ class TrainConfig:
         if self.problem is not None and self.problem < 0:
             raise UsageError(f"problem = {self.problem}: problems are numbered from 0")
         for name, (low, high, unit) in RANGES.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise UsageError(f"{name} = {value:g}: choose {low:g} to {high:g} {unit}".rstrip())
+            for value in _numbers(getattr(self, name), name):
+                if not low <= value <= high:
+                    raise UsageError(
+                        f"{name} = {value:g}: choose {low:g} to {high:g} {unit}".rstrip()
+                    )
         if self.whiten and self.hidden:
             raise UsageError(
                 "whitening needs a logistic model: leave out --whiten or use --hidden 0"
             )
+
+    def widths(self, usual: float) -> Widths:
+        """Widths of the prior for an encoder; ``usual`` is that of the task."""
+        if isinstance(self.sigma_p, Mapping):
+            return {OTHERS: usual, **self.sigma_p}
+        if isinstance(self.sigma_p, str):
+            raise UsageError(f"sigma_p {self.sigma_p!r}: this model needs a number")
+        return usual if self.sigma_p is None else self.sigma_p
+
+    def width(self, usual: float) -> float:
+        """The width of a prior that is one for all weights; UsageError for any other request."""
+        found = self.widths(usual)
+        if isinstance(found, Mapping | Sequence):
+            raise UsageError("this model has one prior width: give a single number as sigma_p")
+        return float(found)
 
     def geometry(self, hidden: int = 0) -> Geometry:
         """The array of a model with so many hidden units; UsageError if it is impossible."""
@@ -198,3 +220,13 @@ class TrainConfig:
             return cls(**values)
         except TypeError as error:
             raise UsageError(f"the configuration cannot be used ({error}): train again") from error
+
+
+def _numbers(value: Any, name: str) -> Iterable[float]:
+    """The numbers of a setting that may be one, several, or several by name."""
+    if value is None:
+        return ()
+    found = value.values() if isinstance(value, Mapping) else np.ravel(np.asarray(value, object))
+    if not all(isinstance(number, int | float | np.number) for number in found):
+        raise UsageError(f"{name} = {value!r}: give a number")
+    return [float(number) for number in found]

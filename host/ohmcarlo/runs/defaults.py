@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..datasets.several_classes import STICK_BREAKING
 from ..errors import UsageError
 from ..golden import PUBLISHED
-from ..tasks import SUPERVISED, TASKS, Task
+from ..tasks import MULTICLASS, REGRESSION, SUPERVISED, TASKS, Task
 from .config import TrainConfig
 
 CHAINS = 4
@@ -49,7 +50,8 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
         raise UsageError("--paper samples the features as they are: leave out --paper or --whiten")
     hidden = int(task.hidden if options["hidden"] is None else options["hidden"])
     plain = paper or options["kernel"] == PUBLISHED
-    supervised = task.kind == SUPERVISED
+    supervised = task.kind in (SUPERVISED, MULTICLASS, REGRESSION)
+    options["multi_class"] = _multi_class(task, options.get("multi_class"))
     notes: list[str] = []
     if options["whiten"] is None:
         options["whiten"] = supervised and not (plain or hidden or options["rho"] == 1)
@@ -66,6 +68,15 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
     config = TrainConfig(task=task.name, kind=kind, **options)
     config.geometry(hidden)  # an impossible one is refused before any note
     return Completed(config, tuple(notes))
+
+
+def _multi_class(task: Task, chosen: str | None) -> str | None:
+    """The likelihood of several classes, None for other tasks."""
+    if task.kind == MULTICLASS:
+        return chosen or STICK_BREAKING
+    if chosen is not None:
+        raise UsageError(f"{task.name} does not have several classes: leave out --multi-class")
+    return None
 
 
 def _steps(task: Task, plain: bool, hidden: int) -> int:

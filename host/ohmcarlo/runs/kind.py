@@ -89,8 +89,8 @@ E = TypeVar("E", bound=Experiment)
 R_co = TypeVar("R_co", bound=RunResult, covariant=True)
 
 
-class RunKind(Protocol[E, R_co]):
-    """How runs of one kind are built, evaluated, shown and used."""
+class ShownKind(Protocol):
+    """How complete runs of one kind are shown and used."""
 
     @property
     def name(self) -> str:
@@ -100,18 +100,6 @@ class RunKind(Protocol[E, R_co]):
     @property
     def result_keys(self) -> Sequence[str]:
         """Keys that the result of a complete run must have."""
-        ...
-
-    def build(self, config: TrainConfig, say: Say) -> E:
-        """Set up a run with this configuration; close the result after use."""
-        ...
-
-    def evaluate(self, experiment: E, streamed: Block, seconds: float) -> R_co:
-        """The result of a run whose last step is made."""
-        ...
-
-    def check_evaluation(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Raise KeyError or ValueError unless ``arrays`` are those of an ``evaluation``."""
         ...
 
     def title(self, values: Mapping[str, Any]) -> str:
@@ -133,4 +121,20 @@ class RunKind(Protocol[E, R_co]):
     def predict(self, path: Path, data: Path) -> Predictions:
         """Answers of the complete run in ``path`` for a CSV file; UsageError if the kind has
         none."""
+        ...
+
+
+class RunKind(ShownKind, Protocol[E, R_co]):
+    """How runs of one kind are built, evaluated, shown and used; a run has one set of chains."""
+
+    def build(self, config: TrainConfig, say: Say) -> E:
+        """Set up a run with this configuration; close the result after use."""
+        ...
+
+    def evaluate(self, experiment: E, streamed: Block, seconds: float) -> R_co:
+        """The result of a run whose last step is made."""
+        ...
+
+    def check_evaluation(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Raise KeyError or ValueError unless ``arrays`` are those of an ``evaluation``."""
         ...

@@ -5,17 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..errors import UsageError
 from ..tasks import get_task
 from .kind import RunKind
+from .multiclass.kind import MulticlassKind
 from .policy.kind import PolicyKind
+from .regression.kind import RegressionKind
 from .stored import POSTERIOR, RESULT, intact, read_result, require_keys, require_result_file
 from .supervised.kind import SupervisedKind
 
-SUPERVISED, POLICY = SupervisedKind(), PolicyKind()
-KINDS: dict[str, RunKind[Any, Any]] = {kind.name: kind for kind in (SUPERVISED, POLICY)}
+AnyKind = RunKind[Any, Any] | MulticlassKind
+
+SUPERVISED, MULTICLASS, REGRESSION = SupervisedKind(), MulticlassKind(), RegressionKind()
+POLICY = PolicyKind()
+KINDS: dict[str, AnyKind] = {
+    kind.name: kind for kind in (SUPERVISED, MULTICLASS, REGRESSION, POLICY)
+}
 
 
-def kind_of(task: str, kind: str | None = None) -> RunKind[Any, Any]:
+def kind_of(task: str, kind: str | None = None) -> AnyKind:
     """The kind of run that a task needs; UsageError for an unknown task.
 
     ``kind``: its name, as in configuration and result; None: that of the task.
@@ -23,7 +31,15 @@ def kind_of(task: str, kind: str | None = None) -> RunKind[Any, Any]:
     return KINDS[get_task(task).kind if kind is None else kind]
 
 
-def read_complete(path: Path) -> tuple[RunKind[Any, Any], dict[str, Any]]:
+def chain_kind_of(task: str, kind: str | None = None) -> RunKind[Any, Any]:
+    """``kind_of`` a run with one set of chains; UsageError for one of several classes."""
+    found = kind_of(task, kind)
+    if isinstance(found, MulticlassKind):
+        raise UsageError(f"{task} has several classes, each with chains of its own")
+    return found
+
+
+def read_complete(path: Path) -> tuple[AnyKind, dict[str, Any]]:
     """Kind and result of the complete run in ``path``.
 
     Raises UsageError when the run is not complete, OhmcarloError when its result is damaged.

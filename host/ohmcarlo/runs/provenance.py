@@ -25,15 +25,19 @@ VERSIONS_OF = ("numpy", "scipy", "numba", "scikit-learn", "arviz")
 
 def origin_of(setup: ChainSetup) -> dict[str, Any]:
     """The part of a manifest that does not depend on what is learnt."""
+    return origin_of_request(setup.config) | {"board": setup.board.identify()}
+
+
+def origin_of_request(config: TrainConfig) -> dict[str, Any]:
+    """``origin_of`` without a board."""
     return {
-        "config": setup.config.to_dict(),
-        "seed": setup.config.seed,
+        "config": config.to_dict(),
+        "seed": config.seed,
         "versions": versions(),
         "git": git_state(),
-        "board": setup.board.identify(),
         "files": {
             role: {"path": str(path.absolute()), "sha256": file_digest(path, role)}
-            for role, path in setup.config.files().items()
+            for role, path in config.files().items()
         },
     }
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from ..files import make_folder
 from ..pictures.canvas import write_pictures
-from .kind import RunKind
+from .kind import ShownKind
 from .kinds import read_complete
 
 
 def write_report(
     path: Path, folder: Path | None = None
-) -> tuple[RunKind[Any, Any], dict[str, Any], list[Path]]:
+) -> tuple[ShownKind, dict[str, Any], list[Path]]:
     """Draw a run's pictures into ``folder`` (default: ``report`` in the run).
 
     Returns the run's kind and result and the pictures' paths. Raises UsageError when the run is

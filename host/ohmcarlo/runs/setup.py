@@ -123,7 +123,8 @@ def set_up_chain(
     unit : float
         Posterior spread of a whitened weight, as for ``choose_settings``.
     sigma_p : float or None
-        Standard deviation of the prior in the registers; None: that of the weights.
+        Standard deviation of the prior in the registers; None: that of the configuration, which
+        is one for all weights.
     expected : Expected or None
         What is known of the posterior of unwhitened weights, for a gamma that suits it.
     errors : tuple of PosteriorError
@@ -137,8 +138,9 @@ def set_up_chain(
     opened = open_array(config.array, config.preset, geometry, config.array_seed, task.rel)
     geometry = opened.array.geometry
     settings = choose_settings(config, task, opened, hidden, unit)
-    if sigma_p is not None:
-        settings = replace(settings, sigma_p=sigma_p)
+    if sigma_p is None:
+        sigma_p = settings.sigma_p if config.whiten else config.width(task.sigma_p)
+    settings = replace(settings, sigma_p=sigma_p)
     cautions: tuple[str, ...] = ()
     if expected is not None:
         if config.gamma is None:
@@ -242,7 +244,7 @@ def choose_settings(
         settings = SamplerSettings(
             rho=1.0 if config.rho is None else config.rho,
             gamma_us=task.gamma_us * rel / task.rel,
-            sigma_p=task.sigma_p if config.sigma_p is None else config.sigma_p,
+            sigma_p=task.sigma_p,
             hidden=hidden,
             **common,
         )

@@ -239,11 +239,14 @@ def _writer_of(manifest: Mapping[str, Any]) -> str:
 # -- results -------------------------------------------------------------------------------------
 
 
-def write_result(path: Path, values: Mapping[str, Any]) -> None:
-    """Write the result of the run in ``path``, with the SHA-256 of its manifest and other files."""
+def write_result(
+    path: Path, values: Mapping[str, Any], files: Sequence[str] = RESULT_FILES
+) -> None:
+    """Write the result of the run in ``path``, with the SHA-256 of its manifest and of the
+    ``files`` that belong to it."""
     provenance = {
         MANIFEST: read_manifest(path)[SEAL],
-        **{name: file_digest(path / name, name) for name in RESULT_FILES},
+        **{name: file_digest(path / name, name) for name in files},
     }
     write_json(path / RESULT, sealed({**values, PROVENANCE: provenance}))
 

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ..boards import BoardLost, silent
 from ..errors import UsageError
-from ..files import check_file, write_bytes, write_json
+from ..files import write_bytes, write_json
 from .chain_run import ChainRun, Interrupted, Observer, Silence
 from .config import TrainConfig
 from .folder import RunFolder, check_free
 from .kind import Experiment, RunKind, RunResult
-from .kinds import POLICY, SUPERVISED, kind_of, read_complete
+from .kinds import POLICY, REGRESSION, SUPERVISED, AnyKind, kind_of, read_complete
+from .multiclass.kind import MulticlassKind
+from .multiclass.sampling import complete_multiclass, traces
+from .outputs import Outputs as Outputs
 from .policy.result import PolicyResult
 from .provenance import require_same_files, require_same_inputs, require_same_version
+from .regression.result import RegressionResult
 from .stored import (
     EVALUATION,
+    MANIFEST,
     POSTERIOR,
     RESULT,
     TRACE,
@@ -34,32 +39,6 @@ E = TypeVar("E", bound=Experiment)
 R = TypeVar("R", bound=RunResult)
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """Paths of the files of a run; None: not written.
-
-    Attributes
-    ----------
-    folder : Path or None
-        Run folder.
-    trace, json : Path or None
-        Files beside it.
-    checkpoint_seconds : float
-        Time between checkpoints; the chain does not depend on it.
-    """
-
-    folder: Path | None = None
-    trace: Path | None = None
-    json: Path | None = None
-    checkpoint_seconds: float = 2.0
-
-    def check(self) -> None:
-        """Raise an error for a file that could not be written, before any work is done."""
-        for path in (self.trace, self.json):
-            if path is not None:
-                check_file(path)
-
-
 def train(config: TrainConfig, observer: Observer | None = None) -> SupervisedResult:
     """Train on labelled data, in memory; see ``train_run`` for a run that is kept."""
     return _train_in_memory(SUPERVISED, config, observer)
@@ -68,6 +47,11 @@ def train(config: TrainConfig, observer: Observer | None = None) -> SupervisedRe
 def train_policy(config: TrainConfig, observer: Observer | None = None) -> PolicyResult:
     """``train`` for a task that learns a policy."""
     return _train_in_memory(POLICY, config, observer)
+
+
+def train_regression(config: TrainConfig, observer: Observer | None = None) -> RegressionResult:
+    """``train`` for labels that are numbers."""
+    return _train_in_memory(REGRESSION, config, observer)
 
 
 def _train_in_memory(kind: RunKind[E, R], config: TrainConfig, observer: Observer | None) -> R:
@@ -88,9 +72,9 @@ def train_run(config: TrainConfig, outputs: Outputs, observer: Observer) -> dict
     kind = kind_of(config.task, config.kind)
     with closing(kind.build(config, observer.say)) as experiment:
         if outputs.folder is None:
-            return _complete(kind, experiment, None, outputs, observer).values
+            return _finish(kind, experiment, None, outputs, observer)
         with RunFolder.create(outputs.folder, experiment.manifest()) as folder:
-            return _complete(kind, experiment, folder, outputs, observer).values
+            return _finish(kind, experiment, folder, outputs, observer)
 
 
 def resume_run(outputs: Outputs, observer: Observer, backend: str | None = None) -> dict[str, Any]:
@@ -118,17 +102,38 @@ def resume_run(outputs: Outputs, observer: Observer, backend: str | None = None)
         kind = kind_of(known.task, known.kind)
         with closing(kind.build(known, observer.say)) as experiment:
             require_same_inputs(manifest, experiment.inputs())
-            return _complete(kind, experiment, folder, outputs, observer).values
+            return _finish(kind, experiment, folder, outputs, observer)
 
 
 def _write_complete(path: Path, outputs: Outputs) -> dict[str, Any]:
     """Write the trace and the JSON of a complete run again; its result."""
-    values = read_complete(path)[1]
+    kind, values = read_complete(path)
     if outputs.trace is not None:
-        write_arrays(outputs.trace, read_trace(path).arrays())
+        several = isinstance(kind, MulticlassKind)
+        arrays = traces(path, len(values["problems"])) if several else read_trace(path).arrays()
+        write_arrays(outputs.trace, arrays)
     if outputs.json is not None:
         write_json(outputs.json, values)
     return values
+
+
+def _finish(
+    kind: AnyKind, experiment: Any, folder: RunFolder | None, outputs: Outputs, observer: Observer
+) -> dict[str, Any]:
+    """Complete a run of any kind; its result."""
+    if isinstance(kind, MulticlassKind):
+        for line in experiment.description():
+            observer.say(line)
+        return complete_multiclass(experiment, folder, outputs, observer, _train_or_resume).values
+    return _complete(kind, experiment, folder, outputs, observer).values
+
+
+def _train_or_resume(config: TrainConfig, outputs: Outputs, observer: Observer) -> None:
+    """One problem of a run of several classes."""
+    if outputs.folder is not None and (outputs.folder / MANIFEST).exists():
+        resume_run(outputs, observer, config.backend)
+    else:
+        train_run(config, outputs, observer)
 
 
 def _complete(

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from ..array.threefry import threefry2x32
-from ..boards import MODEL, check_backend, open_serial
+from ..boards import MODEL, Board, check_backend, open_serial
 from ..boards.memory.layout import Layout
 from ..errors import OhmcarloError
 from ..runs.arrays import open_array
 from ..runs.config import TrainConfig
 from ..runs.supervised.experiment import build_supervised
 from ..runs.trace import Trace
-from ..spec import Geometry
+from ..spec import Geometry, Points
 from .board import BOARD_CHECKS, DEVICES, Finding, layout_of
 
 # Known answers of Threefry-2x32-20: counter, key, words (Random123, kat_vectors).
@@ -124,23 +124,42 @@ def check_devices(config: TrainConfig) -> Finding:
 
 
 def check_chain(config: TrainConfig) -> Finding:
-    """The steps of a board are those of the golden model."""
+    """The steps of a board are those of the golden model, and those of another chain that follows
+    in the same array, too."""
     ours, models = (
-        _trace_of(replace(config, backend=backend)) for backend in (config.backend, MODEL)
+        list(_two_chains(replace(config, backend=backend))) for backend in (config.backend, MODEL)
     )
-    same = [name for name in ours if np.array_equal(ours[name], models[name])]
-    if len(same) < len(ours):
-        return False, f"not the model's: {', '.join(sorted(ours.keys() - set(same)))}"
-    return True, f"{len(ours['accepted'])} steps, bit-identical to the golden model"
+    for found, wanted in zip(ours, models, strict=True):
+        differ = [name for name in wanted if not np.array_equal(found[name], wanted[name])]
+        if differ:
+            return False, f"not the model's: {', '.join(sorted(differ))}"
+    steps = sum(len(found["accepted"]) for found in ours)
+    return True, f"{steps} steps of two chains, bit-identical to the golden model"
 
 
 def _trace_of(config: TrainConfig) -> dict[str, Any]:
     """The first steps of a run."""
     with closing(build_supervised(config)) as experiment:
-        board = experiment.setup.board
-        board.start()
-        block = board.run(CHECK_STEPS)
-        return Trace.of(block, board.current()).arrays()
+        return _first_steps(experiment.setup.board)
+
+
+def _two_chains(config: TrainConfig) -> Iterator[dict[str, Any]]:
+    """The first steps of a run, with predictions, and those of a chain with other proposals and
+    half of the points in the same array."""
+    with closing(build_supervised(config)) as experiment:
+        setup = experiment.setup
+        board, registers, points = setup.board, setup.registers, setup.points
+        half = Points(points.inputs[::2], points.labels[::2], points.offsets[::2])
+        first = _first_steps(board)
+        yield first | dict(zip(("mean", "variance"), board.predict(points), strict=True))
+        board.reload(replace(registers, rho=registers.rho * 7 // 8), half)
+        yield _first_steps(board)
+
+
+def _first_steps(board: Board) -> dict[str, Any]:
+    board.start()
+    block = board.run(CHECK_STEPS)
+    return Trace.of(block, board.current()).arrays()
 
 
 def check_coin(config: TrainConfig) -> Finding:

@@ -3,3 +3,4 @@
 from .base import UnsettledWarning as UnsettledWarning
 from .base import as_parameters as as_parameters
 from .classifier import MemristorClassifier as MemristorClassifier
+from .regressor import MemristorRegressor as MemristorRegressor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -116,13 +116,16 @@ class SampledProblem:
 
 
 def sample_problem(
-    config: TrainConfig, x: NDArray[np.float64], labels: NDArray[np.integer[Any]]
+    config: TrainConfig,
+    x: NDArray[np.float64],
+    labels: NDArray[np.integer[Any]],
+    feature_names: Sequence[str] | None = None,
 ) -> SampledProblem:
     """Sample the posterior of a logistic model or network: x (n, d), labels 0/1 (n,).
 
     Raises UsageError for data or settings that cannot be used.
     """
-    setup, encoder = prepare(config, TASK, x, labels)
+    setup, encoder = prepare(config, TASK, x, labels, feature_names)
     with closing(setup):
         return sample(setup, encoder)
 
@@ -169,6 +172,9 @@ def _predictions(setup: ChainSetup, trace: Trace, burn_in: int) -> dict[str, Any
 class MemristorEstimator(BaseEstimator):
     """Parameters of all estimators, and the sampling of a problem with them."""
 
+    _task = TASK
+    sigma_p: float | None
+
     def __init__(
         self,
         steps: int | None = None,
@@ -184,7 +190,7 @@ class MemristorEstimator(BaseEstimator):
         features: int | None = None,
         rows: int = 256,
         pairs: int | str = "auto",
-        sigma_p: float = 1.0,
+        sigma_p: Any = 1.0,
         dot_products: str | None = None,
         repeats: int = 1,
         backend: str = "model",
@@ -208,9 +214,9 @@ class MemristorEstimator(BaseEstimator):
         self.backend = backend
         self.random_state = random_state
 
-    def _config(self, features: int, **others: Any) -> TrainConfig:
-        """The configuration for data with so many features, with ``others`` of its fields; call it
-        from ``fit`` itself, so that its notes name the line of the user."""
+    def _config(self, features: int) -> TrainConfig:
+        """The configuration for data with so many features; call it from ``fit`` itself, so that
+        its notes name the line of the user."""
         kept = features if self.features is None else self.features
         seed = check_random_state(self.random_state).randint(1 << 31)
         chosen: dict[str, Any] = {
@@ -228,15 +234,19 @@ class MemristorEstimator(BaseEstimator):
             "seed": seed,
             "features": self.features,
             "hidden": self.hidden,
-            "sigma_p": self.sigma_p,
+            "sigma_p": plain_widths(self.sigma_p),
             "dot_products": self.dot_products,
             "repeats": self.repeats,
-            **others,
         }
-        completed = complete(TASK, chosen)
+        completed = complete(self._task, chosen)
         for note in completed.notes:
             warnings.warn(note, stacklevel=3)
         return completed.config
+
+    def _names(self) -> list[str] | None:
+        """Names of the columns, if the data have them."""
+        names = getattr(self, "feature_names_in_", None)
+        return None if names is None else [str(name) for name in names]
 
     def _pairs(self, features: int) -> int:
         coin = Geometry().entropy_pairs
@@ -271,6 +281,15 @@ class MemristorEstimator(BaseEstimator):
         check_is_fitted(self)
         values = min((p.values for p in self.problems_), key=lambda v: v["ess_min"] or 0.0)
         return {name: values[name] for name in MEASURES}
+
+
+def plain_widths(sigma_p: Any) -> Any:
+    """Widths of a prior as a configuration stores them: numbers of Python, lists, mappings."""
+    if sigma_p is None or isinstance(sigma_p, str):
+        return sigma_p
+    if isinstance(sigma_p, Mapping):
+        return {str(name): float(width) for name, width in sigma_p.items()}
+    return np.asarray(sigma_p, np.float64).tolist()
 
 
 def as_parameters(text: str) -> str:

@@ -58,8 +58,10 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
     rows : int
     pairs : int or "auto"
         Geometry; "auto" takes the narrowest array that holds the features.
-    sigma_p : float
-        Standard deviation of the weight prior (standardised features).
+    sigma_p : float, sequence or mapping
+        Standard deviation of the weight prior (standardised features): one for all weights; one
+        for each feature (and the bias, else 1); or by name of the feature (``bias``, and ``*`` for
+        all others, else 1). Without names, features are ``x0``, ``x1``, …
     dot_products : str or None
         ``"array"`` or ``"codes"`` (digital, from the codes read back); None: as the read noise of
         the array demands.
@@ -120,7 +122,7 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         features: int | None = None,
         rows: int = 256,
         pairs: int | str = "auto",
-        sigma_p: float = 1.0,
+        sigma_p: Any = 1.0,
         dot_products: str | None = None,
         repeats: int = 1,
         backend: str = "model",
@@ -158,11 +160,13 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("y has only one class: two are needed")
-        config = self._config(x.shape[1], multi_class=self.multi_class)
+        config = replace(self._config(x.shape[1]), multi_class=self.multi_class)
         self._forget()
         if len(self.classes_) == 2:
             self.binary_problems_ = TWO_CLASSES
-            self.problems_ = [sample_problem(replace(config, multi_class=None), x, labels)]
+            self.problems_ = [
+                sample_problem(replace(config, multi_class=None), x, labels, self._names())
+            ]
             self._keep(self.problems_[0])
         else:
             self.binary_problems_ = binary_problems(x, labels, self.multi_class)
@@ -179,7 +183,7 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         for number, problem in enumerate(self.binary_problems_):
             rows = problem.uses(labels)
             own = replace(config, problem=number)
-            found.append(sample_problem(own, x[rows], problem.labels(labels[rows])))
+            found.append(sample_problem(own, x[rows], problem.labels(labels[rows]), self._names()))
         return found
 
     def _verdict(self) -> tuple[Verdict, list[str], list[str]]:

@@ -91,9 +91,11 @@ class Message(IntEnum):
     COMMAND = 8  # [COMMAND_FORMAT → nothing]; see Command
     EPISODE = 9  # [EPISODE_FORMAT → EPISODE_RESULT_FORMAT, u16s]; see golden/cartpole.py
     POLICY = 10  # [POLICY_FORMAT → nothing]; the board finds log-likelihoods itself, by episodes
+    ANSWERS = 11  # [ANSWERS_FORMAT → ANSWERS_RESULT_FORMAT, words]; results of the last TRIAGE
     RESPONSE = 64  # board: answer to a request
     RECORDS = 65  # board: RECORDS_FORMAT, words of the record stream
     FINISHED = 66  # board: FINISHED_FORMAT; a command that takes time has ended, records are out
+    DOUBTFUL = 67  # board: n × DOUBTFUL_FORMAT; points that a TRIAGE found doubtful
 
 
 class Status(IntEnum):
@@ -108,14 +110,15 @@ class Status(IntEnum):
     UNKNOWN_NAME = 2  # no field, window, command or operation has this code and this use
     OUT_OF_RANGE = 3  # a value, row, device, DAC code or word is out of range
     BUSY = 4  # the controller runs a command, or the processor plays episodes
-    NOT_STARTED = 5  # RUN, FLUSH or PREDICT before START, or after an alarm
+    NOT_STARTED = 5  # RUN, FLUSH, PREDICT or TRIAGE before START, or after an alarm
     FAULT = 6  # the sequencer has stopped (field status.state.fault)
     MISMATCH = 7  # the firmware was built for another register map; it executes ECHO only
     STARTED = 8  # a field of model but model.points, while a chain is started (RESET_STATE first)
 
 
 class Command(IntEnum):
-    """Command of a COMMAND message. Those up to PREDICT take time and end with FINISHED."""
+    """Command of a COMMAND message. Those up to PREDICT, and TRIAGE, take time and end with
+    FINISHED."""
 
     START = 1  # test the coin, then program the first sample of every region
     RUN = 2  # argument: steps, all regions together
@@ -127,6 +130,7 @@ class Command(IntEnum):
     EMULATOR_RESTART = 8  # restart the generator of the emulated array
     RESET_STATE = 9  # forget the chain
     EXTERNAL = 10  # argument: log-likelihood that the controller waits for (model.options.external)
+    TRIAGE = 11  # predict, answer, and send only doubtful points; argument: two thresholds
 
 
 class Operation(IntEnum):
@@ -178,6 +182,9 @@ EPISODE_FORMAT = "<5hHII"  # weights (WEIGHT_MAX of spec.cartpole), episodes, se
 EPISODE_RESULT_FORMAT = "<I"  # steps of all episodes; then, for each, a u16: its steps
 POLICY_FORMAT = "<IIIH"  # seed, first episode, scale (SCALE_FRAC of spec.cartpole), episodes
 RECORDS_FORMAT = "<I"  # number of the first word since power-up
+ANSWERS_FORMAT = "<IH"  # first word of the answers, words
+ANSWERS_RESULT_FORMAT = "<IIII"  # samples (multiplicities, summed), points, positive, doubtful
+DOUBTFUL_FORMAT = "<IQQ"  # point, sum and sum of squares of its prediction
 FINISHED_FORMAT = "<BBBBIQ"  # reason, alarm, fault, fault_cause, steps_done, clocks since power-up
 
 DIE_FIELDS = (
@@ -307,6 +314,9 @@ WINDOWS = (
 )
 """Number of a memory window in LOAD and UNLOAD: its place in here."""
 
+# Argument of TRIAGE: thresholds of the margin in the lower half, of the variance in the upper one
+THRESHOLD_BITS = 16
+
 # Words of the record stream (register map, group records of the board)
 RECORD_STEP, RECORD_SAMPLE, RECORD_PREDICTION = 1, 2, 3
 RECORD_KIND_SHIFT = 28
@@ -316,3 +326,4 @@ STEP_ACCEPTED_SHIFT, STEP_VALID_SHIFT = 23, 24
 SAMPLE_WORDS_BITS = 24
 SAMPLE_CURRENT_BIT, SAMPLE_PROPOSAL_BIT = 8, 9
 SAMPLE_HEADER_WORDS = 4
+PREDICTION_WORDS = 4  # after the first word

@@ -49,6 +49,8 @@ LINK_NUMBERS = (
     "SAMPLE_CURRENT_BIT",
     "SAMPLE_PROPOSAL_BIT",
     "SAMPLE_HEADER_WORDS",
+    "PREDICTION_WORDS",
+    "THRESHOLD_BITS",
 )
 
 LAYOUTS: dict[str, tuple[str, ...]] = {
@@ -65,6 +67,9 @@ LAYOUTS: dict[str, tuple[str, ...]] = {
     "EPISODE_RESULT": ("steps",),
     "POLICY": ("seed", "first", "scale", "episodes"),
     "RECORDS": ("number",),
+    "ANSWERS": ("first", "words"),
+    "ANSWERS_RESULT": ("samples", "points", "positive", "doubtful"),
+    "DOUBTFUL": ("point", "sum", "square"),
     "FINISHED": ("reason", "alarm", "fault", "fault_cause", "steps_done", "clocks"),
 }
 """Names of the members of each packed format, in their order."""
@@ -111,6 +116,7 @@ def spec_link_header() -> str:
     residue = zlib.crc32(bytes(link.CRC_BYTES))
     lines.append(f"#define LINK_CRC_RESIDUE {residue:#010x}u")
     lines.append(_define("LINK_DAC_MAX", formats.DAC_MAX))
+    lines.append(_define("LINK_PROB_FRAC", formats.PROB_FRAC))
     for enumeration in ENUMERATIONS:
         name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", enumeration.__name__)
         lines += ["", f"enum {name.lower()} {{"]

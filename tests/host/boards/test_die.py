@@ -111,6 +111,35 @@ def test_nothing_is_injected(port: NativePort, monkeypatch: pytest.MonkeyPatch) 
         board.load_state_dict(state)
 
 
+def test_a_reload_gives_no_pulse(port: NativePort, native: NativeBoard) -> None:
+    """The devices of a die keep their state, and the emulator is not addressed."""
+    board = board_at(port, die())
+    registers, points = chain()
+    board.configure(registers, points)
+    board.start()
+    board.run(5)
+    given, commands = pulses(native), []
+    command = board.remote.command
+    board.remote.command = lambda c, a=0: (commands.append(c), command(c, a))[1]  # type: ignore[method-assign]
+    counts = board.ledger.counts
+    board.reload(replace(registers, rho=200), points)
+    assert pulses(native) == given and Command.EMULATOR_RESTART not in commands
+    assert np.array_equal(board.ledger.counts, counts)
+    assert board.remote.read_one("proposal.rho.value") == 200
+    board.start()
+    assert len(board.run(5).accepted) == 5 and native.unsafe == 0
+
+
+def pulses(native: NativeBoard) -> list[int]:
+    devices = range(GEOMETRY.row_devices)
+    return [
+        native.pulses(operation, row, device)
+        for operation in (1, 2, 3, 4)
+        for row in range(GEOMETRY.rows)
+        for device in devices
+    ]
+
+
 def test_operations_are_the_boards(port: NativePort, native: NativeBoard) -> None:
     array = board_at(port, die()).raw_array()
     array.reset(3)

@@ -18,12 +18,12 @@ from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.boards import Block, BoardLost, SerialBoard
 from ohmcarlo.boards.link import ports
 from ohmcarlo.boards.link.ports import SimulatedPort
-from ohmcarlo.golden import predict
+from ohmcarlo.golden import Thresholds, predict
 from ohmcarlo.runs import chain_run, folder, stored
 from ohmcarlo.runs.chain_run import Silence
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.supervised.experiment import build_supervised
-from ohmcarlo.runs.train import Outputs, resume_run, train_run
+from ohmcarlo.runs.train import Outputs, resume_run, train_regression, train_run
 from ohmcarlo.selftest import chain as checks
 from ohmcarlo.spec import Geometry
 
@@ -86,6 +86,19 @@ def test_a_thousand_steps(model: Path, tmp_path: Path, started: list[SimulatedPo
     assert wanted["clock_cycles"] is None
     board = stored.read_manifest(tmp_path / "run")["board"]
     assert board["backend"] == "rtl" and board["simulated"] and len(board["design_hash"]) == 8
+
+
+def test_a_chain_of_numbers(started: list[SimulatedPort]) -> None:
+    """Regression: every point is quadratic and carries its label in its offset. The board gives the
+    trace of the model, and the host the same draws of weights and noise from it."""
+    config = replace(RTL, task="diabetes", steps=60)
+    hardware, golden = (
+        train_regression(replace(config, backend=backend)) for backend in ("rtl", "model")
+    )
+    assert not (differ := same(hardware.trace.arrays(), golden.trace.arrays())), differ
+    assert np.array_equal(hardware.draws, golden.draws)
+    assert hardware.values["rmse"] == golden.values["rmse"]
+    assert 15 < hardware.values["accepted"] < 58
 
 
 class Kills(Silence):
@@ -196,7 +209,8 @@ def test_a_checkpoint_goes_from_the_model_to_the_board_and_back(
 
 
 def test_prediction_in_the_array(started: list[SimulatedPort]) -> None:
-    """Means and variances over the samples in the array equal those of the golden model."""
+    """Means and variances over the samples in the array equal those of the golden model, and so do
+    the answers and the doubts of the processor."""
     four = (replace(config, chains=4) for config in (MODEL, RTL))
     golden, hardware = (build_supervised(config) for config in four)
     with closing(golden), closing(hardware):
@@ -205,6 +219,11 @@ def test_prediction_in_the_array(started: list[SimulatedPort]) -> None:
             experiment.setup.board.run(150)  # rows are freed and used again
         answers = [e.setup.board.predict(e.test_points) for e in (golden, hardware)]
         assert np.array_equal(answers[0], answers[1])
+        decide = Thresholds.of(margin=0.1, variance=0.01)
+        wanted, found = (e.setup.board.triage(e.test_points, decide) for e in (golden, hardware))
+        assert 0 < wanted.doubtful.sum() < len(wanted.doubtful)
+        for name in ("answers", "doubtful", "samples", "sums"):
+            assert np.array_equal(getattr(found, name), getattr(wanted, name)), name
         codes, multiplicity, _ = hardware.setup.board.current()
         alone = predict(hardware.setup.registers, hardware.test_points, codes, multiplicity)
         assert not np.array_equal(answers[1], alone), "it is more than the current sample's"

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,8 @@ FIRST_PATIENCE = 1_000_000  # clocks, before the board is identified
 SIMULATED_PATIENCE = 400_000  # a simulated board makes some million clocks per second
 PATIENCE_S = 0.1  # of a board with a clock of its own
 WORDS = 1 << 32
+DOUBTFUL = np.dtype([("point", "<u4"), ("sums", "<i8", 2)])
+"""``spec.link.DOUBTFUL_FORMAT``, as numpy has it."""
 
 REFUSALS = {
     Status.MALFORMED: "a request was malformed",
@@ -96,6 +99,7 @@ class Link:
         self._answers: dict[int, tuple[int, bytes]] = {}
         self._abandoned: set[int] = set()
         self._records: list[bytes] = []
+        self._doubtful: list[bytes] = []
         self._next_record: int | None = None
         self._finished: deque[Finished] = deque()
 
@@ -177,6 +181,17 @@ class Link:
         self._records.clear()
         return words
 
+    def skip_records(self, words: int) -> None:
+        """The board took this number of words out of the stream (command TRIAGE)."""
+        if self._next_record is not None:
+            self._next_record = (self._next_record + words) % WORDS
+
+    def take_doubtful(self) -> NDArray[Any]:
+        """Doubtful points since the last call (dtype DOUBTFUL)."""
+        found = np.frombuffer(b"".join(self._doubtful), DOUBTFUL)
+        self._doubtful.clear()
+        return found
+
     def wait_finished(self) -> Finished:
         """Wait for the end of a long command. All of its records have arrived by then."""
         self._transport.until(lambda: bool(self._finished))
@@ -194,6 +209,8 @@ class Link:
                 self._answers[number] = (status, body)
         elif kind == Message.RECORDS:
             self._take_words(body)
+        elif kind == Message.DOUBTFUL:
+            self._doubtful.append(body)
         elif kind == Message.FINISHED:
             self._finished.append(Finished(*struct.unpack(FINISHED_FORMAT, body)))
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ...golden import EpisodeLikelihood
 from ...spec.link import (
+    ANSWERS_FORMAT,
+    ANSWERS_RESULT_FORMAT,
     COMMAND_FORMAT,
     EPISODE_FORMAT,
     EPISODE_RESULT_FORMAT,
@@ -31,7 +33,7 @@ from .messages import Finished, Link
 Words = NDArray[np.uint32]
 FIELD_NUMBER = {name: number for number, name in enumerate(FIELDS)}
 WINDOW_NUMBER = {name: number for number, name in enumerate(WINDOWS)}
-WORD_BYTES = 4
+WORD_BYTES, WORD_BITS = 4, 32
 FORM, RESET, SET, READ = Operation
 OPERATION = np.dtype(
     [("operation", "u1"), ("zero", "u1"), ("row", "<u2"), ("device", "<u2"), ("dac", "<u2")]
@@ -43,6 +45,7 @@ READS = MAX_BODY // WORD_BYTES
 LOADS = (MAX_BODY - struct.calcsize(WINDOW_FORMAT)) // WORD_BYTES
 OPERATIONS = MAX_BODY // struct.calcsize(OPERATION_FORMAT)
 ROW_READS = MAX_BODY // 2
+ANSWER_WORDS = (MAX_BODY - struct.calcsize(ANSWERS_RESULT_FORMAT)) // WORD_BYTES
 
 
 class RemoteController:
@@ -154,6 +157,22 @@ class RemoteController:
         # the board refuses further episodes while it plays one
         answers = [self.link.request(Message.EPISODE, body) for body in bodies]
         return [struct.unpack_from(EPISODE_RESULT_FORMAT, answer)[0] for answer in answers]
+
+    def answers(self, points: int) -> tuple[NDArray[np.bool_], int]:
+        """Answers of the last TRIAGE, bool (points,), and the number of its samples."""
+        words = -(-points // WORD_BITS)
+        bodies = (
+            (Message.ANSWERS, struct.pack(ANSWERS_FORMAT, i, min(ANSWER_WORDS, words - i)))
+            for i in range(0, words, ANSWER_WORDS)
+        )
+        head = struct.calcsize(ANSWERS_RESULT_FORMAT)
+        bits = b""
+        samples = 0
+        for answer in self.link.requests(bodies):
+            samples = struct.unpack_from(ANSWERS_RESULT_FORMAT, answer)[0]
+            bits += answer[head:]
+        answers = np.unpackbits(np.frombuffer(bits, np.uint8), bitorder="little")
+        return answers[:points].astype(np.bool_), samples
 
     def echo(self, data: bytes) -> bytes:
         return self.link.request(Message.ECHO, data)

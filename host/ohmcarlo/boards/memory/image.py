@@ -18,6 +18,8 @@ from ...spec import TRIM_GAIN_BITS, TRIM_OFFSET_BITS, Geometry, Points, segment_
 Words = NDArray[np.uint32]
 TABLES = ("dac", "inv_sigma", "log_sigma")
 """Windows of ``controller_image`` that can be read back."""
+LASTING = (*TABLES, "bad_rows", "calibration")
+"""Windows of ``controller_image`` that change only when another image is loaded."""
 
 
 @dataclass

@@ -13,8 +13,9 @@ Differences between the two sides:
   for the wear of a single device. ``state_of`` uses the ledger of the host, or estimates it. RESET
   counts rows in hardware and devices in the ledger.
 - The golden state has no place for the wear of row groups and the counters of clocks, invalid
-  proposals, samples and points. They are saved beside it, under ``board.``. A state without them
-  loads zero for clocks and steps, and the wear of the busiest device for that of a group.
+  proposals, samples and points. They are saved beside it, under ``board.``, with the numbers from
+  which the host estimates its ledger (``records.tally``). A state without them loads zero for
+  clocks and steps, and the wear of the busiest device for that of a group.
 - Between two steps no coin is in progress. The word of the coin and the scratch arrays of a
   proposal are not saved and read as zeros.
 - Health-test counters of the hardware saturate (runs at 511 and 255, clean windows at 255). Symbol
@@ -45,7 +46,7 @@ SAVED = tuple(w for w in WINDOWS if w.startswith("state_") and w != "state_codes
 """Windows with the state of a controller. All of them can be read."""
 COUNTERS = tuple(f.split(".")[1] for f in FIELDS if f.startswith("counters.") and ".lo." in f)
 """Names of the counters, in the order of the window ``state_counters``."""
-BOARD_COUNTERS, BOARD_WEAR = "board.counters", "board.wear"
+BOARD_COUNTERS, BOARD_WEAR, BOARD_TALLY = "board.counters", "board.wear", "board.tally"
 
 REGION_WORDS = 8
 HEADS = ("free_head", "free_count", "retired_head", "retired_count")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...boards import Say, silent
 from ...datasets import Dataset, Encoder, load
 from ...datasets.laplace import skewed_mean
+from ...datasets.several_classes import STICK_BREAKING, binary_problems
 from ...errors import UsageError
 from ...golden import Registers
 from ...posterior_error import describe_error
@@ -23,6 +24,8 @@ from ..provenance import DATA, chain_inputs, model_inputs, origin_of
 from ..reach import Expected
 from ..setup import ChainSetup, set_up_chain
 from .learnt import LearntData
+
+NAMED = 3  # classes that the name of their union lists
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,19 +63,6 @@ class SupervisedExperiment:
     def test_inputs(self) -> NDArray[np.float64]:
         """Held-out points before encoding, (n, features of the data)."""
         return self.dataset.x[self.test]
-
-    @property
-    def accesses_per_point(self) -> int:
-        """Array accesses that the evaluation of one point costs; digital dot products if they are
-        not computed in the array."""
-        registers, geometry = self.setup.registers, self.setup.registers.geometry
-        if registers.digital:
-            return geometry.row_group
-        first = geometry.accesses_per_row(registers.features)
-        if registers.hidden:
-            first *= registers.hidden
-            first += geometry.accesses_per_row(registers.hidden + 1)
-        return first << registers.log_repeats
 
     @property
     def weight_names(self) -> list[str]:
@@ -144,8 +134,10 @@ class SupervisedExperiment:
 
     def description(self) -> list[str]:
         """Lines of text that describe the run."""
+        negative, positive = self.dataset.class_names
+        problem = "" if self.setup.config.problem is None else f"{positive} or {negative}? "
         return [
-            f"{self.setup.config.task}: {len(self.train)} points to learn from, "
+            f"{self.setup.config.task}: {problem}{len(self.train)} points to learn from, "
             f"{len(self.test)} held out, {len(self.encoder.columns)} of "
             f"{self.dataset.x.shape[1]} features",
             *(describe_error(error) for error in self.setup.errors),
@@ -188,7 +180,7 @@ def prepare(
         feature_names=feature_names,
         features=features if config.features is None else config.features,
         whiten=config.whiten,
-        sigma_p=config.sigma_p or task.sigma_p,
+        sigma_p=(config.width if hidden else config.widths)(task.sigma_p),
         scaled=not hidden,
         pool=pool,
     )
@@ -207,6 +199,24 @@ def prepare(
         errors=(encoder.error,),
     )
     return setup, encoder
+
+
+def _one_problem(
+    config: TrainConfig, dataset: Dataset, train: NDArray[np.int64], test: NDArray[np.int64]
+) -> tuple[Dataset, NDArray[np.int64], NDArray[np.int64]]:
+    """A binary problem of several classes: its labels, and its rows of either half."""
+    method = config.multi_class or STICK_BREAKING
+    problems = binary_problems(dataset.x[train], dataset.y[train], method)
+    if config.problem is None or config.problem >= len(problems):
+        raise UsageError(f"problem = {config.problem}: {config.task} has {len(problems)} problems")
+    problem = problems[config.problem]
+    names = dataset.class_names
+    others = [names[c] for c in problem.others]
+    against = " or ".join(others) if len(others) <= NAMED else f"one of {len(others)} others"
+    own = replace(
+        dataset, y=problem.labels(dataset.y), class_names=(against, names[problem.positive])
+    )
+    return own, train[problem.uses(dataset.y[train])], test[problem.uses(dataset.y[test])]
 
 
 def _expected(
@@ -229,9 +239,12 @@ def _expected(
 def build_supervised(config: TrainConfig, say: Say = silent) -> SupervisedExperiment:
     """Load and split the data, and ``prepare`` the training half."""
     task = get_task(config.task)
-    dataset = load(task.dataset)
+    several = config.problem is not None
+    dataset = load(task.dataset, regression=False if several else None)
     train, test = dataset.split(config.seed)
-    if len(dataset.class_names) > 2:
+    if several:
+        dataset, train, test = _one_problem(config, dataset, train, test)
+    elif len(dataset.class_names) > 2:
         raise UsageError(f"{config.task} has {len(dataset.class_names)} classes, two are needed")
     setup, encoder = prepare(
         config, task, dataset.x[train], dataset.y[train], dataset.feature_names, say

@@ -14,6 +14,7 @@ from ...boards import Block
 from ...diagnostics import certain_first, wilson_interval
 from ...golden import predict
 from ...posterior_error import errors_to_dict
+from ..accesses import accesses_of
 from ..agreement import prediction_agreement
 from ..stored import check_dimensions
 from ..summary import (
@@ -108,7 +109,7 @@ def evaluate_supervised(
         **chain_of(trace, burn_in),
         **quality(experiment.test_labels, probability, variance),
         "baseline": experiment.baseline(),
-        **_accesses(experiment, streamed),
+        **accesses_of(setup, streamed),
         **cost_of(setup, sampling_seconds),
         **mixing(draws[:, burn_in:], trace.draws()[:, burn_in:]),
         **_predictions(experiment, trace, burn_in),
@@ -135,6 +136,7 @@ def _model(experiment: SupervisedExperiment) -> dict[str, Any]:
     registers = experiment.setup.registers
     return {
         "whiten": experiment.setup.config.whiten,
+        "sigma_p": experiment.encoder.widths(),
         "features": registers.features - 1,
         "hidden": registers.hidden,
         "train_points": len(experiment.train),
@@ -148,15 +150,6 @@ def _predictions(experiment: SupervisedExperiment, trace: Trace, burn_in: int) -
     if not setup.registers.hidden:
         return {}
     return prediction_agreement(setup.registers, setup.points, trace, burn_in)
-
-
-def _accesses(experiment: SupervisedExperiment, streamed: Block) -> dict[str, Any]:
-    per_point = experiment.accesses_per_point
-    proposals = int(streamed.valid.sum())
-    return {
-        "accesses": int(streamed.points.sum(dtype=np.int64)) * per_point,
-        "accesses_without_early_reject": proposals * len(experiment.setup.points) * per_point,
-    }
 
 
 def quality(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import mode
 from typing import Any
 
 from ...array.read_noise import CODES
-from ...readable import count
+from ...readable import brief, count
 from ..rows import Rows, array, chains, closing_rows, method, mixing, out_of_service, wear
 from ..verdict import judge
 
@@ -44,6 +45,7 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
             f"{count(referral['errors'], 'error')} left)",
         ),
         ("method", _method(v)),
+        *prior_rows(v),
         ("chains", chains(v)),
         ("weights, uncertainties", mixing(v)),
         ("array", array(v)),
@@ -63,6 +65,16 @@ def _method(v: Mapping[str, Any]) -> str:
     if not v["whiten"]:
         return method(v)
     return f"{method(v)}, whitened: the computer fits the mode, the array samples around it"
+
+
+def prior_rows(v: Mapping[str, Any]) -> Rows:
+    """The prior, if not all weights have the same one."""
+    widths = v.get("sigma_p")
+    if not isinstance(widths, Mapping):
+        return []
+    usual = mode(widths.values())
+    others = {name: width for name, width in widths.items() if width != usual}
+    return [("prior", f"sigma_p {usual:.4g}, except {brief(others)}")]
 
 
 def result_warnings(v: Mapping[str, Any]) -> list[str]:

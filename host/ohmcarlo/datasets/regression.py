@@ -1,0 +1,297 @@
+"""From features and a number to the quadratic points of a linear model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import OhmcarloError, UsageError
+from ..posterior_error import PosteriorError
+from ..spec import Points
+from .encode import SCORE_DIGITS
+from .gaussian import GaussianCoordinates, NoisePosterior, fitted_width, updated_width
+from .standard import moments, names_of, shortened, standardised, table_of
+
+FORMAT = 1  # version of to_dict
+ROOM = 1e-6  # relative, for the rounding of a leverage
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionEncoder:
+    """An encoding fitted to the training half: selected features, scales, coordinates.
+
+    Attributes
+    ----------
+    data_names : tuple of str (d,)
+        All columns of the data.
+    columns : int64 (k,)
+        The selected columns, in the order of the data.
+    mean, scale : float64 (k,)
+        Of the training half, in units of the data; scale is the standard deviation (1/n).
+    label_mean, label_scale : float
+        The same of the label.
+    leverage : float
+        Largest squared length of a training point in the sampled coordinates.
+    error : PosteriorError
+        By how much the integers move the posterior of the training half.
+    coordinates : GaussianCoordinates
+        From standardised features to inputs, and from sampled weights to those of the features.
+    chosen_width : bool
+        The data chose the width of the prior.
+    """
+
+    data_names: tuple[str, ...]
+    columns: NDArray[np.int64]
+    mean: FloatArray
+    scale: FloatArray
+    label_mean: float
+    label_scale: float
+    leverage: float
+    error: PosteriorError
+    coordinates: GaussianCoordinates
+    chosen_width: bool = False
+
+    @classmethod
+    def start(
+        cls,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        feature_names: Sequence[str] | None = None,
+        features: int | None = None,
+        sigma_p: float | None = None,
+    ) -> RegressionEncoder:
+        """An encoding of the training half that knows no fit.
+
+        Parameters
+        ----------
+        x : (n, d)
+            Features in units of the data.
+        y : (n,)
+            Labels, finite numbers that are not all the same.
+        feature_names : sequence of str, optional
+            Names of the d columns; default ``x0``, ``x1``, …
+        features : int, optional
+            Number of features to keep, by largest correlation with the label; default all.
+            Columns that are constant in the training half are never kept.
+        sigma_p : float, optional
+            Standard deviation of the weight prior per standardised feature, in units of the noise;
+            default: the data choose it.
+
+        Raises UsageError for data that cannot be used.
+        """
+        x = table_of(x)
+        labels = _numbers(y, len(x))
+        names = names_of(feature_names, x.shape[1])
+        if features is not None and not 1 <= features <= x.shape[1]:
+            raise UsageError(
+                f"features = {features}: the data have {x.shape[1]}; keep 1 to {x.shape[1]}"
+            )
+        mean, scale = moments(x)
+        varying = np.flatnonzero(scale > 0)
+        if not len(varying):
+            raise UsageError("no feature differs between the training points: nothing to learn")
+        columns = _select(x, labels, varying, features)
+        (label_mean,), (label_scale,) = moments(labels[:, None])
+        if label_scale == 0:
+            raise UsageError("all training points have the same label: nothing to learn")
+        standard = standardised(x[:, columns], mean[columns], scale[columns])
+        found = cls(
+            data_names=names,
+            columns=columns,
+            mean=mean[columns],
+            scale=scale[columns],
+            label_mean=float(label_mean),
+            label_scale=float(label_scale),
+            leverage=0.0,
+            error=PosteriorError("encoding", 0.0, 0.0, 1.0),
+            coordinates=GaussianCoordinates.start(standard, sigma_p or 1.0),
+            chosen_width=sigma_p is None,
+        )
+        return found._completed(x, labels)
+
+    @classmethod
+    def fit(cls, x: ArrayLike, y: ArrayLike, **options: Any) -> RegressionEncoder:
+        """``start``, then coordinates around the mean of the posterior by the closed form."""
+        first = cls.start(x, y, **options)
+        standard, t = first.standard(x), first.standard_label(y)
+        sigma_p = fitted_width(standard, t) if first.chosen_width else first.sigma_p
+        coordinates = GaussianCoordinates.fit(standard, t, sigma_p)
+        return replace(first, coordinates=coordinates)._completed(x, y)
+
+    def around(
+        self, x: ArrayLike, y: ArrayLike, weights: FloatArray, least: float = 0.0
+    ) -> RegressionEncoder:
+        """The encoding of the training half around mean weights (k + 1,) that were sampled.
+
+        ``least``: the smallest noise to assume, in standard deviations of the label.
+        """
+        standard, t = self.standard(x), self.standard_label(y)
+        sigma_p = self.sigma_p
+        if self.chosen_width:
+            sigma_p = updated_width(standard, t, weights, sigma_p)
+        coordinates = GaussianCoordinates.around(standard, t, weights, sigma_p, least)
+        return replace(self, coordinates=coordinates)._completed(x, y)
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the features kept (k,)."""
+        return tuple(self.data_names[c] for c in self.columns)
+
+    @property
+    def inputs(self) -> int:
+        """Inputs of a point, the bias among them."""
+        return len(self.columns) + 1
+
+    @property
+    def spread(self) -> float:
+        """Approximate posterior standard deviation of a sampled weight."""
+        return self.coordinates.spread
+
+    @property
+    def sigma(self) -> float:
+        """``inf``: the whole prior is in the points, none is left to the registers."""
+        return float("inf")
+
+    @property
+    def sigma_p(self) -> float:
+        """Standard deviation of the prior of a weight, in units of the noise."""
+        return self.coordinates.sigma_p
+
+    @property
+    def noise(self) -> float:
+        """Noise that the array assumes, in standard deviations of the label."""
+        return self.coordinates.noise
+
+    def training_points(self, x: ArrayLike, y: ArrayLike) -> Points:
+        """The points of a chain: the training half, x (n, d) and y (n,), then the prior."""
+        return self.coordinates.points(self.standard(x), self.standard_label(y))
+
+    def noise_posterior(self, x: ArrayLike, y: ArrayLike, weights: FloatArray) -> NoisePosterior:
+        """Posterior of the noise in standard deviations of the label, given the training half and
+        the mean weights (k + 1,) of the posterior."""
+        return NoisePosterior.of(self.standard(x), self.standard_label(y), weights, self.sigma_p)
+
+    def weights_to_original(self, v: ArrayLike) -> FloatArray:
+        """Weights per standardised feature in standard deviations of the label, bias last, from
+        sampled weights; both are (n, k + 1)."""
+        sampled = np.asarray(v, np.float64)
+        if sampled.shape[-1] != self.inputs:
+            raise UsageError(f"{sampled.shape[-1]} weights per sample, expected {self.inputs}")
+        return self.coordinates.weights(sampled)
+
+    def standard(self, x: ArrayLike) -> FloatArray:
+        """Standardised features and the bias: x (n, d) → (n, k + 1)."""
+        table = table_of(x)
+        if table.shape[1] != len(self.data_names):
+            raise UsageError(
+                f"the data have {table.shape[1]} columns, the encoder was fitted on "
+                f"{len(self.data_names)}: {shortened(self.data_names)}"
+            )
+        return standardised(table[:, self.columns], self.mean, self.scale)
+
+    def standard_label(self, y: ArrayLike) -> FloatArray:
+        """Standardised labels: (n,) → (n,)."""
+        return (np.asarray(y, np.float64) - self.label_mean) / self.label_scale
+
+    def label(self, t: FloatArray) -> FloatArray:
+        """Labels in units of the data from standardised ones."""
+        return self.label_mean + self.label_scale * t
+
+    def extrapolates(self, x: ArrayLike) -> NDArray[np.bool_]:
+        """Points of x (n, d) farther out than all training points, bool (n,)."""
+        return np.asarray(self._leverages(self.standard(x)) > self.leverage)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Values for JSON, from which ``from_dict`` restores the same bits."""
+        return {
+            "format": FORMAT,
+            "data_names": list(self.data_names),
+            "columns": self.columns.tolist(),
+            "mean": self.mean.tolist(),
+            "scale": self.scale.tolist(),
+            "label_mean": self.label_mean,
+            "label_scale": self.label_scale,
+            "leverage": self.leverage,
+            "error": self.error.to_dict(),
+            "coordinates": self.coordinates.to_dict(),
+            "chosen_width": self.chosen_width,
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> RegressionEncoder:
+        """Restore an encoder. Raises OhmcarloError if ``values`` are not from ``to_dict``."""
+        try:
+            if values["format"] != FORMAT:
+                raise ValueError(f"format {values['format']!r}, this version reads {FORMAT}")
+            found = cls(
+                data_names=tuple(str(name) for name in values["data_names"]),
+                columns=np.array(values["columns"], np.int64),
+                mean=np.array(values["mean"], np.float64),
+                scale=np.array(values["scale"], np.float64),
+                label_mean=float(values["label_mean"]),
+                label_scale=float(values["label_scale"]),
+                leverage=float(values["leverage"]),
+                error=PosteriorError.from_dict(values["error"]),
+                coordinates=GaussianCoordinates.from_dict(values["coordinates"]),
+                chosen_width=bool(values["chosen_width"]),
+            )
+            found._validate()
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise OhmcarloError(
+                f"the stored encoder is damaged or of another version ({error}): train again"
+            ) from error
+        return found
+
+    def _validate(self) -> None:
+        k, d = len(self.columns), len(self.data_names)
+        if self.mean.shape != (k,) or self.scale.shape != (k,):
+            raise ValueError(f"{k} columns, {len(self.mean)} means, {len(self.scale)} scales")
+        if not k or self.columns.min() < 0 or self.columns.max() >= d:
+            raise ValueError(f"columns {self.columns.tolist()} of {d}")
+        finite = np.isfinite([*self.mean, self.label_mean]).all()
+        if not (finite and (self.scale > 0).all() and self.label_scale > 0):
+            raise ValueError("means must be finite and scales positive")
+        if len(self.coordinates.whitening.centre) != k + 1:
+            raise ValueError(f"{len(self.coordinates.whitening.centre)} weights, not {k + 1}")
+
+    def _leverages(self, standard: FloatArray) -> FloatArray:
+        rows = standard @ self.coordinates.whitening.matrix
+        return np.asarray((rows**2).sum(axis=1), np.float64)
+
+    def _completed(self, x: ArrayLike, y: ArrayLike) -> RegressionEncoder:
+        """With the error and the largest leverage of the training half."""
+        standard = self.standard(x)
+        return replace(
+            self,
+            leverage=float(self._leverages(standard).max()) * (1 + ROOM),
+            error=self.coordinates.error(standard, self.standard_label(y)),
+        )
+
+
+def _numbers(y: ArrayLike, n: int) -> FloatArray:
+    labels = np.asarray(y, np.float64)
+    if labels.shape != (n,):
+        raise UsageError(f"{n} points need {n} labels, got an array of shape {labels.shape}")
+    if not np.isfinite(labels).all():
+        raise UsageError("labels must be finite numbers")
+    return labels
+
+
+def _select(
+    x: FloatArray, y: FloatArray, candidates: NDArray[np.int64], k: int | None
+) -> NDArray[np.int64]:
+    """The k candidate columns with the largest correlation with y, rising. The first wins a tie."""
+    if k is None or k >= len(candidates):
+        return candidates
+    from sklearn.feature_selection import r_regression
+
+    scores = np.abs(r_regression(x[:, candidates], y))
+    rounded = [float(f"{score:.{SCORE_DIGITS - 1}e}") for score in scores]
+    best = np.argsort(-np.array(rounded), kind="stable")[:k]
+    return np.sort(candidates[best])

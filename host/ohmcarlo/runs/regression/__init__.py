@@ -1,0 +1,1 @@
+"""Runs that learn to predict numbers: Bayesian linear regression."""

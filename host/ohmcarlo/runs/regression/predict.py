@@ -1,0 +1,186 @@
+"""Predictions of a regression run with their uncertainty, from its folder alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...datasets.csvfile import Table
+from ...datasets.gaussian import NoisePosterior
+from ...datasets.regression import RegressionEncoder
+from ...errors import UsageError
+from ...readable import count, first_few
+from ..stored import (
+    MANIFEST,
+    RESULT,
+    intact,
+    read_evaluation,
+    read_manifest,
+    read_result,
+    read_trace,
+)
+from ..supervised.predict import prediction_registers
+from .posterior import JointPosterior
+from .result import INTERVAL, RESULT_KEYS, check_evaluation
+from .scores import interval, point_scores
+
+FloatArray = NDArray[np.float64]
+COLUMNS = {
+    "row": "number of the case in the file, from 1",
+    "prediction": "mean of the predicted label",
+    "low_95": "lower end of the 95 % interval of the label",
+    "high_95": "upper end of the 95 % interval of the label",
+    "spread": "standard deviation of the mean over the posterior: the epistemic uncertainty",
+    "extrapolated": "true: the case lies farther out than all training data, where the model was "
+    "never tested",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class RegressionPredictor:
+    """The posterior of a run, for predictions.
+
+    Attributes
+    ----------
+    posterior : JointPosterior
+    feature_names, weight_names : list of str
+        Columns of the data before encoding; what the weights are of.
+    evaluation : dict
+        The arrays of ``EVALUATION``.
+    """
+
+    posterior: JointPosterior
+    feature_names: list[str]
+    weight_names: list[str]
+    evaluation: dict[str, NDArray[Any]]
+
+    @classmethod
+    def of_run(cls, path: Path) -> RegressionPredictor:
+        """Raises UsageError when the run is not complete, OhmcarloError when it is damaged."""
+        result, manifest = read_result(path, RESULT_KEYS), read_manifest(path)
+        trace = read_trace(path)
+        with intact(path / MANIFEST):
+            encoder = RegressionEncoder.from_dict(manifest["encoder"])
+            feature_names = list(manifest["data"]["feature_names"])
+            weight_names = list(manifest["weight_names"])
+        with intact(path / RESULT):
+            noise = NoisePosterior(float(result["noise"]["shape"]), float(result["noise"]["scale"]))
+            posterior = JointPosterior.of(
+                prediction_registers(result | {"hidden": 0}),
+                encoder,
+                trace,
+                int(result["burn_in"]),
+                noise,
+                int(result["seed"]),
+            )
+        return cls(posterior, feature_names, weight_names, read_evaluation(path, check_evaluation))
+
+
+@dataclass(frozen=True, eq=False)
+class NumberPredictions:
+    """Predicted numbers for new data.
+
+    Attributes
+    ----------
+    prediction, low, high, spread : float64 (n,)
+        Mean, 95 % interval, and standard deviation of the mean.
+    extrapolated : bool (n,)
+    labels : float64 (n,) or None
+        If the file had them.
+    """
+
+    prediction: FloatArray
+    low: FloatArray
+    high: FloatArray
+    spread: FloatArray
+    extrapolated: NDArray[np.bool_]
+    labels: FloatArray | None = None
+
+    @property
+    def header(self) -> list[str]:
+        return list(COLUMNS)
+
+    def _cases(self) -> Iterator[tuple[int, float, float, float, float, bool]]:
+        """Row, prediction, interval, spread, extrapolated: one for each point."""
+        for i, mean in enumerate(self.prediction):
+            low, high, spread = float(self.low[i]), float(self.high[i]), float(self.spread[i])
+            yield i + 1, float(mean), low, high, spread, bool(self.extrapolated[i])
+
+    def table(self) -> list[list[str]]:
+        """Cells under ``header``, a row for every point."""
+        return [
+            [f"{row}", *(f"{value:.6g}" for value in numbers), str(beyond).lower()]
+            for row, *numbers, beyond in self._cases()
+        ]
+
+    def notes(self) -> list[str]:
+        """Lines of text: the meaning of the columns, errors, extrapolated rows."""
+        notes = [f"{name}: {meaning}" for name, meaning in COLUMNS.items()]
+        if self.labels is not None:
+            found = self.scores()
+            notes.append(
+                f"on these {len(self.labels)}: RMSE {found['rmse']:.4g}, R² {found['r2']:.3f}, "
+                f"{found['covered']:.1%} within the 95 % interval"
+            )
+        if rows := [i for i, beyond in enumerate(self.extrapolated, start=1) if beyond]:
+            notes.append(
+                f"note: {count(len(rows), 'row')} farther out than the training data "
+                f"({first_few(rows)}): the predictions are extrapolated"
+            )
+        return notes
+
+    def scores(self) -> dict[str, float]:
+        """Errors of the predictions; empty without labels."""
+        if self.labels is None:
+            return {}
+        inside = (self.low <= self.labels) & (self.labels <= self.high)
+        return {**point_scores(self.labels, self.prediction), "covered": float(inside.mean())}
+
+    def values(self) -> dict[str, Any]:
+        """Content of the JSON file."""
+        return {
+            "columns": COLUMNS,
+            "scores": self.scores() or None,
+            "extrapolated": int(self.extrapolated.sum()),
+            "predictions": [dict(zip(self.header, case, strict=True)) for case in self._cases()],
+        }
+
+
+def predict_numbers(run: Path, data: Path) -> NumberPredictions:
+    """Predictions for the rows of a CSV file.
+
+    The run's features are found by the names in the first line, in any order. A label column is
+    optional; it has one of the names that ``load_csv`` expects. Raises UsageError, which names line
+    and column, for a cell that cannot be used.
+    """
+    predictor = RegressionPredictor.of_run(run)
+    x, labels = read_numbers(data, predictor.feature_names)
+    posterior = predictor.posterior
+    low, high = interval(posterior.predictive_draws(x), INTERVAL)
+    spread, _ = posterior.spreads(x)
+    return NumberPredictions(
+        prediction=posterior.predict(x),
+        low=low,
+        high=high,
+        spread=spread,
+        extrapolated=posterior.encoder.extrapolates(x),
+        labels=labels,
+    )
+
+
+def read_numbers(path: Path, features: list[str]) -> tuple[FloatArray, FloatArray | None]:
+    """Columns ``features`` of a CSV file, float64 (n, features), and labels if there are any."""
+    table = Table(path)
+    table.check(features)
+    if not table.rows:
+        raise UsageError(f"{path} has a header and no data: add a line for every case")
+    x = table.numbers([table.header.index(name) for name in features])
+    column = table.usual_label()
+    if column is None or table.header[column] in features:
+        return x, None
+    return x, table.numbers([column])[:, 0]

@@ -1,0 +1,229 @@
+"""A scikit-learn regressor whose weights are samples in a resistive-memory array."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..datasets.regression import RegressionEncoder
+from ..posterior_error import errors_to_dict
+from ..runs.chain_run import ChainRun
+from ..runs.regression.experiment import prepare_regression
+from ..runs.regression.posterior import JointPosterior, mixing_of
+from ..runs.regression.scores import interval
+from ..runs.setup import ChainSetup
+from ..runs.summary import burn_in_of, chain_of, judged
+from ..runs.trace import Trace
+from ..runs.verdict import Verdict
+from ..tasks import REGRESSION
+from .base import MEASURES, TASK, MemristorEstimator, as_parameters
+
+FloatArray = NDArray[np.float64]
+
+
+class MemristorRegressor(RegressorMixin, MemristorEstimator):
+    """Bayesian linear regression sampled in an RRAM array.
+
+    The model is that of scikit-learn's ``BayesianRidge`` with the conjugate prior: normal noise
+    with an unknown standard deviation s, and weights with a normal prior whose width counts in
+    units of s. The array samples the weights, the host draws s (see ``datasets.gaussian``), so that
+    predictions and intervals average over both.
+
+    Parameters
+    ----------
+    steps : int or None
+        Metropolis-Hastings steps of each chain; burn-in is cut off. None: as ``ohmcarlo train``.
+    chains : int or None
+        Independent chains, in equal shares of the rows. None: 4, fewer in a small array.
+    array : str
+        ``"emulator"``, ``"physics"`` or ``"measured:FILE"``.
+    preset : str or None
+        Device preset of the array.
+    rho : float or None
+        Autoregression of the proposal; None: 0.8, on devices that differ 0.6.
+    wide_every : int or None
+        Every so many steps, one uses rho = 1; 0: none; None: 10 on devices that are alike, else 0.
+    features : int or None
+        Features kept, by correlation with y; None: all.
+    rows : int
+    pairs : int or "auto"
+        Geometry; "auto" takes the narrowest array that holds the features.
+    sigma_p : float or None
+        Standard deviation of the weight prior (standardised features), in units of the noise. None:
+        the data choose it, by the evidence.
+    dot_products : str or None
+        ``"array"`` or ``"codes"`` (digital, from the codes read back); None: as the read noise of
+        the array demands.
+    repeats : int
+        Reads and accesses that are averaged, a power of two.
+    backend : str
+        Board that runs the chain: ``"model"``, ``"rtl"`` or ``"serial:PORT"``.
+    random_state : int, RandomState or None
+        Seed of the array, of its noise and of the draws of the host.
+
+    Attributes
+    ----------
+    coef_ : float64 (n_features_in_,)
+        Posterior mean of the weights in units of the data; 0 for features that were not kept.
+    intercept_ : float
+    noise_ : float
+        Posterior median of the standard deviation of the noise, in units of y.
+    sigma_p_ : float
+        Standard deviation of the weight prior that was used.
+    posterior_ : JointPosterior
+        Draws of weights and noise after every step, in standard deviations of y.
+    n_features_in_ : int
+    acceptance_rate_ : float
+    posterior_error_ : dict
+        Predicted errors of the posterior by source: see ``PosteriorError``.
+    verdict_ : str
+        ``"settled"`` if weights, predictions and intervals can be trusted; ``fit`` warns otherwise
+        (``UnsettledWarning``).
+    verdict_reasons_ : list of str
+        Reasons of any other verdict, with a remedy each.
+    trace_ : Trace
+        Every step.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_diabetes
+    >>> X, y = load_diabetes(return_X_y=True)
+    >>> model = MemristorRegressor(random_state=0).fit(X, y)  # doctest: +SKIP
+    >>> model.predict_interval(X[:1], 0.9)  # doctest: +SKIP
+    array([[113.7, 293.6]])
+    """
+
+    _task = replace(TASK, kind=REGRESSION)
+    hidden, kernel, whiten = 0, "corrected", None  # a linear model has no choice of these
+
+    def __init__(
+        self,
+        steps: int | None = None,
+        *,
+        chains: int | None = None,
+        array: str = "emulator",
+        preset: str | None = None,
+        rho: float | None = None,
+        wide_every: int | None = None,
+        features: int | None = None,
+        rows: int = 256,
+        pairs: int | str = "auto",
+        sigma_p: float | None = None,
+        dot_products: str | None = None,
+        repeats: int = 1,
+        backend: str = "model",
+        random_state: Any = None,
+    ) -> None:
+        self.steps = steps
+        self.chains = chains
+        self.array = array
+        self.preset = preset
+        self.rho = rho
+        self.wide_every = wide_every
+        self.features = features
+        self.rows = rows
+        self.pairs = pairs
+        self.sigma_p = sigma_p
+        self.dot_products = dot_products
+        self.repeats = repeats
+        self.backend = backend
+        self.random_state = random_state
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> MemristorRegressor:
+        """Sample the posterior given X (n, features) and y (n,), numbers.
+
+        Raises ValueError (UsageError) for data or settings that cannot be used.
+        """
+        x: FloatArray
+        x, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        labels = np.asarray(y, np.float64)
+        config = self._config(x.shape[1])
+        setup, encoder = prepare_regression(config, self._task, x, labels)
+        with closing(setup):
+            run = ChainRun(setup)
+            run.run()
+            setup, encoder = run.setup, getattr(run.setup, "encoder", None) or encoder
+            trace = Trace.of(run.streamed(), setup.board.current())
+            self._keep_posterior(setup, encoder, trace, x, labels)
+        reasons = [as_parameters(text) for text in self._values["verdict_reasons"]]
+        cautions = [as_parameters(text) for text in setup.cautions]
+        self._judge(Verdict(self._values["verdict"]), reasons, cautions)
+        return self
+
+    def _keep_posterior(
+        self,
+        setup: ChainSetup,
+        encoder: RegressionEncoder,
+        trace: Trace,
+        x: FloatArray,
+        y: FloatArray,
+    ) -> None:
+        """Keep what ``trace`` has sampled given x (n, d) and y (n,), and what it is worth."""
+        burn_in, registers, config = burn_in_of(trace), setup.registers, setup.config
+        self.posterior_ = JointPosterior.learnt(
+            registers, encoder, trace, burn_in, x, y, config.seed
+        )
+        self.trace_, self.sigma_p_ = trace, encoder.sigma_p
+        self.acceptance_rate_ = float(trace.accepted.mean())
+        self.posterior_error_ = errors_to_dict(setup.errors)
+        mean = self.posterior_.mean
+        self.coef_ = np.zeros(x.shape[1])
+        self.coef_[encoder.columns] = encoder.label_scale * mean[:-1] / encoder.scale
+        at_zero = encoder.label(mean[-1]) - self.coef_[encoder.columns] @ encoder.mean
+        self.intercept_ = float(at_zero)
+        self.noise_ = encoder.label_scale * float(np.median(self.posterior_.settled_noise()))
+        self._values = judged(
+            {
+                "kernel": config.kernel,
+                "rho": setup.settings.rho,
+                "wide_every": setup.settings.wide_every,
+                "whiten": config.whiten,
+                "gamma_us": registers.gamma_us,
+                **chain_of(trace, burn_in),
+                **mixing_of(self.posterior_, registers, trace),
+                "posterior_error": self.posterior_error_,
+                "retired_rows": setup.board.retired_rows(),
+            }
+        )
+
+    def _checked(self, X: ArrayLike) -> FloatArray:
+        check_is_fitted(self)
+        x: FloatArray = validate_data(self, X, dtype=np.float64, reset=False)
+        return x
+
+    def predict(
+        self, X: ArrayLike, return_std: bool = False
+    ) -> FloatArray | tuple[FloatArray, FloatArray]:
+        """Posterior mean of the label of each case, (n,).
+
+        With ``return_std``, also the standard deviation of the label, noise included, (n,).
+        """
+        x = self._checked(X)
+        mean = self.posterior_.predict(x)
+        return (mean, self.posterior_.spreads(x)[1]) if return_std else mean
+
+    def predict_interval(self, X: ArrayLike, probability: float = 0.95) -> FloatArray:
+        """Interval that holds the label of each case with this probability, (n, 2)."""
+        if not 0 < probability < 1:
+            raise ValueError(f"probability = {probability}: choose a value between 0 and 1")
+        return np.stack(interval(self.predict_draws(X), probability), axis=1)
+
+    def predict_draws(self, X: ArrayLike) -> FloatArray:
+        """Draws of the label of each case, noise included, in rising order: (n, draws)."""
+        return self.posterior_.predictive_draws(self._checked(X))
+
+    def predict_uncertainty(self, X: ArrayLike) -> FloatArray:
+        """Epistemic standard deviation of each prediction, (n,): more data would reduce it, unlike
+        ``noise_``."""
+        return self.posterior_.spreads(self._checked(X))[0]
+
+    def convergence(self) -> dict[str, Any]:
+        """As for ``MemristorClassifier``."""
+        check_is_fitted(self)
+        return {name: self._values[name] for name in MEASURES}

@@ -1,0 +1,175 @@
+"""Regression runs: the joint posterior of weights and noise, predictions, files, refusals."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ohmcarlo.array import EmulatedArray
+from ohmcarlo.boards import ModelBoard
+from ohmcarlo.cli.app import main
+from ohmcarlo.cli.exit_codes import BAD_USE, DONE
+from ohmcarlo.datasets import load
+from ohmcarlo.datasets.regression import RegressionEncoder
+from ohmcarlo.golden import Registers, SamplerSettings
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.regression.posterior import JointPosterior, mixing_of
+from ohmcarlo.runs.regression.scores import (
+    crps_of_draws,
+    crps_of_normal,
+    scores_of_draws,
+    scores_of_normal,
+)
+from ohmcarlo.runs.stored import read_result, read_trace
+from ohmcarlo.runs.trace import Trace
+from ohmcarlo.runs.train import train_regression
+from ohmcarlo.spec import Geometry
+
+STEPS, BURN_IN = 15_000, 500  # of each of four chains
+MEAN_RMS, SPREAD = 0.03, 0.03  # posterior standard deviations; relative
+
+
+def sampled(assumed: float) -> tuple[RegressionEncoder, Registers, Trace, np.ndarray, np.ndarray]:
+    """A long chain on half of the diabetes data, with ``assumed`` times the noise of the data."""
+    data = load("diabetes")
+    rows, _ = data.split(0)
+    x, y = data.x[rows], data.y[rows]
+    found = RegressionEncoder.fit(x, y, sigma_p=1.0)
+    centre = found.coordinates.noise * found.coordinates.whitening.centre
+    encoder = found.around(x, y, centre, least=assumed * found.noise)
+    settings = SamplerSettings.whitened(0.05, 0.8, wide_every=10)
+    settings = replace(settings, gamma_us=settings.gamma_us / encoder.spread)
+    array = EmulatedArray(Geometry(regions=4), 11)
+    registers = settings.registers(array.geometry, encoder.inputs, array.sigma_us)
+    board = ModelBoard(array)
+    board.configure(registers, encoder.training_points(x, y))
+    board.start()
+    found = Trace.of(board.run(STEPS), board.current())
+    return encoder, registers, found, x, y
+
+
+@pytest.mark.stats
+@pytest.mark.parametrize("assumed", [1.0, 2.0])
+def test_the_joint_posterior_is_students(assumed: float) -> None:
+    """Marginals of weights and noise against the closed form of the conjugate model.
+
+    60,000 steps give about 4,000 effective samples: means are known to 0.016 sd, spreads to 1.1 %.
+    Control: samples that are not rescaled to a drawn noise have twice the spread for twice the
+    noise.
+    """
+    encoder, registers, found, x, y = sampled(assumed)
+    design = np.c_[(x - x.mean(0)) / x.std(0), np.ones(len(x))]
+    t = (y - y.mean()) / y.std()
+    inverse = np.linalg.inv(design.T @ design + np.eye(11))
+    mean = inverse @ design.T @ t
+    n, square = len(t), float(t @ t - mean @ design.T @ t)
+    wanted = stats.t(n, mean, np.sqrt(square / n * np.diag(inverse)))
+    joint = JointPosterior.learnt(registers, encoder, found, BURN_IN, x, y, 3)
+    draws = joint.settled_weights()
+    assert np.sqrt((((draws.mean(0) - mean) / wanted.std()) ** 2).mean()) < MEAN_RMS
+    assert draws.std(0) == pytest.approx(wanted.std(), rel=SPREAD)
+    tails = np.quantile(draws, [0.025, 0.975], axis=0)
+    expected = np.stack([wanted.ppf(0.025), wanted.ppf(0.975)])
+    assert np.abs((tails - expected) / wanted.std()).max() < 0.12
+    s = stats.invgamma(n / 2, scale=square / 2)
+    quantiles = np.quantile(joint.settled_noise() ** 2, [0.025, 0.5, 0.975])
+    assert quantiles == pytest.approx(s.ppf([0.025, 0.5, 0.975]), rel=0.01)
+    # weights and noise are dependent: the squared distance of the weights is s² times chi²
+    distance = np.einsum("ij,jk,ik->i", draws - mean, np.linalg.inv(inverse), draws - mean)
+    assert (distance / joint.settled_noise() ** 2).mean() == pytest.approx(11, rel=0.05)
+    codes, counts = found.after(BURN_IN)
+    plain = encoder.weights_to_original(registers.weights(codes)).repeat(counts, axis=0)
+    ratio = plain.std(0) / wanted.std()
+    assert (np.abs(ratio - 1) < SPREAD).all() == (assumed == 1.0)
+    assert ratio == pytest.approx(encoder.noise / np.sqrt(s.mean()), rel=SPREAD)
+    counted = mixing_of(joint, registers, found)["ess_min"]
+    assert counted == pytest.approx(found.steps * 4 * 0.08 / assumed**2, rel=0.4)
+
+
+def test_scores() -> None:
+    """CRPS of the standard normal at its mean is (√2 - 1)/√π (Gneiting and Raftery 2007)."""
+    zero, one = np.zeros(1), np.ones(1)
+    assert crps_of_normal(zero, zero, one)[0] == pytest.approx((np.sqrt(2) - 1) / np.sqrt(np.pi))
+    rng = np.random.default_rng(0)
+    y, mean, sd = rng.normal(0, 2, 50), rng.normal(0, 1, 50), rng.uniform(0.5, 2, 50)
+    draws = np.sort(mean[:, None] + sd[:, None] * rng.standard_normal((50, 20_000)), axis=1)
+    exact = crps_of_normal(y, mean, sd)
+    assert crps_of_draws(y, draws) == pytest.approx(exact, abs=0.03)
+    assert crps_of_draws(y, draws[:, ::-1] * 0)[0] == pytest.approx(abs(y[0]))
+    by_draws, by_normal = scores_of_draws(y, mean, draws), scores_of_normal(y, mean, sd)
+    assert by_draws["crps"] == pytest.approx(by_normal["crps"], abs=0.01)
+    assert by_draws["coverage"] == pytest.approx(by_normal["coverage"], abs=0.03)
+    assert list(by_normal["coverage"]) == ["50", "90", "95"]
+    assert by_normal["rmse"] == pytest.approx(np.sqrt(np.mean((y - mean) ** 2)))
+    assert scores_of_normal(y, y, sd)["r2"] == 1
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("regression") / "run"
+    assert main(["train", "diabetes", "--steps", "4000", "--out", str(folder)]) == DONE
+    return folder
+
+
+def test_a_run_is_as_good_as_bayesian_ridge(run: Path) -> None:
+    found = read_result(run)
+    ridge = found["baseline"]["bayesian_ridge"]
+    assert found["verdict"] == "settled" and found["kind"] is None
+    assert found["rmse"] == pytest.approx(ridge["rmse"], rel=0.01)
+    assert found["crps"] == pytest.approx(ridge["crps"], rel=0.01)
+    assert found["r2"] > 0.4
+    assert 0.9 < found["coverage"]["95"] < 0.99 and 0.4 < found["coverage"]["50"] < 0.6
+    low, high = found["noise"]["interval_95"]
+    assert low < found["noise"]["median"] < high
+    assert found["noise"]["median"] == pytest.approx(53.5, rel=0.03)  # BayesianRidge: 1/√alpha_
+    assert found["accesses"] < found["accesses_without_early_reject"]
+
+
+def test_predict_and_report(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data, out = tmp_path / "held-out.csv", tmp_path / "answers.json"
+    assert main(["data", "export", "diabetes", str(data)]) == DONE
+    assert main(["predict", str(run), str(data), "--json", str(out)]) == DONE
+    assert "within the 95 % interval" in capfd.readouterr().err
+    answers, result = json.loads(out.read_text()), read_result(run)
+    assert answers["scores"]["rmse"] == pytest.approx(result["rmse"], abs=1e-9)
+    assert answers["scores"]["covered"] == pytest.approx(result["coverage"]["95"], abs=1e-9)
+    first = answers["predictions"][0]
+    assert first["low_95"] < first["prediction"] < first["high_95"]
+    assert 0 < first["spread"] < (first["high_95"] - first["low_95"]) / 4
+    assert main(["report", str(run)]) == DONE
+    pictures = {path.stem for path in (run / "report").iterdir()}
+    assert pictures == {"predictions", "residuals", "weights", "log-posterior", "wear"}
+
+
+def test_a_file_of_numbers(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Whole numbers need --regression; the run is shown and resumed without the option."""
+    data, folder = tmp_path / "d.csv", tmp_path / "run"
+    assert main(["data", "export", "diabetes", str(data)]) == DONE
+    assert main(["train", str(data), "--steps", "20"]) == BAD_USE
+    assert "--regression" in capfd.readouterr().err
+    options = ["--steps", "300", "--regression", "--out", str(folder)]
+    assert main(["train", str(data), *options]) == DONE
+    assert read_result(folder)["kind"] == "regression"
+    before = read_trace(folder).arrays()
+    (folder / "result.json").unlink()
+    assert main(["resume", str(folder)]) == DONE
+    after = read_trace(folder).arrays()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert main(["train", "breast-cancer", "--regression"]) == BAD_USE
+
+
+@pytest.mark.parametrize("options", ["--no-whiten", "--rho 1", "--hidden 2", "--paper"])
+def test_what_a_linear_model_does_not_have(options: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "diabetes", *options.split()]) == BAD_USE
+    assert "leave out" in capfd.readouterr().err
+
+
+def test_equal_seeds_give_equal_results() -> None:
+    config = TrainConfig("diabetes", whiten=True, steps=200, chains=4, seed=5)
+    first, second = (train_regression(config) for _ in range(2))
+    assert np.array_equal(first.draws, second.draws) and np.array_equal(first.noise, second.noise)
