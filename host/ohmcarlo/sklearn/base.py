@@ -24,9 +24,12 @@ from ..runs.chain_run import ChainRun
 from ..runs.classes import BinaryPosterior
 from ..runs.config import TrainConfig
 from ..runs.defaults import complete
+from ..runs.digests import digest_of
+from ..runs.provenance import DATA, model_inputs
 from ..runs.setup import ChainSetup
-from ..runs.summary import burn_in_of, chain_of, judged, mixing
-from ..runs.supervised.experiment import prepare, standardised_weights
+from ..runs.summary import burn_in_of, chain_of, judged, mixing, request_of
+from ..runs.supervised.experiment import prepare, standardised_weights, weight_names
+from ..runs.supervised.learnt import LearntData
 from ..runs.trace import Trace
 from ..runs.verdict import Verdict
 from ..spec import Geometry
@@ -67,6 +70,10 @@ class SampledProblem:
         Verdict, its reasons, and the numbers behind it, as in the JSON of a run.
     cautions : tuple of str
         Reasons why the chain hardly moves, with a remedy each.
+    learnt : LearntData
+        The data, for log-likelihoods.
+    digests : dict
+        SHA-256 of data, encoder, registers and points, by name.
     """
 
     encoder: Encoder
@@ -78,10 +85,14 @@ class SampledProblem:
     weights: NDArray[np.float64]
     values: dict[str, Any]
     cautions: tuple[str, ...]
+    learnt: LearntData
+    digests: dict[str, str]
 
     @classmethod
-    def of(cls, setup: ChainSetup, encoder: Encoder, trace: Trace) -> SampledProblem:
-        """The chains of ``setup`` after their last step."""
+    def of(
+        cls, setup: ChainSetup, encoder: Encoder, trace: Trace, x: NDArray[np.float64]
+    ) -> SampledProblem:
+        """The chains of ``setup``, which learn from x (n, d), after their last step."""
         burn_in = burn_in_of(trace)
         codes, counts = trace.after(burn_in)
         return cls(
@@ -94,12 +105,22 @@ class SampledProblem:
             weights=standardised_weights(setup.registers, encoder, codes),
             values=_values_of(setup, encoder, trace, burn_in),
             cautions=tuple(as_parameters(text) for text in setup.cautions),
+            learnt=_learnt(setup, encoder, x),
+            digests={
+                DATA: digest_of([x, setup.points.labels], exact=True),
+                "encoder": digest_of(encoder),
+                **model_inputs(setup),
+            },
         )
 
     @property
     def posterior(self) -> BinaryPosterior:
         """The samples, for predictions of classes."""
         return BinaryPosterior(self.encoder, self.registers, self.codes, self.counts)
+
+    @property
+    def weight_names(self) -> list[str]:
+        return weight_names(self.encoder, self.registers.hidden)
 
     def draws(self) -> NDArray[np.float64]:
         """The weights of the standardised features after every step: (chains, steps, weights)."""
@@ -127,16 +148,28 @@ def sample_problem(
     """
     setup, encoder = prepare(config, TASK, x, labels, feature_names)
     with closing(setup):
-        return sample(setup, encoder)
+        return sample(setup, encoder, x)
 
 
-def sample(setup: ChainSetup, encoder: Encoder) -> SampledProblem:
-    """Run the chains of ``setup`` to their last step."""
+def sample(setup: ChainSetup, encoder: Encoder, x: NDArray[np.float64]) -> SampledProblem:
+    """Run the chains of ``setup``, which learn from x (n, d), to their last step."""
     run = ChainRun(setup)
     run.run()
     # a run may have changed its coordinates before it sampled
     setup, encoder = run.setup, getattr(run.setup, "encoder", None) or encoder
-    return SampledProblem.of(setup, encoder, Trace.of(run.streamed(), setup.board.current()))
+    return SampledProblem.of(setup, encoder, Trace.of(run.streamed(), setup.board.current()), x)
+
+
+def _learnt(setup: ChainSetup, encoder: Encoder, x: NDArray[np.float64]) -> LearntData:
+    return LearntData(
+        registers=setup.registers,
+        points=setup.points,
+        inputs=x,
+        rows=np.arange(len(x)),
+        feature_names=encoder.data_names,
+        class_names=("0", "1"),
+        seed=setup.config.array_seed,
+    )
 
 
 def _draws(registers: Registers, encoder: Encoder, trace: Trace) -> NDArray[np.float64]:
@@ -148,12 +181,10 @@ def _values_of(setup: ChainSetup, encoder: Encoder, trace: Trace, burn_in: int) 
     draws = _draws(setup.registers, encoder, trace)[:, burn_in:]
     return judged(
         {
-            "kernel": setup.config.kernel,
-            "rho": setup.settings.rho,
-            "wide_every": setup.settings.wide_every,
+            **request_of(setup),
             "whiten": setup.config.whiten,
+            "sigma_p": encoder.widths(),
             "hidden": setup.registers.hidden,
-            "gamma_us": setup.registers.gamma_us,
             **chain_of(trace, burn_in),
             **mixing(draws.astype(np.float32), current),
             **_predictions(setup, trace, burn_in),

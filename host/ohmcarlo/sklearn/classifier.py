@@ -12,11 +12,14 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..datasets.several_classes import STICK_BREAKING, binary_problems
+from ..diagnostics import to_arviz
+from ..errors import UsageError
 from ..golden import predict
 from ..runs.classes import TWO_CLASSES, ClassPosterior, ClassUncertainty
 from ..runs.config import TrainConfig
 from ..runs.verdict import Verdict, judge_all
 from .base import MemristorEstimator, SampledProblem, as_parameters, sample_problem
+from .inference import class_tree, two_class_tree
 
 
 class MemristorClassifier(ClassifierMixin, MemristorEstimator):
@@ -196,6 +199,27 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         judged = judge_all({name: problem.values for name, problem in by_name.items()})
         cautions = [f"{n}: {text}" for n, problem in by_name.items() for text in problem.cautions]
         return judged.verdict, [as_parameters(text) for text in judged.reasons], cautions
+
+    def to_arviz(self) -> Any:
+        """The posterior for ArviZ: ``arviz.InferenceData``, or a DataTree with ArviZ 1.x.
+
+        The groups are those of ``posterior.nc``: draws, log-likelihoods and predictive draws of the
+        training points, labels and inputs. ``row`` counts the rows of X from 0. The posterior of
+        several classes is that of the K-class model; one against the rest has none.
+        """
+        check_is_fitted(self)
+        if len(self.problems_) > 1:
+            return to_arviz(self._joint_tree())
+        (problem,) = self.problems_
+        return to_arviz(two_class_tree(problem, self.classes_))
+
+    def _joint_tree(self) -> Any:
+        if self.multi_class != STICK_BREAKING:
+            raise UsageError(
+                "one against the rest samples separate models, which have no joint likelihood: fit "
+                'with multi_class="stick-breaking"'
+            )
+        return class_tree(self.problems_, self.binary_problems_, self.classes_)
 
     def _posterior(self) -> ClassPosterior:
         parts = [problem.posterior for problem in self.problems_]

@@ -67,12 +67,7 @@ class SupervisedExperiment:
     @property
     def weight_names(self) -> list[str]:
         """Names of the weights, in the order of ``weights``."""
-        inputs = [*self.encoder.feature_names, "bias"]
-        hidden = self.setup.registers.hidden
-        if not hidden:
-            return inputs
-        first = [f"h{h}: {name}" for h in range(hidden) for name in inputs]
-        return first + [f"out: h{h}" for h in range(hidden)] + ["out: bias"]
+        return weight_names(self.encoder, self.setup.registers.hidden)
 
     def weights(self, codes: NDArray[np.uint16]) -> NDArray[np.float64]:
         """``standardised_weights`` of samples: uint16 (n, devices) → float64 (n, weights)."""
@@ -100,7 +95,7 @@ class SupervisedExperiment:
             registers=self.setup.registers,
             points=self.setup.points,
             inputs=self.dataset.x[self.train],
-            rows=self.train,
+            rows=self.train + 1,  # as in the table of `predict`
             feature_names=self.dataset.feature_names,
             class_names=self.dataset.class_names,
             seed=self.setup.config.seed,
@@ -144,6 +139,15 @@ class SupervisedExperiment:
             *self.setup.cautions,
             self.setup.describe_array(),
         ]
+
+
+def weight_names(encoder: Encoder, hidden: int) -> list[str]:
+    """Names of the weights of a logistic model, or of a network with so many hidden units."""
+    inputs = [*encoder.feature_names, "bias"]
+    if not hidden:
+        return inputs
+    first = [f"h{h}: {name}" for h in range(hidden) for name in inputs]
+    return first + [f"out: h{h}" for h in range(hidden)] + ["out: bias"]
 
 
 def standardised_weights(

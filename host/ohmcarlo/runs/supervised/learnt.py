@@ -35,7 +35,7 @@ class LearntData:
     inputs : float64 (n, features)
         The points in units of the data.
     rows : int (n,)
-        Place of each point in the data of the user, from 0.
+        Number of each point in the data of the user.
     feature_names, class_names : sequence of str
     seed : int
         Of the predictive draws.
@@ -75,8 +75,8 @@ class LearntData:
             attributes=attributes,
         )
 
-    def observations(self, trace: Trace, steps: NDArray[np.int64]) -> Observations:
-        """Log-likelihoods and predictive draws under the samples that were current at ``steps``.
+    def log_likelihood(self, trace: Trace, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Terms of the points under the samples that were current at ``steps``: (chains, draws, n).
 
         The logits are those of the machine. Their log-sigmoid is exact, not that of its table: the
         table gives 0 for a point that fits well, and Pareto smoothing fails where many draws are
@@ -85,19 +85,36 @@ class LearntData:
         from scipy.special import log_expit
 
         points = self.data_points
-        current = trace.draws()[:, steps]
-        samples, index = np.unique(current, return_inverse=True)
-        z = logits(self.registers, points, trace.codes[samples])
+        z = logits_at(self.registers, points, trace, steps)
         terms = log_expit(np.where(points.labels == LABEL_POSITIVE, z, -z))
-        log_likelihood = terms[index.reshape(current.shape)].astype(np.float64)
-        generator = np.random.default_rng([self.seed, PREDICTIVE])
+        return np.asarray(terms, np.float64)
+
+    def observations(self, trace: Trace, steps: NDArray[np.int64]) -> Observations:
+        """Log-likelihoods and predictive draws under the samples that were current at ``steps``."""
+        points = self.data_points
+        log_likelihood = self.log_likelihood(trace, steps)
+        generator = predictive_generator(self.seed)
         right = generator.random(log_likelihood.shape, np.float32) < np.exp(log_likelihood)
         labels = points.labels.astype(np.int8)
         return Observations(
             observed=labels,
             log_likelihood=log_likelihood,
             predictive=np.where(right, labels, 1 - labels),
-            rows=self.rows + 1,
+            rows=self.rows,
             constant={"x": (self.inputs, ("feature",))},
             attributes={"class_names": list(self.class_names)},
         )
+
+
+def logits_at(
+    registers: Registers, points: Points, trace: Trace, steps: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Logits of ``points`` under the samples that were current at ``steps``: (chains, draws, n)."""
+    current = trace.draws()[:, steps]
+    samples, index = np.unique(current, return_inverse=True)
+    return logits(registers, points, trace.codes[samples])[index.reshape(current.shape)]
+
+
+def predictive_generator(seed: int) -> np.random.Generator:
+    """Of the predictive draws of a run."""
+    return np.random.default_rng([seed, PREDICTIVE])
