@@ -49,6 +49,11 @@ ENTRIES: dict[str, Entry] = {
             in_all=False,
         ),
         Entry(
+            "regression",
+            "numbers with intervals: three data sets against BayesianRidge and the closed form",
+            in_all=False,
+        ),
+        Entry(
             "backends", "every task on the simulated hardware: the trace of the model", in_all=False
         ),
     )

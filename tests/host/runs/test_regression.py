@@ -172,4 +172,6 @@ def test_what_a_linear_model_does_not_have(options: str, capfd: pytest.CaptureFi
 def test_equal_seeds_give_equal_results() -> None:
     config = TrainConfig("diabetes", whiten=True, steps=200, chains=4, seed=5)
     first, second = (train_regression(config) for _ in range(2))
-    assert np.array_equal(first.draws, second.draws) and np.array_equal(first.noise, second.noise)
+    assert np.array_equal(first.draws, second.draws) and np.array_equal(
+        first.joint.noise, second.joint.noise
+    )

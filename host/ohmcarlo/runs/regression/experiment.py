@@ -150,7 +150,13 @@ def require_regression(config: TrainConfig) -> None:
 def build_regression(config: TrainConfig, say: Say = silent) -> RegressionExperiment:
     """Load and split the data, and ``prepare_regression`` the training half."""
     task = get_task(config.task)
-    dataset = load(task.dataset, regression=True)
+    return learn_from(config, task, load(task.dataset, regression=True), say)
+
+
+def learn_from(
+    config: TrainConfig, task: Task, dataset: Dataset, say: Say = silent
+) -> RegressionExperiment:
+    """Split a data set, and ``prepare_regression`` the training half."""
     train, test = dataset.split(config.seed)
     setup, encoder = prepare_regression(
         config, task, dataset.x[train], dataset.y[train], dataset.feature_names, say

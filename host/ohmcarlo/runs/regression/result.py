@@ -55,8 +55,8 @@ class RegressionResult(ChainResult):
         Standard deviation of the mean (epistemic).
     inputs, labels : float64 (points, features), float64 (points,)
         The points before encoding.
-    noise : float32 (chains, steps)
-        Standard deviation of the noise in units of the label, step by step.
+    joint : JointPosterior
+        Draws of weights and noise, step by step.
     """
 
     EVALUATION: ClassVar = EVALUATION
@@ -67,7 +67,7 @@ class RegressionResult(ChainResult):
     spread: NDArray[np.float64]
     inputs: NDArray[np.float64]
     labels: NDArray[np.float64]
-    noise: NDArray[np.float32]
+    joint: JointPosterior
 
 
 def check_evaluation(arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -121,7 +121,7 @@ def evaluate_regression(
         spread=spread,
         inputs=x,
         labels=y,
-        noise=(encoder.label_scale * posterior.noise).astype(np.float32),
+        joint=posterior,
         wear=setup.board.ledger.wear.copy(),
         draws=draws,
         weight_names=experiment.weight_names,
