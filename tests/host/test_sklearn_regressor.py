@@ -74,6 +74,17 @@ def test_pickle_clone_pipeline_and_grid(
     assert np.count_nonzero(fewer.coef_) == 2
 
 
+def test_to_arviz(model: MemristorRegressor, halves: list[np.ndarray]) -> None:
+    data = model.to_arviz()
+    scale = halves[2].std()
+    w = data["posterior"]["w"].values.astype(np.float64)  # every second draw of the model
+    found = scale * w[..., :-1] / halves[0].std(0)
+    assert (np.abs(found.mean((0, 1)) - model.coef_) < 0.05 * found.std((0, 1))).all()
+    assert np.median(data["posterior"]["noise"]) == pytest.approx(model.noise_, rel=0.01)
+    assert np.array_equal(data["observed_data"]["y"].values, halves[2])
+    assert list(data["posterior"]["weight"].values)[-2:] == ["x9", "bias"]
+
+
 def test_what_it_refuses_and_warns_of(halves: list[np.ndarray]) -> None:
     xa, _, ya, _ = halves
     with pytest.warns(UnsettledWarning, match=r"try steps=\d+"):

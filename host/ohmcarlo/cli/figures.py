@@ -20,7 +20,7 @@ def reproduce(
         typer.Argument(
             metavar="FIGURE",
             help="fig1 to fig6, tissue and ecg (figure 5), endurance, energy, measured, active, "
-            "exactness, backends, or all.",
+            "exactness, regression, backends, or all.",
         ),
     ],
     out: Annotated[

@@ -12,13 +12,15 @@ from sklearn.base import RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..datasets.regression import RegressionEncoder
+from ..diagnostics import to_arviz
 from ..posterior_error import errors_to_dict
 from ..runs.chain_run import ChainRun
 from ..runs.regression.experiment import prepare_regression
+from ..runs.regression.learnt import LearntNumbers
 from ..runs.regression.posterior import JointPosterior, mixing_of
 from ..runs.regression.scores import interval
 from ..runs.setup import ChainSetup
-from ..runs.summary import burn_in_of, chain_of, judged
+from ..runs.summary import attributes_of, burn_in_of, chain_of, judged
 from ..runs.trace import Trace
 from ..runs.verdict import Verdict
 from ..tasks import REGRESSION
@@ -144,7 +146,8 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         x, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
         labels = np.asarray(y, np.float64)
         config = self._config(x.shape[1])
-        setup, encoder = prepare_regression(config, self._task, x, labels)
+        names = self._feature_names()
+        setup, encoder = prepare_regression(config, self._task, x, labels, names)
         with closing(setup):
             run = ChainRun(setup)
             run.run()
@@ -169,6 +172,7 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         self.posterior_ = JointPosterior.learnt(
             registers, encoder, trace, burn_in, x, y, config.seed
         )
+        self._learnt = LearntNumbers(x, y, np.arange(len(y)), self._feature_names())
         self.trace_, self.sigma_p_ = trace, encoder.sigma_p
         self.acceptance_rate_ = float(trace.accepted.mean())
         self.posterior_error_ = errors_to_dict(setup.errors)
@@ -191,6 +195,11 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
                 "retired_rows": setup.board.retired_rows(),
             }
         )
+
+    def _feature_names(self) -> list[str]:
+        """Names of the columns of X, as scikit-learn saw them in ``fit``, or x0, x1, …"""
+        known = getattr(self, "feature_names_in_", None)
+        return list(known) if known is not None else [f"x{i}" for i in range(self.n_features_in_)]
 
     def _checked(self, X: ArrayLike) -> FloatArray:
         check_is_fitted(self)
@@ -222,6 +231,18 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         """Epistemic standard deviation of each prediction, (n,): more data would reduce it, unlike
         ``noise_``."""
         return self.posterior_.spreads(self._checked(X))[0]
+
+    def to_arviz(self) -> Any:
+        """The posterior in the groups of ``posterior.nc``, for the installed ArviZ.
+
+        ``InferenceData`` of ArviZ 0.2x, ``xarray.DataTree`` of ArviZ 1.x. ``row`` counts the rows
+        of X from 0.
+        """
+        check_is_fitted(self)
+        names = [*self.posterior_.encoder.feature_names, "bias"]
+        attributes = attributes_of({**self._values, "seed": self.posterior_.seed})
+        tree = self._learnt.inference_data(self.posterior_, self.trace_, names, attributes)
+        return to_arviz(tree)
 
     def convergence(self) -> dict[str, Any]:
         """As for ``MemristorClassifier``."""

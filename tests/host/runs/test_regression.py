@@ -169,6 +169,38 @@ def test_what_a_linear_model_does_not_have(options: str, capfd: pytest.CaptureFi
     assert "leave out" in capfd.readouterr().err
 
 
+def test_the_posterior_file(run: Path) -> None:
+    """Log-likelihoods are those of scipy for the stored draws; LOO of ArviZ is near the closed form
+    of the predictions that leave one point out."""
+    import arviz
+
+    data, half = arviz.from_netcdf(run / "posterior.nc"), load("diabetes")
+    rows = data["observed_data"]["row"].values - 1
+    assert np.array_equal(rows, half.split(0)[0])
+    assert np.array_equal(data["observed_data"]["y"].values, half.y[rows])
+    x = half.x[rows]
+    design = np.c_[(x - x.mean(0)) / x.std(0), np.ones(len(x))]
+    y, scale = half.y[rows], half.y[rows].std()
+    w, s = data["posterior"]["w"].values, data["posterior"]["noise"].values
+    mean = y.mean() + scale * w[0, :3] @ design.T
+    wanted = stats.norm(mean, s[0, :3, None]).logpdf(y)
+    assert data["log_likelihood"]["y"].values[0, :3] == pytest.approx(wanted, abs=1e-4)
+    predicted = data["posterior_predictive"]["y"].values
+    centre = y.mean() + scale * design @ w.mean((0, 1), np.float64)
+    assert predicted.mean((0, 1)) == pytest.approx(centre, abs=0.06 * float(s.mean()))
+    assert predicted.std((0, 1)) == pytest.approx(float(s.mean()), rel=0.15)
+    sigma_p = read_result(run)["sigma_p"]
+    inverse = np.linalg.inv(design.T @ design + np.eye(11) / sigma_p**2)
+    t = (y - y.mean()) / scale
+    hat = np.einsum("ij,jk,ik->i", design, inverse, design)
+    residual = (t - design @ inverse @ design.T @ t) / (1 - hat)
+    square = t @ t - t @ design @ inverse @ design.T @ t - residual**2 * (1 - hat)
+    alone = stats.t(len(t) - 1, 0, np.sqrt(square / (len(t) - 1) / (1 - hat)))
+    exact = (alone.logpdf(residual) - np.log(scale)).sum()
+    found = arviz.loo(data)
+    assert float(getattr(found, "elpd_loo", None) or found.elpd) == pytest.approx(exact, abs=0.5)
+
+
 def test_equal_seeds_give_equal_results() -> None:
     config = TrainConfig("diabetes", whiten=True, steps=200, chains=4, seed=5)
     first, second = (train_regression(config) for _ in range(2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from ..accesses import accesses_of
 from ..stored import check_dimensions
 from ..summary import (
     ChainResult,
+    attributes_of,
     burn_in_of,
     chain_of,
     cost_of,
@@ -24,8 +25,12 @@ from ..summary import (
 )
 from ..trace import Trace
 from .experiment import RegressionExperiment
+from .learnt import LearntNumbers
 from .posterior import JointPosterior, mixing_of
 from .scores import interval, scores_of_draws
+
+if TYPE_CHECKING:
+    import xarray
 
 INTERVAL = 0.95
 """Probability of the intervals of predictions, and of the noise."""
@@ -57,6 +62,10 @@ class RegressionResult(ChainResult):
         The points before encoding.
     joint : JointPosterior
         Draws of weights and noise, step by step.
+    learnt : LearntNumbers
+        The training points, for the log-likelihoods of the posterior file.
+    digests : dict
+        SHA-256 of data, encoder, registers and points, by name.
     """
 
     EVALUATION: ClassVar = EVALUATION
@@ -68,6 +77,12 @@ class RegressionResult(ChainResult):
     inputs: NDArray[np.float64]
     labels: NDArray[np.float64]
     joint: JointPosterior
+    learnt: LearntNumbers
+    digests: dict[str, str]
+
+    def inference_data(self) -> xarray.DataTree:
+        attributes = {**attributes_of(self.values), "sha256": self.digests}
+        return self.learnt.inference_data(self.joint, self.trace, self.weight_names, attributes)
 
 
 def check_evaluation(arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -122,6 +137,13 @@ def evaluate_regression(
         inputs=x,
         labels=y,
         joint=posterior,
+        learnt=LearntNumbers(
+            data.x[experiment.train],
+            data.y[experiment.train],
+            experiment.train + 1,
+            data.feature_names,
+        ),
+        digests=experiment.inputs(),
         wear=setup.board.ledger.wear.copy(),
         draws=draws,
         weight_names=experiment.weight_names,
