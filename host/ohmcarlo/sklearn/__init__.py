@@ -1,5 +1,6 @@
 """scikit-learn estimators whose weights are samples in a resistive-memory array."""
 
+from .active import most_informative as most_informative
 from .base import UnsettledWarning as UnsettledWarning
 from .base import as_parameters as as_parameters
 from .classifier import MemristorClassifier as MemristorClassifier

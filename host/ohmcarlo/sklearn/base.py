@@ -141,12 +141,14 @@ def sample_problem(
     x: NDArray[np.float64],
     labels: NDArray[np.integer[Any]],
     feature_names: Sequence[str] | None = None,
+    pool: NDArray[np.float64] | None = None,
 ) -> SampledProblem:
     """Sample the posterior of a logistic model or network: x (n, d), labels 0/1 (n,).
 
-    Raises UsageError for data or settings that cannot be used.
+    ``pool`` (m, d) is that of ``Encoder.fit``. Raises UsageError for data or settings that cannot
+    be used.
     """
-    setup, encoder = prepare(config, TASK, x, labels, feature_names)
+    setup, encoder = prepare(config, TASK, x, labels, feature_names, pool=pool)
     with closing(setup):
         return sample(setup, encoder, x)
 

@@ -152,8 +152,11 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         )
         self.multi_class = multi_class
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> MemristorClassifier:
+    def fit(self, X: ArrayLike, y: ArrayLike, pool: ArrayLike | None = None) -> MemristorClassifier:
         """Sample the posterior given X (n, features) and y (n,), two classes or more.
+
+        With few labels, ``pool`` (m, features) are rows without labels. Means, standard deviations
+        and the range of the inputs are then those of X and pool together.
 
         Raises ValueError (UsageError) for data or settings that cannot be used.
         """
@@ -164,29 +167,36 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         if len(self.classes_) < 2:
             raise ValueError("y has only one class: two are needed")
         config = replace(self._config(x.shape[1]), multi_class=self.multi_class)
+        others: NDArray[np.float64] | None = None
+        if pool is not None:
+            others = validate_data(self, pool, dtype=np.float64, reset=False)
         self._forget()
         if len(self.classes_) == 2:
+            own = replace(config, multi_class=None)
             self.binary_problems_ = TWO_CLASSES
-            self.problems_ = [
-                sample_problem(replace(config, multi_class=None), x, labels, self._names())
-            ]
+            self.problems_ = [sample_problem(own, x, labels, self._names(), others)]
             self._keep(self.problems_[0])
         else:
             self.binary_problems_ = binary_problems(x, labels, self.multi_class)
-            self.problems_ = self._sample_all(config, x, labels)
+            self.problems_ = self._sample_all(config, x, labels, others)
         self.acceptance_rate_ = float(np.mean([p.trace.accepted.mean() for p in self.problems_]))
         self._judge(*self._verdict())
         return self
 
     def _sample_all(
-        self, config: TrainConfig, x: NDArray[np.float64], labels: NDArray[np.integer[Any]]
+        self,
+        config: TrainConfig,
+        x: NDArray[np.float64],
+        labels: NDArray[np.integer[Any]],
+        pool: NDArray[np.float64] | None,
     ) -> list[SampledProblem]:
         """The binary problems of several classes, each in an array of its own."""
         found = []
         for number, problem in enumerate(self.binary_problems_):
             rows = problem.uses(labels)
             own = replace(config, problem=number)
-            found.append(sample_problem(own, x[rows], problem.labels(labels[rows]), self._names()))
+            binary = problem.labels(labels[rows])
+            found.append(sample_problem(own, x[rows], binary, self._names(), pool))
         return found
 
     def _verdict(self) -> tuple[Verdict, list[str], list[str]]:
@@ -240,6 +250,11 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
             return self._posterior().predict(x)[0]
         mean, _ = self._probability(x)
         return np.c_[1 - mean, mean]
+
+    def drawn_proba(self, X: ArrayLike, draws: int) -> NDArray[np.float64]:
+        """Class probabilities under evenly spaced joint draws of the posterior,
+        float64 (draws, n, K)."""
+        return self._posterior().drawn(self._checked(X), draws)
 
     def _probability(
         self, x: NDArray[np.float64]
