@@ -36,7 +36,7 @@ def reproduce(
 
     Each figure gets a folder with pictures, table.md, and a JSON file with every number and seed.
     An interrupted run continues. `all` leaves out `exactness`, which compares posteriors with NUTS,
-    and `backends`, which simulates the hardware.
+    `regression`, which the paper does not have, and `backends`, which simulates the hardware.
 
     Examples:
 

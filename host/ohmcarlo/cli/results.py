@@ -32,7 +32,7 @@ def predict(
     ] = False,
     json: JsonOption = None,
 ) -> None:
-    """Classify new data with a finished run, with an uncertainty for every answer.
+    """Classify new data, or predict their numbers, with an uncertainty for every answer.
 
     Columns of the CSV, and keys of a prediction in the JSON:
 
@@ -46,6 +46,9 @@ def predict(
 
     - `extrapolated`: `true` where an input lies beyond the range of the training data; trust
       neither probability nor spread there
+
+    A run that learnt numbers has `prediction`, `low_95` and `high_95` (the 95 % interval of the
+    label), and the `spread` of the mean, in place of classes and probabilities.
 
     Accuracy (if DATA has labels) and warnings go to standard error.
 

@@ -204,7 +204,7 @@ def train(
     - `ohmcarlo train breast-cancer --out runs/first`: keep the run, for `resume` after a crash
 
     - `ohmcarlo train my-data.csv`: your own data; the label is the column named label, class,
-      target or y, otherwise the last one
+      target or y, otherwise the last one; it holds classes, or numbers to predict
 
     - `ohmcarlo train digits --out runs/digits`: ten classes, sampled as nine binary problems
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,11 @@ class RegressionExperiment:
             "encoder": self.encoder.to_dict(),
             "weight_names": self.weight_names,
         }
+
+    def after(self, setup: ChainSetup) -> RegressionExperiment:
+        """The experiment with the set-up whose chain has sampled."""
+        encoder = getattr(setup, "encoder", None)
+        return self if encoder is None else replace(self, setup=setup, encoder=encoder)
 
     def description(self) -> list[str]:
         """Lines of text that describe the run."""
