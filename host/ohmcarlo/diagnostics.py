@@ -31,6 +31,8 @@ RHAT_LIMIT = 1.05  # above this R-hat, chains disagree
 ESS_LIMIT = 400
 """Effective samples, bulk and tail, below which intervals are rough: 100 for each of four chains
 (Vehtari et al. 2021). A posterior mean is then known within 0.05 posterior standard deviations."""
+PARETO_K_LIMIT = 0.7
+"""Above this Pareto k, a leave-one-out score is unreliable (Vehtari et al. 2024, PSIS)."""
 STAY_CHANCE = 1e-3
 """Chance of a stay as long as the expected longest one, if every proposal had equal odds."""
 STAY_LIMIT = 5.0
@@ -290,6 +292,18 @@ def summary(draws: ArrayLike, accepted: ArrayLike) -> Summary:
         mcse_max=float(relative.max()),
         acceptance_rate=float(np.mean(np.asarray(accepted))),
     )
+
+
+def loo(tree: Any) -> tuple[FloatArray, FloatArray]:
+    """Leave-one-out score of every point, nat, and its Pareto k, by ArviZ's PSIS: (n,) each.
+
+    ``tree`` has the groups ``posterior`` and ``log_likelihood`` of an ``xarray.DataTree``.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a large k is returned, not warned of
+        found = arviz().loo(to_arviz(tree), pointwise=True)
+    points = found.elpd_i if hasattr(found, "elpd_i") else found.loo_i
+    return np.asarray(points, np.float64), np.asarray(found.pareto_k, np.float64)
 
 
 # -- predictions -------------------------------------------------------------------------------

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 
 from ..datasets.prior import OTHERS
 from ..errors import UsageError
+from ..runs.config import AUTO
 
 
-def read_sigma_p(texts: Sequence[str] | None) -> float | dict[str, float] | None:
+def read_sigma_p(texts: Sequence[str] | None) -> float | dict[str, float] | str | None:
     """Widths of the prior: ``0.5`` for all weights, ``NAME=0.5`` for one feature or the bias.
 
-    ``0.5`` beside names is the width of all others. Raises UsageError for any other text.
+    ``0.5`` beside names is the width of all others; ``auto`` stands alone. Raises UsageError for
+    any other text.
     """
     if not texts:
         return None
+    if list(texts) == [AUTO]:
+        return AUTO
     found: dict[str, float] = {}
     for text in texts:
         name, equals, number = text.rpartition("=")

@@ -138,9 +138,10 @@ def train(
     sigma_p: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="S|NAME=S",
+            metavar="S",
             help="Standard deviation of the weight prior, per standardised feature (default 1). "
-            "NAME=S sets that of one feature or of the bias; repeat the option for others.",
+            "NAME=S sets that of one feature or of the bias; repeat the option for others. auto: "
+            "the one that predicts best (leave-one-out of short runs).",
             rich_help_panel="Model",
         ),
     ] = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from ..tasks import TASKS
 from .arrays import MEASURED, check_array_name, preset_file_of, sweep_of
 
 DATA_FILE, PRESET_FILE, SWEEP_FILE = "data file", "preset file", "sweep file"
+AUTO = "auto"
 MAX_STEPS = 100_000_000
 # Ranges of the fixed-point coefficients, whatever the values of the other two.
 RANGES = {"gamma": (5.0, 2000.0, "µS"), "sigma_p": (0.05, 1000.0, ""), "tau": (0.1, 1e4, "µS")}
@@ -60,9 +61,11 @@ class TrainConfig:
         Hidden units; 0 is logistic regression.
     gamma, tau : float or None
         µS per unit of weight; common-mode prior's standard deviation, µS.
-    sigma_p : float, sequence, mapping or None
+    sigma_p : float, sequence, mapping, "auto" or None
         Weight prior's standard deviation; for other widths of single features see
-        ``Encoder.fit``.
+        ``Encoder.fit``. "auto": the one that predicts best (``supervised.prior_choice``).
+    sigma_p_choice : mapping or None
+        Scores from which ``sigma_p`` was chosen; None: it was not chosen by the program.
     early_reject : bool
         Stop reading data once a proposal can no longer be accepted (the decisions are the same).
     dot_products : str or None
@@ -98,7 +101,8 @@ class TrainConfig:
     features: int | None = None
     hidden: int | None = None
     gamma: float | None = None
-    sigma_p: Widths | None = None
+    sigma_p: Widths | Literal["auto"] | None = None
+    sigma_p_choice: Mapping[str, Any] | None = None
     tau: float | None = None
     early_reject: bool = True
     trim: bool = True
@@ -147,7 +151,7 @@ class TrainConfig:
         if self.problem is not None and self.problem < 0:
             raise UsageError(f"problem = {self.problem}: problems are numbered from 0")
         for name, (low, high, unit) in RANGES.items():
-            for value in _numbers(getattr(self, name), name):
+            for value in self._numbers(name):
                 if not low <= value <= high:
                     raise UsageError(
                         f"{name} = {value:g}: choose {low:g} to {high:g} {unit}".rstrip()
@@ -157,12 +161,26 @@ class TrainConfig:
                 "whitening needs a logistic model: leave out --whiten or use --hidden 0"
             )
 
+    def _numbers(self, name: str) -> Iterable[float]:
+        """The numbers of a setting that may be one, several, or several by name."""
+        value = getattr(self, name)
+        if value is None or (name == "sigma_p" and value == AUTO):
+            return ()
+        found = list(value.values() if isinstance(value, Mapping) else np.ravel(value))
+        if not all(isinstance(number, int | float | np.number) for number in found):
+            wanted = f"give a number, or {AUTO}" if name == "sigma_p" else "give a number"
+            raise UsageError(f"{name} = {value!r}: {wanted}")
+        return [float(number) for number in found]
+
     def widths(self, usual: float) -> Widths:
         """Widths of the prior for an encoder; ``usual`` is that of the task."""
         if isinstance(self.sigma_p, Mapping):
             return {OTHERS: usual, **self.sigma_p}
         if isinstance(self.sigma_p, str):
-            raise UsageError(f"sigma_p {self.sigma_p!r}: this model needs a number")
+            raise UsageError(
+                f"sigma_p = {self.sigma_p}: only a classifier without hidden units chooses its "
+                "prior; give a number"
+            )
         return usual if self.sigma_p is None else self.sigma_p
 
     def width(self, usual: float) -> float:
@@ -220,13 +238,3 @@ class TrainConfig:
             return cls(**values)
         except TypeError as error:
             raise UsageError(f"the configuration cannot be used ({error}): train again") from error
-
-
-def _numbers(value: Any, name: str) -> Iterable[float]:
-    """The numbers of a setting that may be one, several, or several by name."""
-    if value is None:
-        return ()
-    found = value.values() if isinstance(value, Mapping) else np.ravel(np.asarray(value, object))
-    if not all(isinstance(number, int | float | np.number) for number in found):
-        raise UsageError(f"{name} = {value!r}: give a number")
-    return [float(number) for number in found]

@@ -39,7 +39,7 @@ TASK = Task(name="data", dataset="data", description="data handed to an estimato
 OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?: ([0-9.]+))?")  # of the command line, in a remedy
 SINGLE = (  # attributes of the posterior of a single problem
     "encoder_", "registers_", "trace_", "burn_in_", "codes_", "multiplicity_", "weights_",
-    "posterior_error_",
+    "posterior_error_", "sigma_p_",
 )  # fmt: skip
 MEASURES = ("ess_min", "ess_tail_min", "rhat_max", "longest_stay", "longest_stay_expected")
 PAIRS = (16, 32, 64, 128, 256)  # widths that `pairs="auto"` chooses from
@@ -186,6 +186,7 @@ def _values_of(setup: ChainSetup, encoder: Encoder, trace: Trace, burn_in: int) 
             **request_of(setup),
             "whiten": setup.config.whiten,
             "sigma_p": encoder.widths(),
+            "sigma_p_choice": setup.config.sigma_p_choice,
             "hidden": setup.registers.hidden,
             **chain_of(trace, burn_in),
             **mixing(draws.astype(np.float32), current),
@@ -293,6 +294,7 @@ class MemristorEstimator(BaseEstimator):
         self.codes_, self.multiplicity_ = problem.codes, problem.counts
         self.weights_ = problem.weights
         self.posterior_error_ = problem.values["posterior_error"]
+        self.sigma_p_ = problem.values["sigma_p"]
 
     def _forget(self) -> None:
         """Remove the attributes of a single problem that an earlier ``fit`` kept."""

@@ -61,10 +61,11 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
     rows : int
     pairs : int or "auto"
         Geometry; "auto" takes the narrowest array that holds the features.
-    sigma_p : float, sequence or mapping
+    sigma_p : float, sequence, mapping or "auto"
         Standard deviation of the weight prior (standardised features): one for all weights; one
         for each feature (and the bias, else 1); or by name of the feature (``bias``, and ``*`` for
-        all others, else 1). Without names, features are ``x0``, ``x1``, …
+        all others, else 1). Without names, features are ``x0``, ``x1``, … "auto": the width that
+        predicts the training points best, by leave-one-out of short runs.
     dot_products : str or None
         ``"array"`` or ``"codes"`` (digital, from the codes read back); None: as the read noise of
         the array demands.
@@ -90,7 +91,7 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
     verdict_reasons_ : list of str
         Reasons of any other verdict, with a remedy each.
     codes_, multiplicity_ : uint16 (n, devices), int64 (n,)
-        Samples after burn-in, and for how many steps each was current. This and the next three
+        Samples after burn-in, and for how many steps each was current. This and the next four
         attributes exist for two classes; for more, ``problems_`` has them.
     weights_ : float64 (n, weights)
         The same samples as weights of the standardised features, bias last.
@@ -99,6 +100,8 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         ``PosteriorError``.
     trace_ : Trace
         Every step.
+    sigma_p_ : float or dict
+        Width of the prior; by name if the weights do not share one.
 
     Examples
     --------

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.special import log_expit, logsumexp
+from scipy.special import log_expit
 
+from integration import GridPosterior, standard
 from ohmcarlo.datasets import load, split_half
 from ohmcarlo.diagnostics import to_arviz
 from ohmcarlo.runs.config import TrainConfig
@@ -54,23 +55,6 @@ def elpd(data: Any) -> float:
         warnings.simplefilter("ignore")  # Pareto k of points that fit almost perfectly
         found = arviz.loo(data)
     return float(found.elpd_loo if hasattr(found, "elpd_loo") else found.elpd)
-
-
-def exact_loo(x: np.ndarray, y: np.ndarray, sigma_p: float) -> float:
-    """Σ log p(y_i | the other points) of a logistic regression, by integration over a grid.
-
-    x (n, 3) with the bias, prior N(0, sigma_p²). The grid covers ±6 in every weight.
-    """
-    axis = np.linspace(-6, 6, 61)
-    w = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
-    terms = log_expit(w @ (x * np.where(y == 1, 1, -1)[:, None]).T)
-    joint = terms.sum(axis=1) - (w**2).sum(axis=1) / (2 * sigma_p**2)
-    others = joint[:, None] - terms
-    return float((logsumexp(joint) - logsumexp(others, axis=0)).sum())
-
-
-def standard(x: np.ndarray) -> np.ndarray:
-    return np.c_[(x - x.mean(axis=0)) / x.std(axis=0), np.ones(len(x))]
 
 
 def test_terms_are_those_of_the_data(result: SupervisedResult) -> None:
@@ -154,7 +138,7 @@ def test_loo_is_that_of_integration(result: SupervisedResult, tmp_path: Path) ->
     """
     file = opened(result, tmp_path)
     x, y = file["constant_data"]["x"].to_numpy(), file["observed_data"]["y"].to_numpy()
-    exact = exact_loo(standard(x), y, SIGMA_P)
+    exact = GridPosterior(standard(x), y, SIGMA_P).loo().sum()
     assert elpd(file) == pytest.approx(exact, abs=0.2)
     w = file["posterior"]["w"].to_numpy()
     share = -(w**2).sum(axis=-1, keepdims=True) / (2 * SIGMA_P**2 * len(y))
@@ -175,7 +159,8 @@ def test_two_runs_are_compared(result: SupervisedResult, tmp_path: Path) -> None
         table = arviz.compare(runs)
     assert list(table.index) == ["usual", "narrow"]
     x, y = runs["usual"]["constant_data"]["x"].to_numpy(), runs["usual"]["observed_data"]["y"]
-    exact = [exact_loo(standard(x), y.to_numpy(), sigma_p) for sigma_p in (SIGMA_P, NARROW)]
+    x, labels = standard(x), y.to_numpy()
+    exact = [GridPosterior(x, labels, width).loo().sum() for width in (SIGMA_P, NARROW)]
     assert exact[0] - exact[1] > 5
     assert elpd(runs["usual"]) - elpd(runs["narrow"]) == pytest.approx(exact[0] - exact[1], abs=0.3)
 

@@ -18,12 +18,13 @@ from ...golden import Registers
 from ...posterior_error import describe_error
 from ...spec import Points
 from ...tasks import Task, get_task
-from ..config import TrainConfig
+from ..config import AUTO, TrainConfig
 from ..digests import digest_of
 from ..provenance import DATA, chain_inputs, model_inputs, origin_of
 from ..reach import Expected
 from ..setup import ChainSetup, set_up_chain
 from .learnt import LearntData
+from .prior_choice import with_chosen_width
 
 NAMED = 3  # classes that the name of their union lists
 
@@ -175,6 +176,8 @@ def prepare(
     board cannot be reached.
     """
     hidden = task.hidden if config.hidden is None else config.hidden
+    if config.sigma_p == AUTO and not hidden:
+        config = with_chosen_width(config, task, x, y, feature_names, say, prepare)
     task = task.with_hidden(hidden)
     geometry = config.geometry(hidden)
     features = task.features_for(geometry.max_features)

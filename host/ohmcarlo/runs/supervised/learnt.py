@@ -62,9 +62,13 @@ class LearntData:
         burn_in: int,
         weight_names: Sequence[str],
         attributes: Mapping[str, Any],
+        every: int = 1,
     ) -> xarray.DataTree:
-        """All groups; draws (chains, steps, weights) are the weights of all steps of ``trace``."""
-        every = every_of(trace.chains, trace.steps - burn_in, len(self.rows))
+        """All groups; draws (chains, steps, weights) are the weights of all steps of ``trace``.
+
+        ``every`` is the least number of steps from one draw to the next.
+        """
+        every = max(every, every_of(trace.chains, trace.steps - burn_in, len(self.rows)))
         return inference_data(
             {"w": (draws, ("weight",))},
             sample_stats=sample_stats(trace),

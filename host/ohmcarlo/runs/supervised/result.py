@@ -137,6 +137,7 @@ def _model(experiment: SupervisedExperiment) -> dict[str, Any]:
     return {
         "whiten": experiment.setup.config.whiten,
         "sigma_p": experiment.encoder.widths(),
+        "sigma_p_choice": experiment.setup.config.sigma_p_choice,
         "features": registers.features - 1,
         "hidden": registers.hidden,
         "train_points": len(experiment.train),

@@ -68,8 +68,17 @@ def _method(v: Mapping[str, Any]) -> str:
 
 
 def prior_rows(v: Mapping[str, Any]) -> Rows:
-    """The prior, if not all weights have the same one."""
-    widths = v.get("sigma_p")
+    """The prior, if not all weights have the same one, or if it was chosen by its score."""
+    widths, choice = v.get("sigma_p"), v.get("sigma_p_choice")
+    if choice is not None:
+        scores = {f"{c['sigma_p']:g}": f"{-c['difference']:.1f}" for c in choice["candidates"]}
+        return [
+            (
+                "prior",
+                f"sigma_p {choice['sigma_p']:g}, the best of {', '.join(scores)} by leave-one-out "
+                f"on the training points ({', '.join(scores.values())} nat)",
+            )
+        ]
     if not isinstance(widths, Mapping):
         return []
     usual = mode(widths.values())
