@@ -44,6 +44,12 @@ ENTRIES: dict[str, Entry] = {
             (MITDB,),
         ),
         Entry(
+            "wakeup",
+            "doubtful heart beats wake the host: accuracy and energy against wake-up rate",
+            (MITDB,),
+            in_all=False,
+        ),
+        Entry(
             "exactness",
             "the sampled posterior against NUTS: seven problems, three arrays",
             in_all=False,
