@@ -14,6 +14,7 @@ from native_board import NativeBoard
 from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.boards import SerialBoard
 from ohmcarlo.golden import SamplerSettings, Thresholds, Triage, triage_of
+from ohmcarlo.reproduce.wakeup.costs import Costs
 from ohmcarlo.spec import PROB_FRAC, Geometry, Points
 from ohmcarlo.spec.link import (
     ANSWERS_FORMAT,
@@ -23,6 +24,7 @@ from ohmcarlo.spec.link import (
     MAX_BODY,
     PREDICTION_WORDS,
     Command,
+    Kind,
     Message,
     Status,
 )
@@ -146,7 +148,7 @@ def test_a_host_that_does_not_acknowledge_stops_the_triage(client: Client) -> No
     unread, client.got = client.got, acknowledged
     client.exchange(clocks=3_000_000)
     answer = client.exchange(client.data(Message.ECHO, b"there is room for an answer"))
-    assert (Message.RESPONSE, Status.OK) in [f.message[:2] for f in answer if f.kind == 3]
+    assert (Message.RESPONSE, Status.OK) in [f.message[:2] for f in answer if f.kind == Kind.DATA]
     client.got = unread
     points = sum(len(m[3]) for m in first if m[0] == Message.DOUBTFUL)
     finished = False
@@ -206,6 +208,33 @@ def test_a_fault_and_a_new_session_end_a_triage(client: Client) -> None:
         Status.OK, bytes(struct.calcsize(ANSWERS_RESULT_FORMAT)))  # fmt: skip
     prepared(client, sums_of(40))
     require_equal(triaged(client, Thresholds(), 40), triage_of(sums_of(40), SAMPLES, Thresholds()))
+
+
+@pytest.mark.parametrize("board", [True], indirect=True, ids=["image"])
+@pytest.mark.hdl
+def test_clocks_of_a_point(board: NativeBoard) -> None:
+    """The image needs the clocks that the energy of a beat assumes, within a tenth: those of a
+    point, and in addition those of a doubtful one."""
+    plain, sent = (
+        (clocks_of(board, 600, limits) - clocks_of(board, 100, limits)) / 500
+        for limits in (Thresholds(), Thresholds(0))
+    )
+    assert plain == pytest.approx(Costs().point_clocks.value, rel=0.1)
+    assert sent - plain == pytest.approx(Costs().doubtful_clocks.value, rel=0.1)
+
+
+def clocks_of(board: NativeBoard, points: int, limits: Thresholds) -> int:
+    """Clocks of a triage, from its request to FINISHED."""
+    board.reset()
+    client = Client(board)
+    client.open()
+    prepared(client, sums_of(points))
+    began = board.clocks
+    body = struct.pack(COMMAND_FORMAT, Command.TRIAGE, limits.argument)
+    messages = client.messages(client.data(Message.COMMAND, body), 1000)
+    while not any(kind == Message.FINISHED for kind, *_ in messages):
+        messages = client.messages(client.frame(Kind.ACK) if messages else b"", 1000)
+    return board.clocks - began
 
 
 def test_the_host_takes_a_batch_in_parts(board: NativeBoard) -> None:
