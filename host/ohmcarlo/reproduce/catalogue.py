@@ -60,6 +60,12 @@ ENTRIES: dict[str, Entry] = {
             in_all=False,
         ),
         Entry(
+            "classes",
+            "more than two classes: two likelihoods in the array, against scikit-learn",
+            (MITDB,),
+            in_all=False,
+        ),
+        Entry(
             "backends", "every task on the simulated hardware: the trace of the model", in_all=False
         ),
     )

@@ -15,7 +15,7 @@ from ..datasets.several_classes import STICK_BREAKING, binary_problems
 from ..diagnostics import to_arviz
 from ..errors import UsageError
 from ..golden import predict
-from ..runs.classes import TWO_CLASSES, ClassPosterior, ClassUncertainty
+from ..runs.classes import DRAWS, TWO_CLASSES, ClassPosterior, ClassUncertainty
 from ..runs.config import TrainConfig
 from ..runs.verdict import Verdict, judge_all
 from .base import MemristorEstimator, SampledProblem, as_parameters, sample_problem
@@ -287,5 +287,10 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
 
     def uncertainty(self, X: ArrayLike) -> ClassUncertainty:
         """Entropy of the prediction and its two parts, aleatoric and epistemic, nat, (n,) each."""
-        x = self._checked(X)
-        return self._posterior().predict(x)[1]
+        return self.predict_parts(X)[1]
+
+    def predict_parts(
+        self, X: ArrayLike, draws: int = DRAWS
+    ) -> tuple[NDArray[np.float64], ClassUncertainty]:
+        """Probabilities (n, K) and ``uncertainty``, both over so many joint draws."""
+        return self._posterior().predict(self._checked(X), draws)

@@ -26,6 +26,7 @@ from ..setup import ChainSetup, set_up_chain
 from .learnt import LearntData
 from .prior_choice import with_chosen_width
 
+HELD_OUT = 5000  # rows on which one of several problems is tested at most
 NAMED = 3  # classes that the name of their union lists
 
 
@@ -211,7 +212,8 @@ def prepare(
 def _one_problem(
     config: TrainConfig, dataset: Dataset, train: NDArray[np.int64], test: NDArray[np.int64]
 ) -> tuple[Dataset, NDArray[np.int64], NDArray[np.int64]]:
-    """A binary problem of several classes: its labels, and its rows of either half."""
+    """A binary problem of several classes: its labels, its rows for training, and at most
+    ``HELD_OUT`` of its held-out rows at equal distances."""
     method = config.multi_class or STICK_BREAKING
     problems = binary_problems(dataset.x[train], dataset.y[train], method)
     if config.problem is None or config.problem >= len(problems):
@@ -223,7 +225,9 @@ def _one_problem(
     own = replace(
         dataset, y=problem.labels(dataset.y), class_names=(against, names[problem.positive])
     )
-    return own, train[problem.uses(dataset.y[train])], test[problem.uses(dataset.y[test])]
+    held_out = test[problem.uses(dataset.y[test])]
+    every = -(-len(held_out) // HELD_OUT)  # the result of all classes is that of all rows
+    return own, train[problem.uses(dataset.y[train])], held_out[::every]
 
 
 def _expected(
