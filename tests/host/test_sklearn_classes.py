@@ -128,3 +128,19 @@ def test_the_worst_problem_decides_and_is_named() -> None:
     assert model.verdict_ == "rough"
     assert all(text.startswith(("class setosa: ", "class v")) for text in model.verdict_reasons_)
     assert model.convergence()["ess_min"] == min(p.values["ess_min"] for p in model.problems_)
+
+
+@pytest.mark.hdl
+@pytest.mark.verify
+def test_the_simulated_hardware_has_the_traces_of_the_model() -> None:
+    x, y = load_iris(return_X_y=True)
+    options = {"chains": 1, "steps": 120, "pairs": 32, "random_state": 2}
+    model, hardware = (
+        MemristorClassifier(**options, backend=backend).fit(x, y) for backend in ("model", "rtl")
+    )
+    for ours, theirs in zip(model.problems_, hardware.problems_, strict=True):
+        for name, array in ours.trace.arrays().items():
+            assert np.array_equal(array, theirs.trace.arrays()[name]), name
+    assert np.array_equal(model.predict_proba(x), hardware.predict_proba(x))
+    other = MemristorClassifier(**options | {"random_state": 3}).fit(x, y)
+    assert not np.array_equal(other.problems_[0].trace.codes, model.problems_[0].trace.codes)
