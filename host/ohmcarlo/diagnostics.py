@@ -165,7 +165,11 @@ def to_arviz(tree: Any) -> Any:
     ``arviz.InferenceData`` of ArviZ 0.2x; the tree itself for ArviZ 1.x.
     """
     az = arviz()
-    return az.from_datatree(tree) if hasattr(az, "from_datatree") else tree
+    if not hasattr(az, "from_datatree"):
+        return tree
+    found = az.from_datatree(tree)
+    found.attrs.update(tree.attrs)  # ArviZ 0.20 leaves them out
+    return found
 
 
 def ess(draws: ArrayLike) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -178,7 +179,9 @@ def prepare(
     """
     hidden = task.hidden if config.hidden is None else config.hidden
     if config.sigma_p == AUTO and not hidden:
-        config = with_chosen_width(config, task, x, y, feature_names, say, prepare)
+        config = with_chosen_width(
+            config, task, x, y, feature_names, say, partial(prepare, pool=pool)
+        )
     task = task.with_hidden(hidden)
     geometry = config.geometry(hidden)
     features = task.features_for(geometry.max_features)
