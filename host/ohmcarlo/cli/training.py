@@ -60,8 +60,19 @@ def train(
         bool | None,
         typer.Option(
             "--whiten/--no-whiten",
-            help="Fit the mode on the computer first, and sample around it: the same posterior "
-            "with ten times the effective samples (default for logistic models; networks cannot).",
+            help="--whiten: fit the mode on the computer first, and sample around it, for "
+            "comparison. --no-whiten: sample the features as they are, a tenth of the effective "
+            "samples.",
+            rich_help_panel="Chain",
+        ),
+    ] = None,
+    adapt: Annotated[
+        bool | None,
+        typer.Option(
+            "--adapt/--no-adapt",
+            help="The array finds the coordinates that mix well itself, without a fit on the "
+            "computer, in a few hundred steps before it samples (default for logistic models; "
+            "--no-adapt: as --whiten).",
             rich_help_panel="Chain",
         ),
     ] = None,
@@ -198,7 +209,7 @@ def train(
 
     Examples:
 
-    - `ohmcarlo train breast-cancer`: four whitened chains, enough for intervals
+    - `ohmcarlo train breast-cancer`: four chains that adapt first, enough for intervals
 
     - `ohmcarlo train breast-cancer --paper`: as in the paper, one random walk
 
@@ -231,6 +242,7 @@ def train(
         "rho": rho,
         "wide_every": wide_every,
         "whiten": whiten,
+        "adapt": adapt,
         "rows": rows,
         "pairs": pairs,
         "entropy_pairs": entropy_pairs,

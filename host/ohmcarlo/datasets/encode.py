@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import OhmcarloError, UsageError
 from ..posterior_error import PosteriorError
 from ..spec import Points
-from .laplace import Fit, laplace_of_points
+from .laplace import NO_ERROR, Fit, laplace_of_points
 from .prior import BIAS, USUAL, Prior, Widths
 from .scaling import Scaling
 from .standard import moments, names_of, shortened, standardised, table_of
@@ -67,6 +67,7 @@ class Encoder:
         feature_names: Sequence[str] | None = None,
         features: int | None = None,
         whiten: bool = False,
+        adapt: bool = False,
         sigma_p: Widths = USUAL,
         scaled: bool = True,
         pool: ArrayLike | None = None,
@@ -87,6 +88,9 @@ class Encoder:
             any is negative. Columns that are constant in the training half are never kept, so the
             result may have fewer features.
         whiten : bool
+            Whiten the weights, around a Laplace fit.
+        adapt : bool
+            Whiten them without a fit, as an array begins to learn: see ``around``.
         sigma_p : float, sequence or mapping
             Standard deviation of the weight prior, per standardised feature: one for all weights;
             one for each of the d columns (and the bias, else 1); or by name (``bias``, and ``*``
@@ -121,13 +125,14 @@ class Encoder:
         scores = every * prior.factors
         standard = scores[: len(x)]
         coordinates: Scaling | Whitening
-        if whiten:
+        if adapt:
+            coordinates, error = Whitening.start(standard, prior.sigma_p, scores), NO_ERROR
+        elif whiten:
             coordinates, error = Whitening.fit(standard, labels, prior.sigma_p, scores)
         else:
             coordinates, error = Scaling.fit(standard, labels, prior.sigma_p, scaled, scores)
         found = cls(names, columns, mean, scale, error, coordinates, *prior)
-        remedy = found._remedy(every, scaled)
-        return found if error.trusted else replace(found, error=replace(error, remedy=remedy))
+        return found._advised(every, scaled)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -187,6 +192,33 @@ class Encoder:
         balanced = self.coordinates.training_inputs(self._standard(table_of(x)), points.labels)
         learnt = Points(balanced, points.labels, points.offsets)
         return learnt.joined(self.coordinates.prior_points())
+
+    def around(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        samples: NDArray[np.float64],
+        curvature: NDArray[np.float64],
+        pool: ArrayLike | None = None,
+    ) -> Encoder:
+        """The encoder whitened around sampled weights.
+
+        Parameters
+        ----------
+        x, y, pool : (n, d), (n,), (m, d) or None
+            The training half and further rows, as for ``fit``.
+        samples : float64 (s, m)
+            Samples of the weights, as ``coordinates.weights`` returns them.
+        curvature : float64 (n,)
+            Mean of p (1 - p) of every training point, over many samples.
+        """
+        table = table_of(x)
+        labels = _classes(y, len(table))
+        every = self._standard(table if pool is None else _joined(table, table_of(pool)))
+        coordinates, error = Whitening.around(
+            every[: len(table)], labels, self.sigma_p, samples, curvature, every
+        )
+        return replace(self, coordinates=coordinates, error=error)._advised(every, True)
 
     def posterior(self, x: ArrayLike, y: ArrayLike) -> Fit:
         """Laplace fit of the sampled weights, given the training half."""
@@ -261,6 +293,12 @@ class Encoder:
             raise ValueError(f"factors of the prior must be {k + 1} positive numbers")
         if len(self.coordinates.prior_inputs) != k + 1:
             raise ValueError(f"{len(self.coordinates.prior_inputs)} weights, not {k + 1}")
+
+    def _advised(self, standard: NDArray[np.float64], scaled: bool) -> Encoder:
+        """The same with a remedy if the integers move the posterior."""
+        if self.error.trusted:
+            return self
+        return replace(self, error=replace(self.error, remedy=self._remedy(standard, scaled)))
 
     def _remedy(self, standard: NDArray[np.float64], scaled: bool) -> str:
         """What a user can do if the integers move the posterior."""

@@ -20,6 +20,8 @@ LARGER_SCALES = tuple(2.0 ** (k / 2) for k in range(1, 11))
 """Scales of inputs to try, relative to the largest one that clips nothing."""
 GOOD_ENOUGH = 0.02
 """No other encoding is tried if the error of the first one is smaller."""
+NO_ERROR = PosteriorError(SOURCE, 0.0, 0.0, 1.0)
+"""The error of an encoding that does not sample a posterior yet."""
 T = TypeVar("T")
 FloatArray = NDArray[np.float64]
 
@@ -42,6 +44,27 @@ class Fit(NamedTuple):
         return np.asarray(np.linalg.inv(self.hessian), np.float64)
 
 
+def precision_of(x: FloatArray, curvature: FloatArray, sigma_p: float) -> FloatArray:
+    """Precision (m, m) of a posterior whose points x (n, m) have ``curvature`` p (1 - p), (n,)."""
+    return (x.T * curvature) @ x + np.eye(x.shape[1]) / sigma_p**2
+
+
+def local_fit(
+    x: FloatArray, y: NDArray[np.integer[Any]], sigma_p: float, samples: FloatArray
+) -> Fit:
+    """One step of Newton's method towards the mode of a logistic posterior, from samples (s, m).
+
+    Gradient and Hessian are means over the samples. Other arguments as for ``laplace``.
+    """
+    from scipy.special import expit
+
+    p = expit(samples @ x.T)
+    hessian = precision_of(x, (p * (1 - p)).mean(axis=0), sigma_p)
+    mean = samples.mean(axis=0)
+    gradient = x.T @ (p.mean(axis=0) - y) + mean / sigma_p**2
+    return Fit(mean - np.linalg.solve(hessian, gradient), hessian)
+
+
 def laplace(x: FloatArray, y: NDArray[np.integer[Any]], sigma_p: float) -> Fit:
     """Laplace fit of a logistic regression.
 
@@ -57,7 +80,45 @@ def laplace(x: FloatArray, y: NDArray[np.integer[Any]], sigma_p: float) -> Fit:
     )
     mode = model.fit(x, y).coef_[0]
     p = expit(x @ mode)
-    return Fit(mode, (x.T * (p * (1 - p))) @ x + np.eye(len(mode)) / sigma_p**2)
+    return Fit(mode, precision_of(x, p * (1 - p), sigma_p))
+
+
+class _Points:
+    """The negative log-posterior of points, and its derivatives.
+
+    ``precision`` is that of the prior in the registers, 1/σ² of every sampled weight.
+    """
+
+    def __init__(self, points: Points, precision: float) -> None:
+        self.x = points.inputs / 2.0**FEATURE_FRAC
+        self.offsets = points.offsets / 2.0**OFFSET_FRAC
+        self.quadratic = points.labels == LABEL_QUADRATIC
+        self.sign = np.where(points.labels == LABEL_POSITIVE, 1.0, -1.0)
+        self.precision = precision
+
+    def loss(self, v: FloatArray) -> float:
+        z = self.x @ v + self.offsets
+        terms = np.where(self.quadratic, z**2 / 2, np.logaddexp(0, -self.sign * z))
+        return float(terms.sum() + self.precision * (v @ v) / 2)
+
+    def derivatives(self, v: FloatArray) -> tuple[FloatArray, FloatArray]:
+        from scipy.special import expit
+
+        z = self.x @ v + self.offsets
+        wrong = expit(-self.sign * z)
+        slope = np.where(self.quadratic, z, -self.sign * wrong)
+        curvature = np.where(self.quadratic, 1.0, wrong * (1 - wrong))
+        hessian = (self.x.T * curvature) @ self.x + self.precision * np.eye(len(v))
+        return self.x.T @ slope + self.precision * v, hessian
+
+
+def local_fit_of_points(points: Points, samples: FloatArray, precision: float = 0.0) -> Fit:
+    """``local_fit`` of what a chain samples; ``precision`` as for ``laplace_of_points``."""
+    posterior = _Points(points, precision)
+    derivatives = [posterior.derivatives(v) for v in samples]
+    gradient = np.mean([g for g, _ in derivatives], axis=0)
+    hessian = np.asarray(np.mean([h for _, h in derivatives], axis=0), np.float64)
+    return Fit(samples.mean(axis=0) - np.linalg.solve(hessian, gradient), hessian)
 
 
 def laplace_of_points(points: Points, start: FloatArray, precision: float = 0.0) -> Fit:
@@ -65,33 +126,14 @@ def laplace_of_points(points: Points, start: FloatArray, precision: float = 0.0)
 
     ``precision`` is that of the prior in the registers, 1/σ² of every sampled weight.
     """
-    x = points.inputs / 2.0**FEATURE_FRAC
-    offsets = points.offsets / 2.0**OFFSET_FRAC
-    quadratic = points.labels == LABEL_QUADRATIC
-    sign = np.where(points.labels == LABEL_POSITIVE, 1.0, -1.0)
-
-    def loss(v: FloatArray) -> float:
-        z = x @ v + offsets
-        terms = np.where(quadratic, z**2 / 2, np.logaddexp(0, -sign * z))
-        return float(terms.sum() + precision * (v @ v) / 2)
-
-    def derivatives(v: FloatArray) -> tuple[FloatArray, FloatArray]:
-        from scipy.special import expit
-
-        z = x @ v + offsets
-        wrong = expit(-sign * z)
-        slope = np.where(quadratic, z, -sign * wrong)
-        curvature = np.where(quadratic, 1.0, wrong * (1 - wrong))
-        hessian = (x.T * curvature) @ x + precision * np.eye(len(v))
-        return x.T @ slope + precision * v, hessian
-
+    posterior = _Points(points, precision)
     mode = start.astype(np.float64)
     for _ in range(NEWTON_STEPS):
-        gradient, hessian = derivatives(mode)
+        gradient, hessian = posterior.derivatives(mode)
         step = np.asarray(np.linalg.solve(hessian, gradient), np.float64)
         if gradient @ step < FIT_TOLERANCE:
             break
-        mode = _descended(loss, mode, step)
+        mode = _descended(posterior.loss, mode, step)
     return Fit(mode, hessian)
 
 

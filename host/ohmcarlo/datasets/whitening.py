@@ -7,8 +7,8 @@ With x the standardised features of a point (bias among them) and w its weights,
 The array samples v instead, w = w₀ + A v. A point then has the inputs x A and the logit offset
 x·w₀. A Gaussian prior on w becomes ``quadratic points``, terms -z²/2 with z linear in v.
 
-Any A with a roughly round posterior of v is suitable. This one is chosen for its integers. With the
-Laplace fit (w₀, H) and H = Q Λ Qᵀ take A = σ_p Q D, D diagonal. Then
+Any A with a roughly round posterior of v is suitable. This one is chosen for its integers. With an
+approximate mean w₀ and precision H = Q Λ Qᵀ of w take A = σ_p Q D, D diagonal. Then
 
     |w|²/σ_p² = |Qᵀw₀/σ_p + D v|²,
 
@@ -28,6 +28,11 @@ A logit saturates at ±32, and so does an offset. A row whose offset would be la
 by a factor below 1, inputs and offset alike. Its logit then keeps its sign for every v, and its
 size wherever that matters.
 
+Mean and precision come from one of two sources. ``fit`` takes them from a Laplace fit on the
+computer. ``start`` and ``around`` belong to an array that learns without a fit: ``start`` knows the
+inputs, but no label; ``around`` takes what the array has sampled, the mean of its weights and the
+curvature p (1 - p) of its predictions.
+
 An error e_i of a row moves the mode by Σ (y_i - p_i) e_i, to first order. Rounded to the nearest,
 the rows of WDBC move it by up to 0.06 posterior standard deviations. A few inputs of the training
 half that lie nearly between two integers are therefore rounded to the other one, which reduces the
@@ -37,6 +42,7 @@ both figures.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -46,7 +52,17 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..posterior_error import PosteriorError
 from ..spec import FEATURE_MAX, LABEL_QUADRATIC, OFFSET_FRAC, OFFSET_MAX, Points
-from .laplace import LARGER_SCALES, Fit, encoding_error, laplace, laplace_of_points, least_moved
+from .laplace import (
+    LARGER_SCALES,
+    Fit,
+    encoding_error,
+    laplace,
+    laplace_of_points,
+    least_moved,
+    local_fit,
+    local_fit_of_points,
+    precision_of,
+)
 from .rounding import (
     INPUT_ONE,
     FloatArray,
@@ -63,6 +79,8 @@ OFFSET_ONE = 1 << OFFSET_FRAC
 # tilt of H separates them. It is small against H (>= 1/σ_p²); whitening need not be perfect.
 TILT = 2.0**-10
 SCALE_STEPS = 64  # the scale is rounded down to a multiple of 1/64
+START_CURVATURE = 0.01
+"""p (1 - p) of every point before anything is learnt. The value hardly matters (0.003 to 0.1)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,11 +127,48 @@ class Whitening:
         (k, m), x among them, shall fit into int8; None: those of x.
         """
         exact = laplace(x, y, sigma_p)
-        frame = Frame.of(exact, x if every is None else every, sigma_p)
-        safe, largest = frame.scales()
-        larger = (safe * factor for factor in LARGER_SCALES if safe * factor <= largest)
-        candidates = (frame.whitening(scale) for scale in (safe, *larger))
+        candidates = Frame.of(exact, x if every is None else every, sigma_p).candidates()
         return least_moved(candidates, lambda found: found.error(exact, x, y))
+
+    @classmethod
+    def start(cls, x: FloatArray, sigma_p: float, every: FloatArray | None = None) -> Whitening:
+        """The whitening that an array begins to learn with: x (n, m) with the bias, no labels.
+
+        Its centre is 0. Its precision is that of points whose p (1 - p) is ``START_CURVATURE``.
+        ``every`` as for ``fit``.
+        """
+        precision = precision_of(x, np.full(len(x), START_CURVATURE), sigma_p)
+        first = Fit(np.zeros(x.shape[1]), precision)
+        frame = Frame.of(first, x if every is None else every, sigma_p)
+        return frame.whitening(frame.scales()[0])
+
+    @classmethod
+    def around(
+        cls,
+        x: FloatArray,
+        y: NDArray[np.integer[Any]],
+        sigma_p: float,
+        samples: FloatArray,
+        curvature: FloatArray,
+        every: FloatArray | None = None,
+    ) -> tuple[Whitening, PosteriorError]:
+        """The whitening around sampled weights that moves the posterior least, and by how much.
+
+        Parameters
+        ----------
+        x, y, every : float64 (n, m), 0/1 (n,), float64 (k, m)
+            As for ``fit``. The labels decide how inputs are rounded, and the predicted error.
+        samples : float64 (s, m)
+            Of w; their mean is the centre.
+        curvature : float64 (n,)
+            Mean of p (1 - p) of every point.
+        """
+        sampled = Fit(samples.mean(axis=0), precision_of(x, curvature, sigma_p))
+        frame = Frame.of(sampled, x if every is None else every, sigma_p)
+        exact = local_fit(x, y, sigma_p, samples)
+        return least_moved(
+            frame.candidates(), lambda found: found.local_error(exact, samples, x, y)
+        )
 
     @property
     def sigma(self) -> float:
@@ -123,10 +178,24 @@ class Whitening:
     def error(self, exact: Fit, x: FloatArray, y: NDArray[np.integer[Any]]) -> PosteriorError:
         """By how much this whitening moves the posterior of training points with the Laplace fit
         ``exact``."""
-        labels = y.astype(np.uint8)
-        points = Points(self.training_inputs(x, y), labels, self.offsets(x))
-        fit = laplace_of_points(points.joined(self.prior_points()), np.zeros(len(self.centre)))
+        fit = laplace_of_points(self._training_points(x, y), np.zeros(len(self.centre)))
         return encoding_error(exact, fit, self.matrix, self.centre)
+
+    def local_error(
+        self, exact: Fit, samples: FloatArray, x: FloatArray, y: NDArray[np.integer[Any]]
+    ) -> PosteriorError:
+        """The same from one step of Newton's method in place of two fits.
+
+        ``exact`` is the step from ``samples`` (s, m) of w. The step of the encoded posterior begins
+        at the same samples, so that their distance from the mode cancels.
+        """
+        v = np.linalg.solve(self.matrix, (samples - self.centre).T).T
+        fit = local_fit_of_points(self._training_points(x, y), np.asarray(v, np.float64))
+        return encoding_error(exact, fit, self.matrix, self.centre)
+
+    def _training_points(self, x: FloatArray, y: NDArray[np.integer[Any]]) -> Points:
+        points = Points(self.training_inputs(x, y), y.astype(np.uint8), self.offsets(x))
+        return points.joined(self.prior_points())
 
     def inputs(self, x: FloatArray) -> NDArray[np.int8]:
         """x A, rounded and saturated: float64 (n, m) → int8 (n, m)."""
@@ -262,6 +331,14 @@ class Frame(NamedTuple):
             f"of a point varies by more than ±{SCALE_STEPS * FEATURE_MAX // INPUT_ONE}: choose a "
             "smaller sigma_p, or drop the outlying rows"
         )
+
+    def candidates(self) -> Iterator[Whitening]:
+        """Whitenings with the safe scale and with larger ones."""
+        safe, largest = self.scales()
+        yield self.whitening(safe)
+        for factor in LARGER_SCALES:
+            if safe * factor <= largest:
+                yield self.whitening(safe * factor)
 
     def _factors(self, scale: float) -> FloatArray:
         """32 D: integers, or below 1 where the prior is too wide for the smallest input."""

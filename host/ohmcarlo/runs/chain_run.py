@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,10 +15,13 @@ from numpy.typing import NDArray
 
 from ..boards import ENTROPY_ALARM, MODEL, RUNNING, Block
 from ..errors import OhmcarloError
+from ..posterior_error import describe_error
+from .adaptation.record import Record
+from .adaptation.stages import Stages
 from .folder import Checkpoint, RunFolder, join_blocks
 from .replay import can_replay, next_stop, replayed, sort_points
 from .setup import ChainSetup, warm_up
-from .stored import CHECKPOINT, intact
+from .stored import ADAPTATION, CHECKPOINT, intact
 
 SAVING_SHARE = 0.1  # largest share of the time that reading the board's state may take
 FIRST_SAVING_S = 1.0  # expected for the state of a board behind a link, before the first read
@@ -112,6 +116,8 @@ class ChainRun:
     def run(self) -> None:
         """Run to the last step. Raises Interrupted after Ctrl-C, with the checkpoint written."""
         self._warm_up()
+        if self.setup.learner is not None:
+            self._adapt()
         self._restore_or_start()
         total = self.setup.config.steps
         self.observer.begin(self.steps, total)
@@ -143,6 +149,63 @@ class ChainRun:
             self.observer.end()
         if seconds is not None:
             self.observer.say(f"compiled the sampler in {seconds:.0f} s")
+
+    # -- adaptation ----------------------------------------------------------------------------
+
+    def _adapt(self) -> None:
+        """Run the stages before sampling, from those that the folder holds.
+
+        ``setup`` is then that of the sampling chain, which is loaded into the board.
+        """
+        stages = Stages(self.setup, self._stored_record())
+        try:
+            with _ctrl_c() as stop:
+                setup = self._load(stages)
+                while setup.learner is not None:
+                    self.observer.wait(stages.progress())
+                    stages.run(setup)
+                    setup = self._load(stages, now=stop.is_set())
+                    if stop.is_set():
+                        raise Interrupted(self._adaptation_hint(stages.record))
+        finally:
+            self.observer.end()
+        self.setup = setup
+        self.seconds = stages.record.seconds
+        self.observer.say(stages.summary(setup))
+        for error in setup.errors:
+            self.observer.say(describe_error(error))
+
+    def _load(self, stages: Stages, now: bool = False) -> ChainSetup:
+        """Load the next chain into the board, with the state of the record if it is that of the
+        last stage; otherwise keep the state in the folder, ``now`` or from time to time."""
+        setup, record = stages.load(), stages.record
+        if record.state_stages == len(record.stages) and record.state:
+            with intact(self._adaptation_path()):
+                self.board.load_state_dict(record.state)
+        elif self.folder is not None:
+            waited = time.monotonic() - self._state_read >= self._checkpoint_seconds
+            if now or setup.learner is None or (waited and record.stages):
+                record.state, record.state_stages = self.board.state_dict(), len(record.stages)
+                self.folder.save_adaptation(record.arrays())
+                self._state_read = time.monotonic()
+        return setup
+
+    def _adaptation_path(self) -> Path:
+        return Path() if self.folder is None else self.folder.path / ADAPTATION
+
+    def _stored_record(self) -> Record:
+        self._state_read = time.monotonic()
+        arrays = None if self.folder is None else self.folder.adaptation()
+        if arrays is None:
+            return Record()
+        with intact(self._adaptation_path()):
+            return Record.of(arrays)
+
+    def _adaptation_hint(self, record: Record) -> str:
+        where = f"interrupted after {len(record.stages)} stages of the adaptation"
+        if self.folder is None:
+            return f"{where}; nothing was kept: with --out RUN an interrupted run can be resumed"
+        return f"{where}; they are kept: `ohmcarlo resume {self.folder.path}` continues"
 
     def streamed(self) -> Block:
         """All blocks as one; raises OhmcarloError when no step could be made."""
@@ -180,7 +243,12 @@ class ChainRun:
         self.observer.wait(f"making {steps} steps again on the model, up to the checkpoint")
         try:
             state = replayed(
-                self.setup, found.state, found.state_steps, found.steps, join_blocks(self._blocks)
+                self.setup,
+                found.state,
+                found.state_steps,
+                found.steps,
+                join_blocks(self._blocks),
+                begin={} if self.setup.adaptation is None else self.setup.adaptation.state,
             )
         finally:
             self.observer.end()

@@ -49,6 +49,11 @@ class TrainConfig:
         Every so many steps of a chain, one uses rho = 1; 0: none.
     whiten : bool
         Sample whitened weights: far better mixing.
+    adapt : bool
+        The array finds the coordinates of whitened weights itself, in stages before it samples;
+        otherwise they come from a fit on the computer.
+    more_steps : bool
+        Take more steps than ``steps`` if the adaptation shows that they will hardly suffice.
     rows, pairs, entropy_pairs : int
         Geometry of the array.
     chains, steps : int
@@ -92,6 +97,8 @@ class TrainConfig:
     rho: float | None = None
     wide_every: int | None = None
     whiten: bool = False
+    adapt: bool = False
+    more_steps: bool = False
     rows: int = 256
     pairs: int = 32
     entropy_pairs: int = 4
@@ -156,6 +163,8 @@ class TrainConfig:
                     raise UsageError(
                         f"{name} = {value:g}: choose {low:g} to {high:g} {unit}".rstrip()
                     )
+        if self.adapt and not self.whiten:
+            raise UsageError("an adaptation whitens the weights: choose whiten, too")
         if self.whiten and self.hidden:
             raise UsageError(
                 "whitening needs a logistic model: leave out --whiten or use --hidden 0"

@@ -1,6 +1,7 @@
 """The settings of a run that the user did not choose: those that end in a settled posterior.
 
-A logistic model is whitened and sampled by ``CHAINS`` chains. The paper's way is one random walk on
+A logistic model is sampled by ``CHAINS`` chains in coordinates that the array has found itself, or
+with ``whiten`` in those of a fit on the computer. The paper's way is one random walk on
 the features as they are. It is the default with ``paper``, and for the published kernel, which is
 for comparison with the paper. A network and a policy cannot be whitened.
 """
@@ -21,6 +22,10 @@ CHAINS = 4
 """R-hat is reliable with four chains (Vehtari et al. 2021, doi 10.1214/20-BA1221)."""
 NETWORK_STEPS = 40_000
 """A network mixes slowly; the verdict names the number of steps if these do not suffice."""
+CANNOT_ADAPT = (
+    "an array adapts for a logistic model with rho below 1 and the corrected kernel: leave out "
+    "--adapt, or --paper, --no-whiten, --hidden, --rho 1, --kernel published"
+)
 CHAIN_GROUPS = 8
 """Row groups for each of several chains, so that rows can be retired without ending a chain."""
 
@@ -39,7 +44,8 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
     Parameters
     ----------
     chosen : mapping
-        Fields of ``TrainConfig``. ``whiten``, ``chains`` and ``steps`` may be None: not chosen.
+        Fields of ``TrainConfig``. ``whiten``, ``adapt``, ``chains`` and ``steps`` may be None: not
+        chosen. To choose ``whiten`` alone means a fit on the computer.
     paper : bool
         Use the paper's way for what is not chosen.
 
@@ -53,15 +59,21 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
     supervised = task.kind in (SUPERVISED, MULTICLASS, REGRESSION)
     options["multi_class"] = _multi_class(task, options.get("multi_class"))
     notes: list[str] = []
+    can_adapt = supervised and not (plain or hidden or options["rho"] == 1)
+    if options.get("adapt") and (not can_adapt or options["whiten"] is False):
+        raise UsageError(CANNOT_ADAPT)
+    if options.get("adapt") is None:
+        options["adapt"] = can_adapt and options["whiten"] is None
     if options["whiten"] is None:
-        options["whiten"] = supervised and not (plain or hidden or options["rho"] == 1)
-    if options["whiten"] and options["rho"] is None:
+        options["whiten"] = can_adapt
+    if options["whiten"] and not options["adapt"] and options["rho"] is None:
         options["rho"] = task.whitened_rho
     if options["chains"] is None:
         wanted = CHAINS if supervised and not plain else 1
         options["chains"] = chains = _fitting(int(options["rows"]), wanted, hidden)
         if chains < wanted:
             notes.append(_fewer_chains(options["rows"], chains, wanted, hidden))
+    options["more_steps"] = options["adapt"] and options["steps"] is None
     if options["steps"] is None:
         options["steps"] = _steps(task, plain and supervised, hidden)
     kind = None if task.name in TASKS or task.kind == SUPERVISED else task.kind

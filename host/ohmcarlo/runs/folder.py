@@ -1,6 +1,7 @@
 """The folder of a run: configuration, streamed blocks, and the state to resume from.
 
     manifest.json      configuration, versions, digests of all inputs; written first, never changed
+    adaptation.npz     the stages before sampling, and the board's state after them
     chunk-000000.npz   streamed steps and samples, append only
     checkpoint.npz     the board's complete state and the number of chunks before it
     checkpoint-previous.npz     the checkpoint before that
@@ -12,8 +13,9 @@ therefore leaves a checkpoint and exactly the steps before it. Later chunks are 
 identically.
 
 The files are a hash chain: each holds the SHA-256 of its own content, the number of its run, and
-the SHA-256 of the file before it. The manifest comes before the first chunk, a chunk before the
-next one, the last chunk before the checkpoint. If the newest checkpoint or chunk is damaged, the
+the SHA-256 of the file before it. The manifest comes before the adaptation, or the first chunk
+without one, the adaptation before the first chunk, a chunk before the next one, the last chunk
+before the checkpoint. If the newest checkpoint or chunk is damaged, the
 run resumes from the checkpoint before it. A file of another run or in another place is refused.
 """
 
@@ -35,6 +37,7 @@ from ..errors import OhmcarloError, UsageError
 from ..files import TEMPORARY, explain
 from .digests import SEAL
 from .stored import (
+    ADAPTATION,
     CHECKPOINT,
     MANIFEST,
     PREVIOUS,
@@ -164,6 +167,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._adaptation: str | None = None  # SHA-256 of its file
         self._lock = _take_lock(path)
 
     def __enter__(self) -> RunFolder:
@@ -237,7 +241,29 @@ class RunFolder:
 
     @cached_property
     def _so_far(self) -> _Chain:
-        return _Chain(self.manifest()[SEAL])
+        return _Chain(self._first)
+
+    @property
+    def _first(self) -> str:
+        """SHA-256 of the file before the first chunk."""
+        return self._adaptation or str(self.manifest()[SEAL])
+
+    # -- adaptation ----------------------------------------------------------------------------
+
+    def save_adaptation(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Write the stages so far; ``arrays`` are those of ``adaptation.Record``."""
+        link = Link(self._run, str(self.manifest()[SEAL]))
+        self._adaptation = write_linked(self.path / ADAPTATION, arrays, link)
+
+    def adaptation(self) -> dict[str, NDArray[Any]] | None:
+        """The arrays of the stages so far, or None before the first ones were kept."""
+        path = self.path / ADAPTATION
+        if not path.exists():
+            return None
+        stored, link, self._adaptation = read_linked(path)
+        self._require_run(path, link)
+        self._require_place(path, link, str(self.manifest()[SEAL]))
+        return stored
 
     # -- resuming ------------------------------------------------------------------------------
 
@@ -255,7 +281,7 @@ class RunFolder:
         """
         found, problem = [p for p in self._checkpoints() if p.exists()], None
         blocks: list[Block] = []
-        self._so_far = _Chain(self.manifest()[SEAL])
+        self._so_far = _Chain(self._first)
         for path in found:
             try:
                 checkpoint = self._resume_from(path, blocks)
@@ -284,7 +310,7 @@ class RunFolder:
         """A checkpoint; fills ``blocks`` with its chunks. They may hold those of another one."""
         checkpoint, link = self._read_checkpoint(path)
         blocks.clear()
-        chain = self._so_far = _Chain(self.manifest()[SEAL])
+        chain = self._so_far = _Chain(self._first)
         for index in range(checkpoint.chunks):
             chunk, digest = self._read_chunk(self._chunk(index), chain.last)
             blocks.append(chunk)

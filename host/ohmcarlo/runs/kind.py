@@ -40,6 +40,10 @@ class Experiment(Protocol):
         """SHA-256 of all inputs, by name."""
         ...
 
+    def after(self, setup: ChainSetup) -> Any:
+        """The experiment with the set-up whose chain has sampled; an adaptation changes it."""
+        ...
+
     def close(self) -> None:
         """Release the board."""
         ...

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,12 @@ def can_replay(setup: ChainSetup) -> bool:
 
 
 def replayed(
-    setup: ChainSetup, state: Mapping[str, NDArray[Any]], first: int, last: int, streamed: Block
+    setup: ChainSetup,
+    state: Mapping[str, NDArray[Any]],
+    first: int,
+    last: int,
+    streamed: Block,
+    begin: Mapping[str, NDArray[Any]] = MappingProxyType({}),
 ) -> dict[str, NDArray[Any]]:
     """The state after step ``last`` of every chain.
 
@@ -59,6 +65,8 @@ def replayed(
         Of the board after step ``first``; empty: before the start.
     streamed : Block
         What the board streamed. It ends with the steps ``first`` to ``last``.
+    begin : dict
+        Of the board before the start, if it is not that of a new array.
 
     Raises OhmcarloError when the model makes other steps than the board.
     """
@@ -67,6 +75,8 @@ def replayed(
     if state:
         model.load_state_dict(dict(state))
     else:
+        if begin:
+            model.load_state_dict(dict(begin))
         model.start()
     steps = first
     while steps < last:

@@ -13,11 +13,14 @@ from ..array.base import Array
 from ..array.characterize.characterization import Characterization
 from ..array.die import Die
 from ..boards import MODEL, Board, Say, SerialBoard, open_board
+from ..errors import UsageError
 from ..golden import Calibration, EpisodeLikelihood, Registers, SamplerSettings
 from ..jit import before_compilation
 from ..posterior_error import PosteriorError
 from ..spec import Geometry, Points
 from ..tasks import Task
+from .adaptation.learner import Encoding, Learner
+from .adaptation.record import Record
 from .arrays import OpenedArray, calibration_of, open_array
 from .config import TrainConfig
 from .device_errors import (
@@ -59,6 +62,14 @@ class ChainSetup:
         Reasons why this chain will hardly move, with a remedy each.
     judge : EpisodeLikelihood or None
         Computes log-likelihoods in place of ``points``.
+    source : ChainSource or None
+        What further chains on the same array need.
+    learner : Learner or None
+        The chains adapt before they sample, and it encodes the data again after every stage.
+    encoder : Encoder or None
+        The encoding of ``points``, if they were encoded.
+    adaptation : Record or None
+        The stages that led to this chain.
     """
 
     config: TrainConfig
@@ -71,6 +82,38 @@ class ChainSetup:
     errors: tuple[PosteriorError, ...] = ()
     cautions: tuple[str, ...] = ()
     judge: EpisodeLikelihood | None = None
+    source: ChainSource | None = None
+    learner: Learner | None = None
+    encoder: Any = None
+    adaptation: Record | None = None
+
+    def encoded(self, config: TrainConfig, encoder: Encoding) -> ChainSetup:
+        """The set-up of another chain on the same board, which is not told of it yet.
+
+        ``config`` has the settings of that chain, ``encoder`` is one of the learner.
+        """
+        if self.source is None or self.learner is None:
+            raise UsageError("this run does not adapt: set it up with a learner")
+        points = self.learner.training_points(encoder)
+        settings = self.source.settings(config, encoder.spread, encoder.sigma, None)
+        registers = self.source.registers(settings, points.features)
+        return replace(
+            self,
+            config=config,
+            settings=settings,
+            registers=registers,
+            points=points,
+            encoder=encoder,
+        )
+
+    def with_errors(self) -> ChainSetup:
+        """The same with the predicted errors of its encoding and its settings."""
+        if self.source is None or self.encoder is None:
+            return self
+        errors = self.source.errors(
+            self.config, self.settings, self.points.features, self.encoder.spread, None
+        )
+        return replace(self, errors=(self.encoder.error, *errors))
 
     def close(self) -> None:
         """Release the board."""
@@ -78,14 +121,21 @@ class ChainSetup:
 
     def describe_array(self) -> str:
         """One line about the array and its chains."""
-        geometry, settings = self.registers.geometry, self.settings
+        geometry = self.registers.geometry
         chains = "1 chain" if geometry.regions == 1 else f"{geometry.regions} chains"
         return (
             f"array: {geometry.rows} rows × {geometry.pairs} pairs "
             f"({geometry.devices:,} devices), {chains} of "
-            f"{self.config.steps:,} steps, {proposal_name(settings.rho, settings.wide_every)}, "
-            f"gamma {self.registers.gamma_us:.3g} µS"
+            f"{self.config.steps:,} steps, {self.describe_proposal()}"
         )
+
+    def describe_proposal(self) -> str:
+        """A few words about the proposal."""
+        if self.learner is not None:
+            return "after they have adapted"
+        settings = self.settings
+        name = proposal_name(settings.rho, settings.wide_every)
+        return f"{name}, gamma {self.registers.gamma_us:.3g} µS"
 
 
 def proposal_name(rho: float, wide_every: int) -> str:
@@ -94,6 +144,137 @@ def proposal_name(rho: float, wide_every: int) -> str:
         return "random walk"
     every = f" (1 in one of {wide_every} steps)" if wide_every else ""
     return f"rho {rho:g}{every}"
+
+
+@dataclass(frozen=True, eq=False)
+class ChainSource:
+    """What all chains on one array have in common: its devices, as they were measured.
+
+    Attributes
+    ----------
+    task : Task
+    opened : OpenedArray
+    found : Characterization or None
+        Of a trimmed array.
+    calibration : Calibration
+    read_back : ReadBack
+    dot_products : str
+        Where dot products are computed: ``array`` or ``codes``.
+    can_be_computed : tuple of str
+        Where the board can compute them.
+    judged : bool
+        Episodes decide in place of points.
+    hidden : int
+    """
+
+    task: Task
+    opened: OpenedArray
+    found: Characterization | None
+    calibration: Calibration
+    read_back: ReadBack
+    dot_products: str
+    can_be_computed: tuple[str, ...]
+    judged: bool
+    hidden: int
+
+    @classmethod
+    def measure(
+        cls,
+        config: TrainConfig,
+        task: Task,
+        opened: OpenedArray,
+        board: Board,
+        say: Say,
+        *,
+        inputs: int,
+        reach_us: float,
+        judged: bool,
+        hidden: int,
+    ) -> ChainSource:
+        """Characterise the array, unless its devices are alike. ``reach_us`` is the distance from
+        the centre that the targets keep within, ``inputs`` the inputs of a row."""
+        found: Characterization | None = None
+        calibration = Calibration()
+        if config.trim and not opened.ideal:
+            say("characterising the array first: offsets, spreads, dead devices (--no-trim skips)")
+            devices = devices_in_use(opened.array.geometry, inputs)
+            found = opened.characterize(devices, reach_us)
+            calibration = calibration_of(found)
+        read_back = ReadBack.of(opened, found)
+        return cls(
+            task=task,
+            opened=opened,
+            found=found,
+            calibration=calibration,
+            read_back=read_back,
+            dot_products=choose_dot_products(config, read_back, board, judged),
+            can_be_computed=board.dot_products,
+            judged=judged,
+            hidden=hidden,
+        )
+
+    @property
+    def trimmed(self) -> bool:
+        """Whether the devices were measured and are corrected."""
+        return self.found is not None
+
+    @property
+    def ideal(self) -> bool:
+        """Whether the devices are alike."""
+        return self.opened.ideal
+
+    def settings(
+        self, config: TrainConfig, unit: float, sigma_p: float | None, expected: Expected | None
+    ) -> SamplerSettings:
+        """The settings of a chain; arguments as for ``set_up_chain``."""
+        settings = choose_settings(config, self.task, self.opened, self.hidden, unit)
+        if sigma_p is None:
+            sigma_p = settings.sigma_p if config.whiten else config.width(self.task.sigma_p)
+        settings = replace(settings, sigma_p=sigma_p)
+        if expected is not None and config.gamma is None:
+            rel = self.opened.rel()
+            settings = replace(settings, gamma_us=suitable_gamma(expected, settings, rel))
+        if self.found is not None:
+            settings = with_spread(config, settings, self.opened, self.found)
+        raw = self.opened.raw_bits(self.found)
+        return replace(
+            settings,
+            dot_products=self.dot_products,
+            repeats=config.repeats,
+            fold=raw.fold,
+            min_entropy=raw.min_entropy,
+        )
+
+    def registers(self, settings: SamplerSettings, features: int) -> Registers:
+        """The registers of a chain whose points have so many inputs."""
+        sigma = self.read_back.averaged(settings.repeats)
+        geometry = self.opened.array.geometry
+        return settings.registers(geometry, features, sigma, self.calibration)
+
+    def errors(
+        self,
+        config: TrainConfig,
+        settings: SamplerSettings,
+        features: int,
+        unit: float,
+        expected: Expected | None,
+    ) -> tuple[PosteriorError, ...]:
+        """The predicted errors of a posterior that the window and the devices cause."""
+        errors: tuple[PosteriorError, ...] = ()
+        if expected is not None:
+            errors += window_errors(expected, settings)
+        if not (self.hidden or self.judged):
+            found = self.found
+            if found is None:
+                found = measure_untrimmed(config, self.opened, self.task.rel, features)
+            known = np.full(features, unit) if expected is None else expected.sd
+            sigma = self.read_back.averaged(config.repeats)
+            errors += mismatch_errors(config, settings, found, self.trimmed, sigma, known)
+        if not self.judged:  # a policy is that of the codes
+            errors += read_noise_error(
+                self.dot_products, config.repeats, self.read_back, self.can_be_computed
+            )
+        return errors
 
 
 def set_up_chain(
@@ -109,6 +290,7 @@ def set_up_chain(
     expected: Expected | None = None,
     errors: tuple[PosteriorError, ...] = (),
     episodes: EpisodeLikelihood | None = None,
+    learner: Learner | None = None,
 ) -> ChainSetup:
     """Open and calibrate the array, and configure its board.
 
@@ -131,50 +313,37 @@ def set_up_chain(
         Predicted errors of the posterior that are known before the array is opened.
     episodes : EpisodeLikelihood or None
         Computes log-likelihoods from episodes in place of ``points``.
+    learner : Learner or None
+        Encodes the data again between the stages of an adaptation.
 
     Close the result after use. Raises UsageError for a request that cannot be met, OhmcarloError
     when the board cannot be reached.
     """
     opened = open_array(config.array, config.preset, geometry, config.array_seed, task.rel)
     geometry = opened.array.geometry
-    settings = choose_settings(config, task, opened, hidden, unit)
-    if sigma_p is None:
-        sigma_p = settings.sigma_p if config.whiten else config.width(task.sigma_p)
-    settings = replace(settings, sigma_p=sigma_p)
-    cautions: tuple[str, ...] = ()
-    if expected is not None:
-        if config.gamma is None:
-            settings = replace(settings, gamma_us=suitable_gamma(expected, settings, opened.rel()))
-        errors += window_errors(expected, settings)
-        cautions = step_cautions(expected, settings, opened.rel())
-    calibration = Calibration()
-    trimmed = config.trim and not opened.ideal
+    first = choose_settings(config, task, opened, hidden, unit)
     board = open_board(config.backend, opened.array, say)
     try:
         if isinstance(board, SerialBoard) and isinstance(opened.array, Die):
             opened = replace(opened, calibration_array=board.raw_array())
-        found: Characterization | None = None
-        if trimmed:
-            say("characterising the array first: offsets, spreads, dead devices (--no-trim skips)")
-            devices = devices_in_use(geometry, max(points.features, hidden + 1))
-            found = opened.characterize(devices, reach_us(config, settings, opened))
-            calibration = calibration_of(found)
-            settings = with_spread(config, settings, opened, found)
-        read_back = ReadBack.of(opened, found)
-        dot_products = choose_dot_products(config, read_back, board, episodes is not None)
-        settings = replace(settings, dot_products=dot_products, repeats=config.repeats)
-        sigma = read_back.averaged(config.repeats)
-        raw = opened.raw_bits(found)
-        settings = replace(settings, fold=raw.fold, min_entropy=raw.min_entropy)
-        registers = settings.registers(geometry, points.features, sigma, calibration)
+        source = ChainSource.measure(
+            config,
+            task,
+            opened,
+            board,
+            say,
+            inputs=max(points.features, hidden + 1),
+            reach_us=reach_us(config, first, opened),
+            judged=episodes is not None,
+            hidden=hidden,
+        )
+        settings = source.settings(config, unit, sigma_p, expected)
+        cautions: tuple[str, ...] = ()
+        if expected is not None:
+            cautions = step_cautions(expected, settings, opened.rel())
+        registers = source.registers(settings, points.features)
         board.configure(registers, points, episodes)
-        if not (hidden or episodes):
-            found = found or measure_untrimmed(config, opened, task.rel, points.features)
-            known = np.full(points.features, unit) if expected is None else expected.sd
-            errors += mismatch_errors(config, settings, found, trimmed, sigma, known)
-        if episodes is None:  # a policy is that of the codes
-            can = board.dot_products
-            errors += read_noise_error(dot_products, config.repeats, read_back, can)
+        errors += source.errors(config, settings, points.features, unit, expected)
     except BaseException:
         board.close()
         raise
@@ -184,11 +353,14 @@ def set_up_chain(
         registers,
         points,
         board,
-        trimmed,
+        source.trimmed,
         opened.array,
         errors,
         cautions,
         episodes,
+        source=source,
+        learner=learner,
+        encoder=None if learner is None else learner.first,
     )
 
 

@@ -24,6 +24,7 @@ from .trace import Trace
 FORMAT = 2
 MANIFEST, CHECKPOINT, RESULT = "manifest.json", "checkpoint.npz", "result.json"
 PREVIOUS = "checkpoint-previous.npz"
+ADAPTATION = "adaptation.npz"
 POSTERIOR, TRACE, EVALUATION = "posterior.nc", "trace.npz", "evaluation.npz"
 MANIFEST_KEYS = ("config", "versions", "files", "inputs", "data")
 RUN, PROVENANCE = "run", "provenance"
@@ -83,7 +84,8 @@ def damaged(path: Path, problem: str) -> Damaged:
 
 def from_the_first_step(run: Path) -> str:
     """How to begin the chain of a run again."""
-    found = [str(run / name) for name in (CHECKPOINT, PREVIOUS) if (run / name).exists()]
+    names = (ADAPTATION, CHECKPOINT, PREVIOUS)
+    found = [str(run / name) for name in names if (run / name).exists()]
     first = f"remove {' and '.join(found)} and " if found else ""
     return f"{first}`ohmcarlo resume {run}` begins at the first step"
 

@@ -144,19 +144,37 @@ def cost_of(setup: ChainSetup, seconds: float) -> dict[str, Any]:
     ledger: Ledger = setup.board.ledger
     report = energy(ledger, setup.registers.geometry)
     return {
-        "pulses": {
-            "set": ledger.set,
-            "reset": ledger.reset,
-            "read": ledger.read,
-            "dot": ledger.dot,
-            "digital_dot": ledger.digital,
-        },
+        "pulses": pulses_of(ledger),
         "wear": {"mean": float(ledger.wear.mean()), "max": int(ledger.wear.max())},
         "energy_joules": report.total.joules,
         "energy": report.to_dict(),
         "wall_seconds": seconds,
         "clock_cycles": setup.board.clock_cycles(),
         "clock_hz": setup.board.clock_hz,
+    }
+
+
+def adaptation_of(setup: ChainSetup) -> dict[str, Any]:
+    """The stages before the sampling chain, their cost and the encoding that they led to; nothing
+    without an adaptation. The costs of the run include those of its adaptation."""
+    record = setup.adaptation
+    if record is None or record.before is None or record.after is None:
+        return {}
+    spent = Ledger(setup.registers.geometry)
+    spent.counts[:] = record.after - record.before
+    joules = energy(spent, setup.registers.geometry).total.joules
+    cost = {"pulses": pulses_of(spent), "energy_joules": joules}
+    return {"adaptation": record.to_dict() | cost, "encoder": setup.encoder.to_dict()}
+
+
+def pulses_of(ledger: Ledger) -> dict[str, int]:
+    """Operations by kind."""
+    return {
+        "set": ledger.set,
+        "reset": ledger.reset,
+        "read": ledger.read,
+        "dot": ledger.dot,
+        "digital_dot": ledger.digital,
     }
 
 

@@ -148,6 +148,7 @@ def _complete(
     chain_run = ChainRun(experiment.setup, folder, outputs.checkpoint_seconds, observer)
     try:
         chain_run.run()
+        experiment = experiment.after(chain_run.setup)
         result = kind.evaluate(experiment, chain_run.streamed(), chain_run.seconds)
         _write(result, folder, outputs)
     except KeyboardInterrupt as interrupt:

@@ -110,7 +110,8 @@ def judge_all(parts: Mapping[str, Values]) -> Judgement:
 
 def _movement(v: Values) -> Iterator[Finding]:
     if not v["accepted"]:
-        first = "fit that the computer began with" if v.get("whiten") else "first, random weights"
+        fitted = v.get("whiten") and not v.get("adapt")
+        first = "fit that the computer began with" if fitted else "first, random weights"
         yield Finding(
             Verdict.UNKNOWN,
             f"no proposal was accepted: every answer is that of the {first}, and the array learnt "

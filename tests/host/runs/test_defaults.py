@@ -33,7 +33,8 @@ def test_a_task_with_a_heavy_tail_has_its_own_rho() -> None:
     def rho(task: str, **changes: Any) -> float | None:
         return complete(get_task(task), OPEN | changes).config.rho
 
-    assert rho("ecg") == 0.9 and rho("ecg", rho=0.8) == 0.8
+    assert rho("ecg", whiten=True) == 0.9 and rho("ecg", whiten=True, rho=0.8) == 0.8
+    assert rho("ecg") is None  # an adaptation chooses it
     assert rho("breast-cancer") is None and rho("ecg", whiten=False) is None
 
 
@@ -49,6 +50,21 @@ def test_the_way_of_the_paper_is_one_option(paper: bool, changes: dict[str, Any]
     assert chosen("breast-cancer", paper=True, chains=4) == (False, 4, 2000)
     with pytest.raises(UsageError, match="leave out --paper"):
         chosen("breast-cancer", paper=True, whiten=True)
+
+
+def test_an_array_adapts_unless_a_fit_or_the_features_were_chosen() -> None:
+    def config(task: str = "breast-cancer", **changes: Any) -> TrainConfig:
+        return complete(get_task(task), OPEN | changes).config
+
+    assert config().adapt and config().whiten and config().more_steps
+    assert not config(steps=500).more_steps
+    for fitted in (config(whiten=True), config(adapt=False)):
+        assert fitted.whiten and not (fitted.adapt or fitted.more_steps)
+    for plain in (config(whiten=False), config(rho=1.0), config(hidden=2), config("cartpole")):
+        assert not (plain.whiten or plain.adapt)
+    for impossible in ({"whiten": False}, {"rho": 1.0}, {"hidden": 2}, {"kernel": "published"}):
+        with pytest.raises(UsageError, match="leave out --adapt"):
+            config(adapt=True, **impossible)
 
 
 def test_networks_policies_and_random_walks_are_not_whitened() -> None:

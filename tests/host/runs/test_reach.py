@@ -153,7 +153,7 @@ def test_an_encoding_that_moves_the_posterior_is_warned_of() -> None:
         x, y = file["x"].astype(float), file["y"]
     x[5, 1] = 1e5
     with pytest.warns(ConvergenceWarning, match=r"'x1' reaches 31\.6 standard deviations"):
-        model = MemristorClassifier(steps=100, random_state=0).fit(x, y)
+        model = MemristorClassifier(steps=100, whiten=True, random_state=0).fit(x, y)
     assert not model.posterior_error_["encoding"]["trusted"]
 
 

@@ -40,6 +40,10 @@ class PolicyExperiment:
         """Release the board."""
         self.setup.close()
 
+    def after(self, setup: ChainSetup) -> PolicyExperiment:
+        """The experiment itself: a policy has no adaptation."""
+        return self
+
     def inputs(self) -> dict[str, str]:
         """SHA-256 of all inputs, by name; the episodes take the place of the data."""
         return {DATA: digest_of(self.episodes), **chain_inputs(self.setup)}

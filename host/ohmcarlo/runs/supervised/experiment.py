@@ -19,6 +19,7 @@ from ...golden import Registers
 from ...posterior_error import describe_error
 from ...spec import Points
 from ...tasks import Task, get_task
+from ..adaptation.learner import LogisticLearner
 from ..config import AUTO, TrainConfig
 from ..digests import digest_of
 from ..provenance import DATA, chain_inputs, model_inputs, origin_of
@@ -130,6 +131,14 @@ class SupervisedExperiment:
             "weight_names": self.weight_names,
         }
 
+    def after(self, setup: ChainSetup) -> SupervisedExperiment:
+        """The experiment with the set-up whose chain has sampled."""
+        if setup.encoder is None or setup.encoder is self.encoder:
+            return self
+        encoder: Encoder = setup.encoder
+        points = encoder.encode(self.test_inputs)
+        return replace(self, setup=setup, encoder=encoder, test_points=points)
+
     def description(self) -> list[str]:
         """Lines of text that describe the run."""
         negative, positive = self.dataset.class_names
@@ -191,6 +200,7 @@ def prepare(
         feature_names=feature_names,
         features=features if config.features is None else config.features,
         whiten=config.whiten,
+        adapt=config.adapt,
         sigma_p=(config.width if hidden else config.widths)(task.sigma_p),
         scaled=not hidden,
         pool=pool,
@@ -207,9 +217,10 @@ def prepare(
         unit=encoder.spread,
         sigma_p=encoder.sigma,
         expected=_expected(config, task, encoder, x, y),
-        errors=(encoder.error,),
+        errors=() if config.adapt else (encoder.error,),
+        learner=LogisticLearner(encoder, x, y, pool) if config.adapt else None,
     )
-    return setup, encoder
+    return replace(setup, encoder=encoder), encoder
 
 
 def _one_problem(

@@ -65,9 +65,10 @@ class Predictor:
         with intact(path / RESULT):
             codes, counts = trace.after(int(result["burn_in"]))
             registers = prediction_registers(result)
+            adapted = Encoder.from_dict(result["encoder"]) if "encoder" in result else None
         with intact(path / MANIFEST):
             return cls(
-                encoder=Encoder.from_dict(manifest["encoder"]),
+                encoder=adapted or Encoder.from_dict(manifest["encoder"]),
                 registers=registers,
                 codes=codes,
                 counts=counts,

@@ -19,6 +19,7 @@ from ..agreement import prediction_agreement
 from ..stored import check_dimensions
 from ..summary import (
     ChainResult,
+    adaptation_of,
     attributes_of,
     burn_in_of,
     chain_of,
@@ -111,6 +112,7 @@ def evaluate_supervised(
         "baseline": experiment.baseline(),
         **accesses_of(setup, streamed),
         **cost_of(setup, sampling_seconds),
+        **adaptation_of(setup),
         **mixing(draws[:, burn_in:], trace.draws()[:, burn_in:]),
         **_predictions(experiment, trace, burn_in),
         "posterior_error": errors_to_dict(setup.errors),
@@ -138,6 +140,7 @@ def _model(experiment: SupervisedExperiment) -> dict[str, Any]:
         "whiten": experiment.setup.config.whiten,
         "sigma_p": experiment.encoder.widths(),
         "sigma_p_choice": experiment.setup.config.sigma_p_choice,
+        "adapt": experiment.setup.config.adapt,
         "features": registers.features - 1,
         "hidden": registers.hidden,
         "train_points": len(experiment.train),

@@ -64,6 +64,12 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
 def _method(v: Mapping[str, Any]) -> str:
     if not v["whiten"]:
         return method(v)
+    if v.get("adapt"):
+        steps, stages = v["adaptation"]["steps"], len(v["adaptation"]["stages"])
+        return (
+            f"{method(v)}; the array found its coordinates itself, in {steps} steps of every chain "
+            f"({stages} stages)"
+        )
     return f"{method(v)}, whitened: the computer fits the mode, the array samples around it"
 
 

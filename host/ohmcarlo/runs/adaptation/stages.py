@@ -1,0 +1,198 @@
+"""Run the stages of an adaptation on a board."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...boards import RUNNING, Block
+from ...errors import OhmcarloError
+from ...golden import log_posteriors
+from ...spec import LOGLIK_FRAC, coefficient
+from ..config import TrainConfig
+from ..setup import ChainSetup
+from ..trace import Trace
+from .choice import GAMMAS, REAL_RHOS, RHOS, Pilot, choose
+from .record import SAMPLES, Record, StageResult
+from .schedule import Schedule, Stage
+
+ENOUGH_ESS = 4
+"""The sampling chain gets more steps if the pilot promises fewer than so many times ESS_LIMIT."""
+MOST_TIMES = 8
+"""More steps: up to so many times those of the task."""
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """A stage on the board, before its results are drawn."""
+
+    setup: ChainSetup
+    stage: Stage
+    trace: Trace
+    points: int
+
+
+class Stages:
+    """The stages of the adaptation of a set-up, from the first or from those of a record.
+
+    Parameters
+    ----------
+    setup : ChainSetup
+        With a learner. Its board is configured and not started.
+    record : Record
+        The stages that were made before; further ones are added to it.
+    """
+
+    def __init__(self, setup: ChainSetup, record: Record) -> None:
+        config = setup.config
+        assert setup.learner is not None and setup.source is not None
+        self.first, self.record = setup, record
+        self.learner, self.source = setup.learner, setup.source
+        self.schedule = Schedule.of(self.source.ideal, config.chains, setup.points.features)
+        self._encoder = self._encoded()
+
+    def _encoded(self) -> Any:
+        """The encoding that follows from the stages so far."""
+        if not self.record.stages:
+            return self.learner.first
+        last = self.record.stages[-1]
+        return self.learner.around(self.learner.first, last.samples, last.curvature)
+
+    def next_stage(self) -> Stage | None:
+        """The stage that comes next; None: sample."""
+        return self.schedule.next(self.record.log_posteriors)
+
+    def load(self) -> ChainSetup:
+        """Load the chain that comes next into the board, which has its state of the record.
+
+        Returns its set-up: that of the next stage, or of the sampling chain after the last one.
+        """
+        stage = self.next_stage()
+        config = self._sampling() if stage is None else self._config(stage)
+        setup = self.first.encoded(config, self._encoder)
+        setup.board.reload(setup.registers, setup.points)
+        if stage is not None:
+            return setup
+        return replace(setup.with_errors(), learner=None, adaptation=self.record)
+
+    def run(self, setup: ChainSetup) -> None:
+        """Make the next stage, whose chain is loaded, and add it to the record."""
+        stage = self.next_stage()
+        assert stage is not None
+        board, began = setup.board, time.perf_counter()
+        if self.record.before is None:
+            self.record.before = board.ledger.counts.copy()
+        board.start()
+        block = _require_running(board.run(stage.steps))
+        made = Made(setup, stage, Trace.of(block, board.current()), int(block.points.sum()))
+        self._add(made)
+        self.record.after = board.ledger.counts.copy()
+        self.record.seconds += time.perf_counter() - began
+
+    def progress(self) -> str:
+        """A line about the stage that runs."""
+        done = len(self.record.stages)
+        search = self.schedule.search_stages(self.record.log_posteriors) is None
+        what = "searches for the posterior" if search else "learns its shape"
+        return f"the array adapts: it {what}, stage {done + 1} ({self.record.steps} steps so far)"
+
+    def summary(self, setup: ChainSetup) -> str:
+        """A line about the stages that were made, and the chain that follows."""
+        record = self.record
+        return (
+            f"adapted in {record.steps} steps of every chain ({len(record.stages)} stages, no fit "
+            f"on the computer): {setup.config.steps:,} steps with {setup.describe_proposal()}"
+        )
+
+    def _add(self, made: Made) -> None:
+        """Draw the results of a stage, and choose the coordinates of the next one."""
+        setup, stage, trace = made.setup, made.stage, made.trace
+        mean, variance = (v[: self.learner.rows] for v in setup.board.predict(setup.points))
+        codes, counts = trace.after(stage.skipped)
+        weights = self.learner.weights(setup.encoder, setup.registers.weights(codes))
+        self.record.stages.append(
+            StageResult(
+                rho=stage.rho,
+                steps=stage.steps,
+                acceptance=float(trace.accepted.mean()),
+                log_posterior=float(trace.log_posterior_nat()[:, stage.skipped :].mean()),
+                points=made.points,
+                samples=weights[evenly(counts, SAMPLES)],
+                curvature=np.maximum(mean * (1 - mean) - variance, 0.0),
+            )
+        )
+        self._encoder = self._encoded()
+        if self.next_stage() is None:
+            self.record.proposal = choose(self._pilot(made, codes, counts), *self._choices())
+
+    def _pilot(self, made: Made, codes: NDArray[np.uint16], counts: NDArray[np.int64]) -> Pilot:
+        """The samples of the last stage, in the coordinates that it had."""
+        setup = made.setup
+        unit = setup.encoder.spread if setup.encoder is not None else 1.0
+        v = setup.registers.weights(codes) / unit
+        # the common mode says nothing about the weights
+        registers = replace(setup.registers, common_coef=coefficient(0.0, LOGLIK_FRAC))
+        levels = log_posteriors(registers, setup.points, codes) / 2.0**LOGLIK_FRAC
+        return Pilot((v**2).sum(axis=1), levels, counts.astype(np.float64))
+
+    # -- configurations ------------------------------------------------------------------------
+
+    def _config(self, stage: Stage) -> TrainConfig:
+        return replace(
+            self.first.config, rho=stage.rho, gamma=None, wide_every=0, steps=stage.steps
+        )
+
+    def _choices(self) -> tuple[list[tuple[float, float, float]], tuple[float, ...]]:
+        """Arguments of ``choose``: what the user chose is not chosen again.
+
+        On devices that differ, a larger rho would move the posterior further.
+        """
+        config = self.first.config
+        sigma = self.source.read_back.averaged(config.repeats)
+        usual = []
+        rhos = RHOS if self.source.ideal else REAL_RHOS
+        for rho in rhos if config.rho is None else (config.rho,):
+            settings = self.source.settings(replace(config, rho=rho), 1.0, None, None)
+            spread = float(np.asarray(sigma(np.array([settings.centre_us])))[0])
+            width = np.sqrt(2) * spread / np.sqrt(1 - rho**2)
+            usual.append((rho, settings.gamma_us, float(width)))
+        return usual, GAMMAS if config.gamma is None else (1.0,)
+
+    def _sampling(self) -> TrainConfig:
+        """The configuration of the sampling chain."""
+        config, chosen = self.first.config, self.record.proposal
+        if chosen is None:
+            raise OhmcarloError("the adaptation has not ended")
+        steps = config.steps
+        if config.more_steps:
+            steps = more_steps(steps, config.chains, chosen.ess_per_1000_steps)
+        return replace(config, rho=chosen.rho, gamma=chosen.gamma_us, steps=steps)
+
+
+def evenly(counts: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Indices (n,) of samples: each comes in proportion to the steps that it was current."""
+    ends = np.cumsum(counts)
+    places = (np.arange(n) + 0.5) * (ends[-1] / n)
+    return np.searchsorted(ends, places, side="right")
+
+
+def more_steps(steps: int, chains: int, expected: float) -> int:
+    """Steps of every chain for enough effective samples, in whole multiples of the usual ones."""
+    from ...diagnostics import ESS_LIMIT
+
+    promised = max(expected, 1e-6) * steps * chains / 1000
+    times = int(np.ceil(ENOUGH_ESS * ESS_LIMIT / promised))
+    return steps * min(max(times, 1), MOST_TIMES)
+
+
+def _require_running(block: Block) -> Block:
+    if block.status != RUNNING:
+        raise OhmcarloError(
+            f"the array could not adapt ({block.status}): use an array with more working rows, or "
+            "fit on the computer (--whiten)"
+        )
+    return block
