@@ -187,8 +187,8 @@ class TrainConfig:
             return {OTHERS: usual, **self.sigma_p}
         if isinstance(self.sigma_p, str):
             raise UsageError(
-                f"sigma_p = {self.sigma_p}: only a classifier without hidden units chooses its "
-                "prior; give a number"
+                f"sigma_p = {self.sigma_p}: a network and a policy do not choose their prior; give "
+                "a number"
             )
         return usual if self.sigma_p is None else self.sigma_p
 

@@ -8,17 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_diabetes
 
 from integration import GridPosterior, standard
 from ohmcarlo.datasets import load, split_half
 from ohmcarlo.errors import UsageError
 from ohmcarlo.runs.chain_run import Silence
 from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.regression.experiment import prepare_regression
 from ohmcarlo.runs.supervised import prior_choice
 from ohmcarlo.runs.supervised.rows import prior_rows
 from ohmcarlo.runs.train import Outputs, resume_run, train_run
 from ohmcarlo.sklearn import MemristorClassifier
-from ohmcarlo.tasks import get_task
+from ohmcarlo.tasks import Task, get_task
 
 AUTO = TrainConfig(
     "toy2d", whiten=True, chains=4, steps=200, rows=128, pairs=8, sigma_p="auto", rho=0.8
@@ -87,6 +89,19 @@ def test_a_run_keeps_its_choice(tmp_path: Path) -> None:
     assert again["accuracy"] == values["accuracy"]
 
 
+def test_a_linear_model_of_numbers_chooses_by_its_evidence() -> None:
+    """As without a width."""
+    x, y = load_diabetes(return_X_y=True)
+    task = Task(name="numbers", dataset="numbers", description="", kind="regression")
+    found = []
+    for sigma_p in (None, "auto", 0.5):
+        config = TrainConfig("diabetes", whiten=True, steps=10, sigma_p=sigma_p)  # type: ignore[arg-type]
+        setup, encoder = prepare_regression(config, task, x, y)
+        setup.close()
+        found.append(encoder.sigma_p)
+    assert found[0] == found[1] and found[2] == 0.5
+
+
 @pytest.mark.usefixtures("quick")
 @pytest.mark.filterwarnings("ignore::ohmcarlo.sklearn.UnsettledWarning")
 def test_the_classifier_chooses() -> None:
@@ -102,7 +117,7 @@ def refused_width(*_: Any) -> Any:
 
 
 def test_what_is_refused() -> None:
-    with pytest.raises(UsageError, match="only a classifier without hidden units chooses"):
+    with pytest.raises(UsageError, match="a network and a policy do not choose"):
         MemristorClassifier(100, hidden=2, sigma_p="auto").fit(*toy())
     with pytest.raises(UsageError, match="give a number, or auto"):
         TrainConfig("toy2d", sigma_p="wide")  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from ...datasets.regression import RegressionEncoder
 from ...errors import UsageError
 from ...posterior_error import describe_error
 from ...tasks import Task, get_task
-from ..config import TrainConfig
+from ..config import AUTO, TrainConfig
 from ..digests import digest_of
 from ..provenance import DATA, chain_inputs, origin_of
 from ..setup import ChainSetup, set_up_chain
@@ -125,7 +125,7 @@ def prepare_regression(
         y,
         feature_names=feature_names,
         features=config.features or task.features_for(geometry.max_features),
-        sigma_p=None if config.sigma_p is None else config.width(task.sigma_p),
+        sigma_p=None if config.sigma_p in (None, AUTO) else config.width(task.sigma_p),
     )
     geometry.require_features(encoder.inputs)
     setup = set_up_chain(
