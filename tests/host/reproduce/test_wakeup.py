@@ -117,15 +117,15 @@ def test_thresholds_of_the_sweep_are_those_of_the_board() -> None:
 
 
 def test_the_energy_of_a_beat_by_hand() -> None:
-    """1,020 clocks of 288 pJ for an answer, 1,700 more and the radio for a wake-up; 250 accesses
+    """1,500 clocks of 288 pJ for an answer, 1,800 more and the radio for a wake-up; 250 accesses
     of a row cost what the energy model says of them."""
     nothing = [0.0] * 16
     geometry = {"rows": 256, "pairs": 32, "entropy_pairs": 4}
     spent = beat_energy(nothing[: len(_counts())], geometry)
     assert spent.array == 0.0
-    assert spent.processor == pytest.approx(1020 * 288e-6)
-    assert spent.wakeup == pytest.approx(100 + 1700 * 288e-6)
-    assert spent.at(0.05) == pytest.approx(0.29376 + 0.05 * 100.4896)
+    assert spent.processor == pytest.approx(1500 * 288e-6)
+    assert spent.wakeup == pytest.approx(100 + 1800 * 288e-6)
+    assert spent.at(0.05) == pytest.approx(0.432 + 0.05 * 100.5184)
     counts = _counts()
     counts[DOT] = 250.0
     array = beat_energy(counts, geometry).array

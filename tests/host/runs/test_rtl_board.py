@@ -19,13 +19,14 @@ from ohmcarlo.boards import Block, BoardLost, SerialBoard
 from ohmcarlo.boards.link import ports
 from ohmcarlo.boards.link.ports import SimulatedPort
 from ohmcarlo.golden import Thresholds, predict
+from ohmcarlo.reproduce.wakeup.costs import Costs
 from ohmcarlo.runs import chain_run, folder, stored
 from ohmcarlo.runs.chain_run import Silence
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.supervised.experiment import build_supervised
 from ohmcarlo.runs.train import Outputs, resume_run, train_regression, train_run
 from ohmcarlo.selftest import chain as checks
-from ohmcarlo.spec import Geometry
+from ohmcarlo.spec import Geometry, Points
 
 pytestmark = [
     pytest.mark.hdl,
@@ -224,6 +225,8 @@ def test_prediction_in_the_array(started: list[SimulatedPort]) -> None:
         assert 0 < wanted.doubtful.sum() < len(wanted.doubtful)
         for name in ("answers", "doubtful", "samples", "sums"):
             assert np.array_equal(getattr(found, name), getattr(wanted, name)), name
+        assert isinstance(hardware.setup.board, SerialBoard)
+        assert_clocks_of_a_triage(hardware.setup.board, hardware.test_points)
         codes, multiplicity, _ = hardware.setup.board.current()
         alone = predict(hardware.setup.registers, hardware.test_points, codes, multiplicity)
         assert not np.array_equal(answers[1], alone), "it is more than the current sample's"
@@ -238,6 +241,26 @@ def test_prediction_in_the_array(started: list[SimulatedPort]) -> None:
         hardware.setup.board.configure(hardware.setup.registers, hardware.setup.points)
         hardware.setup.board.load_state_dict(state)
         assert np.array_equal(hardware.setup.board.predict(hardware.test_points), answers[0])
+
+
+def assert_clocks_of_a_triage(board: SerialBoard, points: Points) -> None:
+    """A point takes the clocks that the energy of a beat assumes, or those of its prediction, six
+    for each row with a sample; a doubtful one those of its transmission, too. They vary with the
+    time of the host's acknowledgements, so that a quarter is allowed."""
+    needed = []
+    for limits in (Thresholds(), Thresholds(0)):
+        clocks = []
+        for count in (85, 285):
+            board._load_points(Points.of(points.inputs[:count]))
+            board.current()
+            before = board.board_clocks
+            board._triage_part(count, limits)
+            clocks.append(board.board_clocks - before)
+        needed.append((clocks[1] - clocks[0]) / 200)
+    board._load_points(board._points)
+    costs, rows = Costs(), len(board._held())
+    assert needed[0] == pytest.approx(max(costs.point_clocks.value, 6 * rows), rel=0.25)
+    assert needed[1] - needed[0] == pytest.approx(costs.doubtful_clocks.value, rel=0.25)
 
 
 def test_selftest(started: list[SimulatedPort]) -> None:

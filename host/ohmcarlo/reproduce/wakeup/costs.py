@@ -18,16 +18,17 @@ SCALE = 1000
 class Costs:
     """Constants of the energy of a beat.
 
-    ``point`` and ``doubtful`` are clocks of the image on the model of the processor
-    (tests/firmware/test_firmware_triage.py measures them). The processor needs more clocks for a
-    point than the controller for its prediction, so that it never waits.
+    ``point_clocks`` and ``doubtful_clocks`` are those of the processor of the simulated board, in
+    which its memory has wait states (tests/host/runs/test_rtl_board.py measures them). The
+    controller predicts meanwhile, six clocks for each row that holds a sample: with 250 rows it
+    takes as long.
     """
 
     point_clocks: Value = field(
-        default=Value(1020, "clocks/point", Tag.DERIVED, "MODEL", 800, 1300, "TRIAGE, both doubts")
+        default=Value(1500, "clocks/point", Tag.DERIVED, "MODEL", 1000, 2000, "answer, two doubts")
     )
     doubtful_clocks: Value = field(
-        default=Value(1700, "clocks/point", Tag.DERIVED, "MODEL", 1300, 2200, "transmission")
+        default=Value(1800, "clocks/point", Tag.DERIVED, "MODEL", 1200, 2500, "its transmission")
     )
     wakeup_uj: Value = field(
         default=Value(
