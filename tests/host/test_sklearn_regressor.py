@@ -20,7 +20,7 @@ from ohmcarlo.sklearn import MemristorRegressor, UnsettledWarning
 pytestmark = pytest.mark.filterwarnings("ignore::ohmcarlo.sklearn.UnsettledWarning")
 
 
-@parametrize_with_checks([MemristorRegressor(steps=300, chains=1)])
+@parametrize_with_checks([MemristorRegressor(steps=100, chains=1)])
 def test_check_estimator(estimator, check) -> None:  # type: ignore[no-untyped-def]
     check(estimator)
 

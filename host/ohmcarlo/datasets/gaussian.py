@@ -48,7 +48,7 @@ NEAR = 3.0
 FARTHEST = 28.0
 """Largest offset of a point; the rest of the range of ±32 is left to the samples."""
 NOISE_STEPS = 64  # assumed noise: a multiple of this part of a power of two
-WIDEST, NARROWEST = 10.0, 0.05
+WIDEST, NARROWEST = 100.0, 0.05
 """Limits of σ_p where the data choose it."""
 UPDATES = 20
 SMALLER_SCALES = tuple(2.0 ** (-k / 16) for k in range(17))

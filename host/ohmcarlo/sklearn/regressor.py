@@ -151,7 +151,7 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         with closing(setup):
             run = ChainRun(setup)
             run.run()
-            setup, encoder = run.setup, getattr(run.setup, "encoder", None) or encoder
+            setup, encoder = run.setup, run.setup.encoder
             trace = Trace.of(run.streamed(), setup.board.current())
             self._keep_posterior(setup, encoder, trace, x, labels)
         reasons = [as_parameters(text) for text in self._values["verdict_reasons"]]

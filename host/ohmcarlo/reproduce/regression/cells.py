@@ -35,6 +35,7 @@ def split(name: str, seed: int, whiten: bool | None) -> Cell:
     with closing(learn_from(config, task, load(name), silent)) as experiment:
         run = ChainRun(experiment.setup)
         run.run()
+        experiment = experiment.after(run.setup)
         found = evaluate_regression(experiment, run.streamed(), run.seconds)
         return {**_scores(found), **exactness(experiment, found.joint)}
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...datasets import Encoder
 from ...posterior_error import PosteriorError
 from ...spec import Points
+from .schedule import Schedule
 
 Floats = NDArray[np.float64]
 
@@ -44,7 +45,11 @@ class Learner(Protocol):
 
     @property
     def rows(self) -> int:
-        """n."""
+        """n; 0 if the encoding does not need predictions."""
+        ...
+
+    def schedule(self, ideal: bool, chains: int, weights: int) -> Schedule:
+        """The stages for devices that are alike (``ideal``) or not, so many chains and weights."""
         ...
 
     def training_points(self, encoder: Any) -> Points:
@@ -86,6 +91,9 @@ class LogisticLearner:
     @property
     def rows(self) -> int:
         return len(self.y)
+
+    def schedule(self, ideal: bool, chains: int, weights: int) -> Schedule:
+        return Schedule.of(ideal, chains, weights)
 
     def training_points(self, encoder: Encoder) -> Points:
         return encoder.training_points(self.x, self.y)

@@ -18,7 +18,7 @@ from ..setup import ChainSetup
 from ..trace import Trace
 from .choice import GAMMAS, REAL_RHOS, RHOS, Pilot, choose
 from .record import SAMPLES, Record, StageResult
-from .schedule import Schedule, Stage
+from .schedule import Stage
 
 ENOUGH_ESS = 4
 """The sampling chain gets more steps if the pilot promises fewer than so many times ESS_LIMIT."""
@@ -52,15 +52,24 @@ class Stages:
         assert setup.learner is not None and setup.source is not None
         self.first, self.record = setup, record
         self.learner, self.source = setup.learner, setup.source
-        self.schedule = Schedule.of(self.source.ideal, config.chains, setup.points.features)
+        self.schedule = self.learner.schedule(
+            self.source.ideal, config.chains, setup.points.features
+        )
         self._encoder = self._encoded()
 
     def _encoded(self) -> Any:
         """The encoding that follows from the stages so far."""
-        if not self.record.stages:
-            return self.learner.first
-        last = self.record.stages[-1]
-        return self.learner.around(self.learner.first, last.samples, last.curvature)
+        encoder = self.learner.first
+        for stage in self.record.stages:
+            encoder = self.learner.around(encoder, stage.samples, stage.curvature)
+        return encoder
+
+    def _curvature(self, setup: ChainSetup) -> NDArray[np.float64]:
+        """Mean of p (1 - p) of every training point over the samples in the array."""
+        if not self.learner.rows:
+            return np.empty(0)
+        mean, variance = (v[: self.learner.rows] for v in setup.board.predict(setup.points))
+        return np.maximum(mean * (1 - mean) - variance, 0.0)
 
     def next_stage(self) -> Stage | None:
         """The stage that comes next; None: sample."""
@@ -111,7 +120,7 @@ class Stages:
     def _add(self, made: Made) -> None:
         """Draw the results of a stage, and choose the coordinates of the next one."""
         setup, stage, trace = made.setup, made.stage, made.trace
-        mean, variance = (v[: self.learner.rows] for v in setup.board.predict(setup.points))
+        curvature = self._curvature(setup)
         codes, counts = trace.after(stage.skipped)
         weights = self.learner.weights(setup.encoder, setup.registers.weights(codes))
         self.record.stages.append(
@@ -122,10 +131,11 @@ class Stages:
                 log_posterior=float(trace.log_posterior_nat()[:, stage.skipped :].mean()),
                 points=made.points,
                 samples=weights[evenly(counts, SAMPLES)],
-                curvature=np.maximum(mean * (1 - mean) - variance, 0.0),
+                curvature=curvature,
             )
         )
-        self._encoder = self._encoded()
+        last = self.record.stages[-1]
+        self._encoder = self.learner.around(self._encoder, last.samples, last.curvature)
         if self.next_stage() is None:
             self.record.proposal = choose(self._pilot(made, codes, counts), *self._choices())
 

@@ -19,6 +19,7 @@ from ..config import AUTO, TrainConfig
 from ..digests import digest_of
 from ..provenance import DATA, chain_inputs, origin_of
 from ..setup import ChainSetup, set_up_chain
+from .learner import GaussianLearner
 from .scores import point_scores, scores_of_normal
 
 
@@ -44,6 +45,10 @@ class RegressionExperiment:
     def close(self) -> None:
         """Release the board."""
         self.setup.close()
+
+    def after(self, setup: ChainSetup) -> RegressionExperiment:
+        """The experiment with the set-up whose chain has sampled."""
+        return replace(self, setup=setup, encoder=setup.encoder)
 
     @property
     def weight_names(self) -> list[str]:
@@ -88,11 +93,6 @@ class RegressionExperiment:
             "weight_names": self.weight_names,
         }
 
-    def after(self, setup: ChainSetup) -> RegressionExperiment:
-        """The experiment with the set-up whose chain has sampled."""
-        encoder = getattr(setup, "encoder", None)
-        return self if encoder is None else replace(self, setup=setup, encoder=encoder)
-
     def description(self) -> list[str]:
         """Lines of text that describe the run."""
         return [
@@ -120,7 +120,8 @@ def prepare_regression(
     """
     require_regression(config)
     geometry = config.geometry()
-    encoder = RegressionEncoder.fit(
+    encode = RegressionEncoder.start if config.adapt else RegressionEncoder.fit
+    encoder = encode(
         x,
         y,
         feature_names=feature_names,
@@ -136,9 +137,10 @@ def prepare_regression(
         say,
         unit=encoder.spread,
         sigma_p=encoder.sigma,
-        errors=(encoder.error,),
+        errors=() if config.adapt else (encoder.error,),
+        learner=GaussianLearner(encoder, x, y) if config.adapt else None,
     )
-    return setup, encoder
+    return replace(setup, encoder=encoder), encoder
 
 
 def require_regression(config: TrainConfig) -> None:

@@ -65,7 +65,8 @@ class RegressionPredictor:
         result, manifest = read_result(path, RESULT_KEYS), read_manifest(path)
         trace = read_trace(path)
         with intact(path / MANIFEST):
-            encoder = RegressionEncoder.from_dict(manifest["encoder"])
+            stored = result.get("encoder", manifest["encoder"])
+            encoder = RegressionEncoder.from_dict(stored)
             feature_names = list(manifest["data"]["feature_names"])
             weight_names = list(manifest["weight_names"])
         with intact(path / RESULT):

@@ -15,6 +15,7 @@ from ..accesses import accesses_of
 from ..stored import check_dimensions
 from ..summary import (
     ChainResult,
+    adaptation_of,
     attributes_of,
     burn_in_of,
     chain_of,
@@ -112,6 +113,7 @@ def evaluate_regression(
     values = {
         **request_of(setup),
         "whiten": setup.config.whiten,
+        "adapt": setup.config.adapt,
         "features": len(encoder.columns),
         "train_points": len(experiment.train),
         "test_points": len(experiment.test),
@@ -122,6 +124,7 @@ def evaluate_regression(
         "baseline": experiment.baseline(),
         **accesses_of(setup, streamed),
         **cost_of(setup, sampling_seconds),
+        **adaptation_of(setup),
         **mixing_of(posterior, setup.registers, trace),
         "posterior_error": errors_to_dict(setup.errors),
         **state_of(setup, streamed),

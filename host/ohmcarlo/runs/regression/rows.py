@@ -27,7 +27,7 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
             f"and 95 % (BayesianRidge: {_coverage(ridge)})",
         ),
         ("noise of the label", _noise(v)),
-        ("method", f"{method(v)}, in coordinates that make the posterior round"),
+        ("method", _method(v)),
         ("chains", chains(v)),
         ("weights, uncertainties", mixing(v)),
         ("array", array(v)),
@@ -41,6 +41,16 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
         ),
         *closing_rows(v),
     ]
+
+
+def _method(v: Mapping[str, Any]) -> str:
+    if not v.get("adapt"):
+        return f"{method(v)}, whitened: the computer fits the mean, the array samples around it"
+    steps, stages = v["adaptation"]["steps"], len(v["adaptation"]["stages"])
+    return (
+        f"{method(v)}; the array found its coordinates itself, in {steps} steps of every chain "
+        f"({stages} stages)"
+    )
 
 
 def _errors(v: Mapping[str, Any]) -> str:
