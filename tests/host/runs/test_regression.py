@@ -21,6 +21,7 @@ from ohmcarlo.golden import Registers, SamplerSettings
 from ohmcarlo.runs.chain_run import ChainRun
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.regression.experiment import prepare_regression
+from ohmcarlo.runs.regression.learner import MOST_COOLINGS, GaussianLearner
 from ohmcarlo.runs.regression.posterior import JointPosterior, mixing_of
 from ohmcarlo.runs.regression.scores import (
     crps_of_draws,
@@ -164,6 +165,22 @@ def test_the_array_learns_without_a_fit(monkeypatch: pytest.MonkeyPatch) -> None
         assert record.steps <= 1500
     with pytest.raises(AssertionError, match="a fit on the computer"):
         prepare_regression(replace(config, adapt=False), task, x, y)
+
+
+@pytest.mark.parametrize(("chains", "weights"), [(1, 60), (4, 11), (8, 2)])
+def test_cooling_ends(chains: int, weights: int) -> None:
+    """When the residuals are of the size of the noise, or after so many stages."""
+    data = load("diabetes")
+    first = RegressionEncoder.start(data.x, data.y)
+    learner = GaussianLearner(first, data.x, data.y)
+    schedule, n = learner.schedule(True, chains, weights), len(data.y)
+    assert schedule.next([-0.1 * n]) == schedule.search
+    refined = [-0.1 * n, -0.5 * n]
+    assert schedule.next(refined) == schedule.refine[0]
+    assert schedule.next([*refined, -0.5 * n, -0.5 * n]) is None
+    hot = [-0.1 * n] * MOST_COOLINGS
+    assert schedule.search_stages(hot[1:]) is None
+    assert schedule.search_stages(hot) == MOST_COOLINGS
 
 
 def test_predict_and_report(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,8 @@ COOLING = 3.0
 stage begins within about two of its own."""
 COOL = Stage(rho=0.8, steps=100, kept=0.6)
 PILOT = Stage(rho=0.8, steps=200, kept=0.75)
+MOST_COOLINGS = 12
+"""They suffice for a noise of 1/100,000 of the label."""
 COOLED = 0.4
 """Mean log-posterior of a point, nat and negative, at which the noise is small enough."""
 Floats = NDArray[np.float64]
@@ -41,6 +43,10 @@ class Cooling(Schedule):
     """
 
     points: int = 0
+
+    @property
+    def most_searches(self) -> int:
+        return MOST_COOLINGS
 
     def search_stages(self, log_posteriors: Sequence[float]) -> int | None:
         """The noise is that of the residuals when their mean square is that of a standard normal
