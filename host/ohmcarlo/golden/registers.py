@@ -137,13 +137,31 @@ class SamplerSettings:
         if not 0 < rho < 1:
             raise UsageError(f"rho = {rho:g}: whitened data need rho in (0, 1), e.g. 0.8")
         centre = float(others.get("centre_us", DEFAULT_MID_US))  # type: ignore[arg-type]
-        spread = np.sqrt(2) * centre * rel / np.sqrt(1 - rho**2)
+        spread = _stationary_spread(centre, rel, rho)
         settings = cls(
             rho=rho,
-            gamma_us=float((0.75 if rho >= 0.9 else 0.85) * spread),
-            tau_us=float(spread),
+            gamma_us=(0.75 if rho >= 0.9 else 0.85) * spread,
+            tau_us=spread,
             sigma_p=float("inf"),
         )
+        return replace(settings, **others)  # type: ignore[arg-type]
+
+    @classmethod
+    def around_prior(
+        cls, rel: float, rho: float, sigma_p: float, **others: object
+    ) -> SamplerSettings:
+        """Settings whose proposal alone has the prior as its stationary law.
+
+        The likelihood then decides alone, whatever the number of weights: a random walk pays for
+        every weight that only the prior holds. Arguments as for ``whitened``, and the standard
+        deviation of the prior of a weight. Source: the preconditioned Crank-Nicolson proposal,
+        Cotter et al. 2013, doi 10.1214/13-STS421.
+        """
+        if not 0 < rho < 1:
+            raise UsageError(f"rho = {rho:g}: a proposal around the prior needs rho in (0, 1)")
+        centre = float(others.get("centre_us", DEFAULT_MID_US))  # type: ignore[arg-type]
+        spread = _stationary_spread(centre, rel, rho)
+        settings = cls(rho=rho, gamma_us=spread / sigma_p, tau_us=spread, sigma_p=sigma_p)
         return replace(settings, **others)  # type: ignore[arg-type]
 
     def registers(
@@ -205,6 +223,11 @@ class SamplerSettings:
             digital=self.dot_products == CODES,
             log_repeats=self.repeats.bit_length() - 1,
         )
+
+
+def _stationary_spread(centre_us: float, rel: float, rho: float) -> float:
+    """Standard deviation of sum and difference of two devices, µS, under the proposal alone."""
+    return float(np.sqrt(2) * centre_us * rel / np.sqrt(1 - rho**2))
 
 
 def require_dot_products(dot_products: str | None, repeats: int) -> None:

@@ -412,6 +412,9 @@ def choose_settings(
         usual = WHITENED_RHO if opened.ideal else WHITENED_RHO_TRIMMED
         rho = usual if config.rho is None else config.rho
         settings = SamplerSettings.whitened(rel, rho, **common)
+    elif hidden and config.rho is not None and config.rho < 1:
+        sigma_p = config.width(task.sigma_p)
+        settings = SamplerSettings.around_prior(rel, config.rho, sigma_p, hidden=hidden, **common)
     else:
         settings = SamplerSettings(
             rho=1.0 if config.rho is None else config.rho,

@@ -103,9 +103,18 @@ class Trace:
         # the first sample is the state before any step
         return np.repeat(samples, self.multiplicity[samples])[1:]
 
-    def after(self, burn_in: int) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
+    def after(
+        self, burn_in: int, most: int | None = None
+    ) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
         """Samples that were current after the first ``burn_in`` steps of every chain, and for
-        how many steps: uint16 (n, devices), int64 (n,)."""
-        counts = np.bincount(self.draws()[:, burn_in:].ravel(), minlength=len(self.codes))
+        how many steps: uint16 (n, devices), int64 (n,).
+
+        ``most``: only that many steps of each chain, at equal distances.
+        """
+        draws = self.draws()[:, burn_in:]
+        steps = draws.shape[1]
+        if most is not None and steps > most:
+            draws = draws[:, np.linspace(0, steps - 1, most).astype(np.int64)]
+        counts = np.bincount(draws.ravel(), minlength=len(self.codes))
         kept = np.flatnonzero(counts)
         return self.codes[kept], counts[kept].astype(np.int64)

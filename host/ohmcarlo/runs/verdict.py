@@ -28,7 +28,7 @@ class Verdict(StrEnum):
     SETTLED = "settled"
     """Weights, probabilities and their uncertainty can be used."""
     PREDICTIONS = "predictions settled"
-    """The chains agree on the probabilities; the weights of a network cannot be interpreted."""
+    """The chains of a network agree on its probabilities, but not on its weights."""
     ROUGH = "rough"
     """Unbiased, with too few effective samples for an interval."""
     BIASED = "biased"
@@ -151,28 +151,48 @@ def _network(v: Values) -> Iterator[Finding]:
             f"log-posterior or probabilities, should be below {RHAT_LIMIT}): do not trust "
             f"probabilities and weights of this run; try --steps {_network_steps(v)}",
         )
-    elif v["rhat_max"] is not None and v["rhat_max"] > RHAT_LIMIT:
+    elif doubt := _network_weights(v):
         yield Finding(
             Verdict.PREDICTIONS,
-            f"the chains agree on the probabilities (standard error {error:.3f} at most), but not "
-            f"on the weights (R-hat {v['rhat_max']:.2f}): hidden units can be exchanged, so do not "
-            "interpret the weights of a network",
+            f"the chains agree on the probabilities (standard error {error:.3f} at most), but "
+            f"{doubt}: do not interpret the weights of this network",
         )
 
 
+def _network_weights(v: Values) -> str:
+    """What is wrong with the weights of a network whose probabilities are settled; or nothing."""
+    if v["rhat_max"] is None or v["ess_min"] is None:
+        return ""
+    if v["rhat_max"] > RHAT_LIMIT:
+        return (
+            f"not on the weights (R-hat {v['rhat_max']:.2f}, equivalent hidden units matched; try "
+            f"--steps {_steps_for(v, v['rhat_max'])})"
+        )
+    if (found := min(v["ess_min"], v.get("ess_tail_min") or ESS_LIMIT)) < ESS_LIMIT:
+        return (
+            f"the worst weight has only {found:,.0f} effective samples ({ESS_LIMIT} are needed; "
+            f"try {_more_steps(v)})"
+        )
+    return ""
+
+
 def _network_rhat(v: Values) -> float | None:
-    """The smaller R-hat of log-posterior and probabilities: either shows that the chains have found
-    the same functions."""
+    """The larger R-hat of log-posterior and probabilities. Chains with the same probabilities in
+    other modes differ in the log-posterior, and their shares are not those of the modes."""
     found = [v.get(name) for name in ("log_posterior_rhat", "prediction_rhat_max")]
-    return min((rhat for rhat in found if rhat is not None), default=None)
+    return max((rhat for rhat in found if rhat is not None), default=None)
 
 
 def _network_steps(v: Values) -> int:
     """Steps after which both measures are half their limits: a variance falls with the number of
     steps."""
     error = (v["prediction_error_max"] / PREDICTION_LIMIT) ** 2
-    level = ((_network_rhat(v) or 1.0) ** 2 - 1) / (RHAT_LIMIT**2 - 1)
-    return _round_up(2 * v["steps"] * max(error, level))
+    return max(_round_up(2 * v["steps"] * error), _steps_for(v, _network_rhat(v) or 1.0))
+
+
+def _steps_for(v: Values, rhat: float) -> int:
+    """Steps after which R-hat² - 1 is half of its limit, in proportion to 1 / steps."""
+    return _round_up(2 * v["steps"] * (rhat**2 - 1) / (RHAT_LIMIT**2 - 1))
 
 
 def _stickiness(v: Values) -> Iterator[Finding]:

@@ -19,16 +19,22 @@ from sklearn.utils.validation import check_is_fitted
 from ..datasets import Encoder
 from ..golden import Registers
 from ..posterior_error import errors_to_dict
-from ..runs.agreement import prediction_agreement
+from ..runs.agreement import prediction_agreement, samples_of
 from ..runs.chain_run import ChainRun
 from ..runs.classes import BinaryPosterior
 from ..runs.config import TrainConfig
 from ..runs.defaults import complete
 from ..runs.digests import digest_of
 from ..runs.provenance import DATA, model_inputs
+from ..runs.relabelling import HiddenLabels
 from ..runs.setup import ChainSetup
 from ..runs.summary import burn_in_of, chain_of, judged, mixing, request_of
-from ..runs.supervised.experiment import prepare, standardised_weights, weight_names
+from ..runs.supervised.experiment import (
+    labels_of,
+    prepare,
+    standardised_weights,
+    weight_names,
+)
 from ..runs.supervised.learnt import LearntData
 from ..runs.trace import Trace
 from ..runs.verdict import Verdict
@@ -94,7 +100,8 @@ class SampledProblem:
     ) -> SampledProblem:
         """The chains of ``setup``, which learn from x (n, d), after their last step."""
         burn_in = burn_in_of(trace)
-        codes, counts = trace.after(burn_in)
+        codes, counts = samples_of(setup.registers, trace, burn_in)
+        labels = labels_of(setup.registers, codes, counts)
         return cls(
             encoder=encoder,
             registers=setup.registers,
@@ -102,8 +109,8 @@ class SampledProblem:
             burn_in=burn_in,
             codes=codes,
             counts=counts,
-            weights=standardised_weights(setup.registers, encoder, codes),
-            values=_values_of(setup, encoder, trace, burn_in),
+            weights=standardised_weights(setup.registers, encoder, codes, labels),
+            values=_values_of(setup, encoder, trace, burn_in, labels),
             cautions=tuple(as_parameters(text) for text in setup.cautions),
             learnt=_learnt(setup, encoder, x),
             digests={
@@ -124,7 +131,8 @@ class SampledProblem:
 
     def draws(self) -> NDArray[np.float64]:
         """The weights of the standardised features after every step: (chains, steps, weights)."""
-        return _draws(self.registers, self.encoder, self.trace)
+        labels = labels_of(self.registers, self.codes, self.counts)
+        return _draws(self.registers, self.encoder, self.trace, labels)
 
     @property
     def verdict(self) -> Verdict:
@@ -174,13 +182,17 @@ def _learnt(setup: ChainSetup, encoder: Encoder, x: NDArray[np.float64]) -> Lear
     )
 
 
-def _draws(registers: Registers, encoder: Encoder, trace: Trace) -> NDArray[np.float64]:
-    return standardised_weights(registers, encoder, trace.codes)[trace.draws()]
+def _draws(
+    registers: Registers, encoder: Encoder, trace: Trace, labels: HiddenLabels | None
+) -> NDArray[np.float64]:
+    return standardised_weights(registers, encoder, trace.codes, labels)[trace.draws()]
 
 
-def _values_of(setup: ChainSetup, encoder: Encoder, trace: Trace, burn_in: int) -> dict[str, Any]:
+def _values_of(
+    setup: ChainSetup, encoder: Encoder, trace: Trace, burn_in: int, labels: HiddenLabels | None
+) -> dict[str, Any]:
     current = trace.draws()[:, burn_in:]
-    draws = _draws(setup.registers, encoder, trace)[:, burn_in:]
+    draws = _draws(setup.registers, encoder, trace, labels)[:, burn_in:]
     return judged(
         {
             **request_of(setup),

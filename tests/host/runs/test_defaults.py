@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from ohmcarlo.errors import UsageError
+from ohmcarlo.runs.arrays import open_array
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.defaults import complete
+from ohmcarlo.runs.setup import choose_settings
+from ohmcarlo.spec import Geometry
 from ohmcarlo.tasks import get_task
 
 OPEN: dict[str, Any] = {
@@ -71,6 +74,38 @@ def test_networks_policies_and_random_walks_are_not_whitened() -> None:
     assert chosen("toy2d", hidden=4) == (False, 4, 40_000)
     assert chosen("toy2d", rho=1.0)[:2] == (False, 4)
     assert chosen("cartpole") == chosen("cartpole", paper=True) == (False, 1, 299)
+
+
+@pytest.mark.parametrize(
+    ("changes", "paper", "rho"),
+    [
+        ({"hidden": 4}, False, 0.98),
+        ({"hidden": 4, "rho": 1.0}, False, 1.0),
+        ({"hidden": 4}, True, None),
+        ({"hidden": 4, "kernel": "published"}, False, None),
+        ({}, False, None),
+    ],
+)
+def test_a_network_moves_around_its_prior(
+    changes: dict[str, Any], paper: bool, rho: float | None
+) -> None:
+    assert complete(get_task("toy2d"), OPEN | changes, paper).config.rho == rho
+
+
+def test_gamma_of_a_network_follows_from_rho_and_prior() -> None:
+    """Sum and difference of two devices have the spread of the proposal alone: devices of 2 % at
+    115 µS. A gamma or tau that the user chose stays, and so do those of the random walk."""
+    task = get_task("toy2d").with_hidden(4)
+    array = open_array("emulator", None, Geometry(row_group=5), 0, task.rel)
+    spread = 2**0.5 * 115 * 0.02 / (1 - 0.9**2) ** 0.5
+    for changes, gamma, tau in (
+        ({"rho": 0.9}, spread / 0.5, spread),
+        ({"rho": 0.9, "gamma": 20.0, "tau": 30.0}, 20.0, 30.0),
+        ({"rho": 1.0}, 25.0, 40.0),
+    ):
+        config = TrainConfig("toy2d", hidden=4, sigma_p=0.5, **changes)
+        found = choose_settings(config, task, array, 4, 1.0)
+        assert (found.gamma_us, found.tau_us) == pytest.approx((gamma, tau))
 
 
 @pytest.mark.parametrize(

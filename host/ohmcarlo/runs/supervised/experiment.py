@@ -24,6 +24,7 @@ from ..config import AUTO, TrainConfig
 from ..digests import digest_of
 from ..provenance import DATA, chain_inputs, model_inputs, origin_of
 from ..reach import Expected
+from ..relabelling import HiddenLabels
 from ..setup import ChainSetup, set_up_chain
 from .learnt import LearntData
 from .prior_choice import with_chosen_width
@@ -73,9 +74,11 @@ class SupervisedExperiment:
         """Names of the weights, in the order of ``weights``."""
         return weight_names(self.encoder, self.setup.registers.hidden)
 
-    def weights(self, codes: NDArray[np.uint16]) -> NDArray[np.float64]:
+    def weights(
+        self, codes: NDArray[np.uint16], labels: HiddenLabels | None = None
+    ) -> NDArray[np.float64]:
         """``standardised_weights`` of samples: uint16 (n, devices) → float64 (n, weights)."""
-        return standardised_weights(self.setup.registers, self.encoder, codes)
+        return standardised_weights(self.setup.registers, self.encoder, codes, labels)
 
     def baseline(self) -> dict[str, float]:
         """scikit-learn's logistic regression on the same halves and features."""
@@ -163,11 +166,28 @@ def weight_names(encoder: Encoder, hidden: int) -> list[str]:
 
 
 def standardised_weights(
-    registers: Registers, encoder: Encoder, codes: NDArray[np.uint16]
+    registers: Registers,
+    encoder: Encoder,
+    codes: NDArray[np.uint16],
+    labels: HiddenLabels | None = None,
 ) -> NDArray[np.float64]:
-    """Weights of the standardised features: uint16 (n, devices) → float64 (n, weights)."""
+    """Weights of the standardised features: uint16 (n, devices) → float64 (n, weights).
+
+    ``labels`` are those of the hidden units of a network, None as they are in the array.
+    """
     sampled = registers.weights(codes)
-    return sampled if registers.hidden else encoder.weights_to_original(sampled)
+    if not registers.hidden:
+        return encoder.weights_to_original(sampled)
+    return sampled if labels is None else labels.relabelled(sampled)
+
+
+def labels_of(
+    registers: Registers, codes: NDArray[np.uint16], counts: NDArray[np.int64]
+) -> HiddenLabels | None:
+    """Labels of the hidden units for samples, as ``samples_of`` returns them; None without any."""
+    if not registers.hidden:
+        return None
+    return HiddenLabels.of(registers.weights(codes), counts, registers.hidden)
 
 
 def prepare(

@@ -16,6 +16,7 @@ from ...errors import UsageError
 from ...golden import Registers, SamplerSettings, predict
 from ...readable import count, first_few
 from ...spec import Geometry
+from ..agreement import samples_of
 from ..stored import (
     MANIFEST,
     RESULT,
@@ -25,7 +26,7 @@ from ..stored import (
     read_result,
     read_trace,
 )
-from .experiment import standardised_weights
+from .experiment import labels_of, standardised_weights
 from .result import RESULT_KEYS, check_evaluation
 
 FloatArray = NDArray[np.float64]
@@ -41,7 +42,7 @@ class Predictor:
     registers : Registers
         Of the run's model; prediction needs neither its array nor its data.
     codes, counts : uint16 (n, devices), int64 (n,)
-        Samples after burn-in, and how many steps each was current.
+        Samples after burn-in, and for how many steps each was current.
     feature_names, class_names, weight_names : list of str
         Columns of the data before encoding; classes 0 and 1; what ``weights`` holds.
     evaluation : dict
@@ -63,8 +64,8 @@ class Predictor:
         result, manifest = read_result(path, RESULT_KEYS), read_manifest(path)
         trace = read_trace(path)
         with intact(path / RESULT):
-            codes, counts = trace.after(int(result["burn_in"]))
             registers = prediction_registers(result)
+            codes, counts = samples_of(registers, trace, int(result["burn_in"]))
             adapted = Encoder.from_dict(result["encoder"]) if "encoder" in result else None
         with intact(path / MANIFEST):
             return cls(
@@ -89,7 +90,8 @@ class Predictor:
 
     def weights(self) -> FloatArray:
         """Weights of the standardised features after burn-in, float64 (steps, weights)."""
-        samples = standardised_weights(self.registers, self.encoder, self.codes)
+        labels = labels_of(self.registers, self.codes, self.counts)
+        samples = standardised_weights(self.registers, self.encoder, self.codes, labels)
         return np.repeat(samples, self.counts, axis=0)
 
     def of_single_samples(self, x: FloatArray, samples: int, seed: int) -> FloatArray:

@@ -15,7 +15,7 @@ from ...diagnostics import certain_first, wilson_interval
 from ...golden import predict
 from ...posterior_error import errors_to_dict
 from ..accesses import accesses_of
-from ..agreement import prediction_agreement
+from ..agreement import prediction_agreement, samples_of
 from ..stored import check_dimensions
 from ..summary import (
     ChainResult,
@@ -30,7 +30,7 @@ from ..summary import (
     state_of,
 )
 from ..trace import Trace
-from .experiment import SupervisedExperiment
+from .experiment import SupervisedExperiment, labels_of
 from .learnt import LearntData
 
 if TYPE_CHECKING:
@@ -100,9 +100,10 @@ def evaluate_supervised(
     setup = experiment.setup
     trace = Trace.of(streamed, setup.board.current())
     burn_in = burn_in_of(trace)
-    codes, counts = trace.after(burn_in)
+    codes, counts = samples_of(setup.registers, trace, burn_in)
     probability, variance = predict(setup.registers, experiment.test_points, codes, counts)
-    weights = experiment.weights(trace.codes).astype(np.float32)
+    labels = labels_of(setup.registers, codes, counts)
+    weights = experiment.weights(trace.codes, labels).astype(np.float32)
     draws = weights[trace.draws()]
     values = {
         **request_of(setup),
