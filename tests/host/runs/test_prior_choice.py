@@ -52,7 +52,7 @@ def test_the_scores_are_those_of_integration() -> None:
     candidates = chosen.sigma_p_choice["candidates"]
     assert [c["sigma_p"] for c in candidates] == list(prior_choice.GRID)
     best = max(exact, key=lambda width: exact[width].sum())
-    assert chosen.sigma_p == best == 2.0
+    assert chosen.sigma_p == best == 2.0, "the next narrower one is 1.7 nat worse"
     for found in candidates:
         points = exact[found["sigma_p"]]
         gaps = exact[best] - points
@@ -61,6 +61,16 @@ def test_the_scores_are_those_of_integration() -> None:
         assert found["difference_se"] == pytest.approx(np.sqrt(len(x)) * gaps.std(), abs=0.4)
     in_sample = {width: found.in_sample().sum() for width, found in posteriors.items()}
     assert max(in_sample, key=lambda width: in_sample[width]) == 5.0, "the control"
+
+
+def test_the_narrowest_of_those_that_predict_alike() -> None:
+    def score(total: float) -> prior_choice._Score:
+        return prior_choice._Score(np.full(10, total / 10), np.zeros(10), 500.0, 1, 1e-6)
+
+    scores = {0.5: score(-12.0), 1.0: score(-10.4), 2.0: score(-10.0), 5.0: score(-10.1)}
+    choice = prior_choice.choice_of(scores)
+    assert choice["sigma_p"] == 1.0 and choice["set_pulses"] == 4
+    assert [c["difference"] for c in choice["candidates"]] == pytest.approx([2.0, 0.4, 0.0, 0.1])
 
 
 @pytest.fixture
@@ -81,7 +91,7 @@ def test_a_run_keeps_its_choice(tmp_path: Path) -> None:
     assert values["sigma_p_choice"]["set_pulses"] > 1000
     assert json.loads((run / "manifest.json").read_text())["config"]["sigma_p"] == 2.0
     ((name, text),) = prior_rows(values)
-    assert name == "prior" and text.startswith("sigma_p 2, the best of 0.1, 2 by leave-one-out")
+    assert name == "prior" and text.startswith("sigma_p 2, chosen among 0.1, 2 by leave-one-out")
     (run / "result.json").unlink()
     (run / "checkpoint.npz").unlink()
     again = resume_run(Outputs(folder=run, json=json_file), Silence())

@@ -81,7 +81,7 @@ def prior_rows(v: Mapping[str, Any]) -> Rows:
         return [
             (
                 "prior",
-                f"sigma_p {choice['sigma_p']:g}, the best of {', '.join(scores)} by leave-one-out "
+                f"sigma_p {choice['sigma_p']:g}, chosen among {', '.join(scores)} by leave-one-out "
                 f"on the training points ({', '.join(scores.values())} nat)",
             )
         ]
