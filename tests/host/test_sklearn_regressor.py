@@ -74,6 +74,17 @@ def test_pickle_clone_pipeline_and_grid(
     assert np.count_nonzero(fewer.coef_) == 2
 
 
+def test_the_fit_of_the_computer_gives_the_same(
+    model: MemristorRegressor, halves: list[np.ndarray]
+) -> None:
+    fitted = MemristorRegressor(4000, whiten=True, random_state=0).fit(halves[0], halves[2])
+    assert fitted.verdict_ == "settled" and not np.array_equal(fitted.coef_, model.coef_)
+    difference = np.abs(fitted.predict(halves[1]) - model.predict(halves[1]))
+    assert difference.max() < 0.15 * model.predict_uncertainty(halves[1]).mean()
+    with pytest.raises(UsageError, match="random walk does not move"):
+        MemristorRegressor(whiten=False).fit(halves[0], halves[2])
+
+
 def test_to_arviz(model: MemristorRegressor, halves: list[np.ndarray]) -> None:
     data = model.to_arviz()
     scale = halves[2].std()

@@ -47,8 +47,11 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         ``"emulator"``, ``"physics"`` or ``"measured:FILE"``.
     preset : str or None
         Device preset of the array.
+    whiten : bool or None
+        True: the computer fits the mean of the posterior, and the array samples around it, for
+        comparison. None: the array finds it itself.
     rho : float or None
-        Autoregression of the proposal; None: 0.8, on devices that differ 0.6.
+        Autoregression of the proposal, below 1; None: the adaptation chooses it.
     wide_every : int or None
         Every so many steps, one uses rho = 1; 0: none; None: 10 on devices that are alike, else 0.
     features : int or None
@@ -102,7 +105,7 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
     """
 
     _task = replace(TASK, kind=REGRESSION)
-    hidden, kernel, whiten = 0, "corrected", None  # a linear model has no choice of these
+    hidden, kernel = 0, "corrected"  # a linear model has no choice of these
 
     def __init__(
         self,
@@ -111,6 +114,7 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         chains: int | None = None,
         array: str = "emulator",
         preset: str | None = None,
+        whiten: bool | None = None,
         rho: float | None = None,
         wide_every: int | None = None,
         features: int | None = None,
@@ -126,6 +130,7 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         self.chains = chains
         self.array = array
         self.preset = preset
+        self.whiten = whiten
         self.rho = rho
         self.wide_every = wide_every
         self.features = features
@@ -188,6 +193,7 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
                 "rho": setup.settings.rho,
                 "wide_every": setup.settings.wide_every,
                 "whiten": config.whiten,
+                "adapt": config.adapt,
                 "gamma_us": registers.gamma_us,
                 **chain_of(trace, burn_in),
                 **mixing_of(self.posterior_, registers, trace),
