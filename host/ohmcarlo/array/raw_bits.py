@@ -8,6 +8,7 @@ of these bits) is |P(0) - P(1)|. The exclusive or of independent symbols multipl
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,7 @@ class RawBits:
         return {"bias": self.bias, "min_entropy": self.min_entropy, "fold": fold}
 
 
+@cache
 def law_raw_bits(sigma_us: float, spread_ln: float = 0.0) -> RawBits:
     """Raw bits of devices with Normal conductances of standard deviation ``sigma_us`` (µS).
 

@@ -102,22 +102,23 @@ class _Points:
         return float(terms.sum() + self.precision * (v @ v) / 2)
 
     def derivatives(self, v: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return self.mean_derivatives(v[None])
+
+    def mean_derivatives(self, samples: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Gradient (m,) and Hessian (m, m), mean over samples (s, m)."""
         from scipy.special import expit
 
-        z = self.x @ v + self.offsets
+        z = samples @ self.x.T + self.offsets
         wrong = expit(-self.sign * z)
-        slope = np.where(self.quadratic, z, -self.sign * wrong)
-        curvature = np.where(self.quadratic, 1.0, wrong * (1 - wrong))
-        hessian = (self.x.T * curvature) @ self.x + self.precision * np.eye(len(v))
-        return self.x.T @ slope + self.precision * v, hessian
+        slope = np.where(self.quadratic, z, -self.sign * wrong).mean(axis=0)
+        curvature = np.where(self.quadratic, 1.0, wrong * (1 - wrong)).mean(axis=0)
+        hessian = (self.x.T * curvature) @ self.x + self.precision * np.eye(samples.shape[1])
+        return self.x.T @ slope + self.precision * samples.mean(axis=0), hessian
 
 
 def local_fit_of_points(points: Points, samples: FloatArray, precision: float = 0.0) -> Fit:
     """``local_fit`` of what a chain samples; ``precision`` as for ``laplace_of_points``."""
-    posterior = _Points(points, precision)
-    derivatives = [posterior.derivatives(v) for v in samples]
-    gradient = np.mean([g for g, _ in derivatives], axis=0)
-    hessian = np.asarray(np.mean([h for _, h in derivatives], axis=0), np.float64)
+    gradient, hessian = _Points(points, precision).mean_derivatives(samples)
     return Fit(samples.mean(axis=0) - np.linalg.solve(hessian, gradient), hessian)
 
 
