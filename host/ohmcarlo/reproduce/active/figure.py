@@ -14,8 +14,9 @@ from __future__ import annotations
 from ...datasets import ecg
 from ..base import Bench, Figure, require_data
 from .curves import STRATEGIES, curve
+from .learners import BIAS_SIGMA
 from .pictures import picture
-from .problems import ECG, ECG_POOL, START_PER_CLASS, TITLES, WDBC, rounds
+from .problems import ECG, ECG_POOL, ECG_TEST_EVERY, START_PER_CLASS, TITLES, WDBC, rounds
 from .tables import cost_table, gains, quality_table, saving_table, savings
 
 
@@ -60,13 +61,16 @@ def notes() -> list[str]:
     return [
         f"Pools: {TITLES[WDBC]}: a random half, the other half is held out. {TITLES[ECG]}: "
         f"{ECG_POOL:,} random beats of {len(ecg.training_records())} patients in their natural "
-        f"ratio; held out are all normal and ventricular beats of {len(ecg.DS2)} other patients.",
+        f"ratio; held out are one in {ECG_TEST_EVERY} of the normal and ventricular beats of "
+        f"{len(ecg.DS2)} other patients.",
         f"Every strategy of a seed begins with the same {START_PER_CLASS} points of each class. "
         "Means and standard deviations of the features are those of the pool, which needs no "
         "label; features are selected by the labels bought so far.",
         "Doubt: entropy of the mean prediction, in batches that avoid points alike (see "
         "`ohmcarlo.runs.acquisition`). Logistic regression is scikit-learn's, with the prior width "
-        "and the features of the array; its intercept has no prior.",
+        "and the features of the array; its intercept has no prior. In the array, the prior of the "
+        f"bias is that of the task on WDBC, and has a standard deviation of {BIAS_SIGMA[ECG]:g} on "
+        "MIT-BIH, whose classes are unbalanced.",
         "Labels until an accuracy: where the mean curve first reaches it, with linear "
         "interpolation; 95 % intervals resample the seeds. Differences are paired by seed.",
         "Energy of learning: all operations of the chains of all rounds. Energy of choosing: the "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...array.base import Ledger
 from ...array.energy import energy
 from ...datasets import Encoder
+from ...datasets.prior import BIAS, OTHERS
 from ...golden import build_machine, predict
 from ...golden.chain import count_dots
 from ...runs.acquisition import batch
@@ -22,9 +23,13 @@ from ...runs.supervised.experiment import prepare
 from ...runs.trace import Trace
 from ...spec import Geometry
 from ...tasks import get_task
+from .problems import ECG
 
 FloatArray = NDArray[np.float64]
 
+BIAS_SIGMA = {ECG: 3.0}
+"""Prior width of the bias where the classes of the pool are unbalanced. The width of the task is
+for training sets with equal numbers."""
 STEPS = 500  # of each chain in a round
 DRAWS = 100  # of the posterior, for doubts and predictions
 
@@ -72,6 +77,8 @@ class ArrayLearner:
             "rows": Geometry().rows,
             "seed": seed,
         }
+        if task in BIAS_SIGMA:
+            options["sigma_p"] = {OTHERS: self.task.sigma_p, BIAS: BIAS_SIGMA[task]}
         self.config = complete(self.task, options).config
         self._energy: list[float] = []
         self._choosing: list[float] = []
