@@ -11,12 +11,14 @@ from ...pictures.canvas import new_panels
 from ...pictures.style import BLUE, GREY, ORANGE
 from ..base import Bench, Cell, Figure, Goal, Table
 from .cells import SETS, STEPS, split
+from .orders import ORDERS, reads
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
 AS_GOOD = 1.01  # times the error of BayesianRidge
 MEANS, SPREADS = 0.03, 0.05  # standard deviations; relative
+RHOS = (0.8, 0.6)
 WAYS = {"adapted": None, "around the fit": True}
 
 
@@ -29,13 +31,18 @@ def make(bench: Bench) -> Figure:
         for seed in range(bench.seeds)
     ]
     done = bench.map("regression", split, cells)
+    ordered = bench.map("orders", reads, [{"name": SETS[0], "rho": rho} for rho in RHOS])
     found = {key: done[i * bench.seeds : (i + 1) * bench.seeds] for i, key in enumerate(keys)}
     return Figure(
         title="Numbers with intervals: as good as BayesianRidge, with the exact posterior",
-        tables=[table_of(f"{name}, {way}", runs) for (name, way), runs in found.items()],
+        tables=[
+            *(table_of(f"{name}, {way}", runs) for (name, way), runs in found.items()),
+            *(_orders(rho, cell) for rho, cell in zip(RHOS, ordered, strict=True)),
+        ],
         pictures={"regression": _picture(found)},
         values={
             "cells": {f"{name}, {way}": runs for (name, way), runs in found.items()},
+            "orders": dict(zip(map(str, RHOS), ordered, strict=True)),
             "seeds": bench.seeds,
             "steps": STEPS,
         },
@@ -48,6 +55,13 @@ def make(bench: Bench) -> Figure:
             "Reads: array accesses that early rejection leaves.",
         ],
     )
+
+
+def _orders(rho: float, cell: Cell) -> Table:
+    """Points that a step reads."""
+    rows = [Goal(f"points read, order: {name}", [cell[name]], "%") for name in ORDERS]
+    acceptance = Goal("acceptance", [cell["acceptance"]], "%")
+    return Table(f"{SETS[0]}: early rejection of steps with rho {rho:g}", [*rows, acceptance])
 
 
 def table_of(title: str, runs: list[Cell]) -> Table:
