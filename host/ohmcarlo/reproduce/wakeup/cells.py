@@ -25,7 +25,13 @@ from .sweep import THRESHOLDS, Beats, Flags, sweep
 
 PRESET = "rram-1t1r"
 STEPS = 2000
-SETTINGS: dict[str, Any] = {"whiten": True, "rho": 0.8, "steps": STEPS, "preset": PRESET}
+SETTINGS: dict[str, Any] = {
+    "whiten": True,
+    "adapt": True,  # without a fit on the computer
+    "rho": 0.8,
+    "steps": STEPS,
+    "preset": PRESET,
+}
 RECALIBRATED, ONCE = "recalibrated", "trimmed once"
 MARGIN, VARIANCE = "margin", "variance"
 TESTED = "NVSF"
@@ -86,7 +92,7 @@ def array_cell(cycles: float, trim: str, seed: int, **options: Any) -> Cell:
         with closing(setup):
             run = ChainRun(setup)
             run.run()
-            encoder = getattr(run.setup, "encoder", None) or encoder
+            encoder = run.setup.encoder or encoder
             board = run.setup.board
             before = board.ledger.counts.copy()
             every = board.triage(encoder.encode(x), Thresholds(0, 0))

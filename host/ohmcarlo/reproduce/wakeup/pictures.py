@@ -13,7 +13,7 @@ from ..base import Cell
 from .cells import MARGIN, ONCE, RECALIBRATED, VARIANCE
 from .costs import beat_energy
 from .sweep import at_rate, random_at
-from .tables import BETWEEN, CHOSEN_RATE, FRESH, LAST, WORN, chosen, select
+from .tables import BETWEEN, CHOSEN_RATE, FRESH, LAST, WORN, chosen, differences, select
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,23 +71,24 @@ def draw_energy(ax: Axes, fresh: Sequence[Cell]) -> None:
 
 
 def draw_ages(ax: Axes, cells: Sequence[Cell]) -> None:
-    """Wake-up rate and errors with one threshold over the life of the devices."""
-    places = chosen(select(cells, FRESH))
+    """Wake-up rate and errors with one threshold over the life of the devices: the mean of the
+    fresh devices, plus the mean change on the same seeds with its standard error."""
+    fresh = select(cells, FRESH)
+    places = chosen(fresh)
     curves = (
-        ("woken", BLUE, "beats that wake the host", lambda v: 100 * v),
-        ("accuracy.ideal", GREEN, "errors left, ideal host", lambda v: 100 * (1 - v)),
-        ("accuracy.host", PURPLE, "errors left, larger model", lambda v: 100 * (1 - v)),
+        ("woken", BLUE, 0.0, "beats that wake the host"),
+        ("accuracy.ideal", GREEN, 1.0, "errors left, ideal host"),
+        ("accuracy.host", PURPLE, 1.0, "errors left, larger model"),
     )
     for trim, dashes in ((RECALIBRATED, "-"), (ONCE, ":")):
         ages = [age for age in AGES if select(cells, age, trim)]
-        for name, colour, label, shown in curves:
-            values = [
-                [shown(c[MARGIN][name][places[c["seed"]]]) for c in select(cells, age, trim)]
-                for age in ages
-            ]
-            spread = [np.std(v, ddof=1) / np.sqrt(len(v)) for v in values]
+        for name, colour, whole, label in curves:
+            start = float(np.mean([c[MARGIN][name][places[c["seed"]]] for c in fresh]))
+            changes = [differences(fresh, select(cells, a, trim), places, name) for a in ages]
             ax.errorbar(
-                [AGES.index(age) for age in ages], [np.mean(v) for v in values], yerr=spread,
+                [AGES.index(age) for age in ages],
+                [100 * abs(whole - start - np.mean(change)) for change in changes],
+                yerr=[100 * np.std(change, ddof=1) / np.sqrt(len(change)) for change in changes],
                 color=colour, ls=dashes, marker="o", ms=4, capsize=3,
                 label=label if trim == RECALIBRATED else None,
             )  # fmt: skip
