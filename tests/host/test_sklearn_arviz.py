@@ -45,6 +45,17 @@ def test_two_classes() -> None:
     assert np.isfinite(elpd(data))
 
 
+def test_a_network() -> None:
+    """Its logits come from the codes, hidden layer and all."""
+    x, y = make_moons(60, noise=0.3, random_state=0)
+    model = MemristorClassifier(300, chains=2, hidden=2, random_state=0).fit(x, y)
+    data = model.to_arviz()
+    likelihood = np.exp(data["log_likelihood"]["y"].to_numpy()).mean(axis=(0, 1))
+    assert np.allclose(likelihood, model.predict_proba(x)[np.arange(60), y], atol=1e-3)
+    weights = data["posterior"]["weight"].to_numpy().tolist()
+    assert weights[:3] == ["h0: x0", "h0: x1", "h0: bias"] and weights[-1] == "out: bias"
+
+
 def test_several_classes() -> None:
     """The likelihood of three classes is the product over the problems; its mean is the predicted
     probability, which averages over other joint draws."""

@@ -218,7 +218,9 @@ class Encoder:
         coordinates, error = Whitening.around(
             every[: len(table)], labels, self.sigma_p, samples, curvature, every
         )
-        return replace(self, coordinates=coordinates, error=error)._advised(every, True)
+        return replace(self, coordinates=coordinates, error=error)._advised(
+            every / self.factors, True
+        )
 
     def posterior(self, x: ArrayLike, y: ArrayLike) -> Fit:
         """Laplace fit of the sampled weights, given the training half."""

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 COMPLETE = "complete"
 ATTRIBUTES = (  # of a posterior file
-    "task", "backend", "array", "preset", "kernel", "rho", "wide_every", "whiten", "gamma_us",
-    "sigma_p", "dot_products", "repeats", "seed", "geometry", "hidden", "chains", "steps",
-    "burn_in", "acceptance_rate", "verdict", "sha256",
+    "task", "backend", "array", "preset", "kernel", "rho", "wide_every", "whiten", "adapt",
+    "gamma_us", "sigma_p", "dot_products", "repeats", "seed", "geometry", "hidden", "chains",
+    "steps", "burn_in", "acceptance_rate", "verdict", "sha256",
 )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def prior_rows(v: Mapping[str, Any]) -> Rows:
     """The prior, if not all weights have the same one, or if it was chosen by its score."""
     widths, choice = v.get("sigma_p"), v.get("sigma_p_choice")
     if choice is not None:
-        scores = {f"{c['sigma_p']:g}": f"{-c['difference']:.1f}" for c in choice["candidates"]}
+        scores = {f"{c['sigma_p']:g}": f"{0 - c['difference']:.1f}" for c in choice["candidates"]}
         return [
             (
                 "prior",
