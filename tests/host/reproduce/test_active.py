@@ -70,9 +70,13 @@ def test_a_curve_depends_on_its_seed_alone(short: None) -> None:
 
 
 def test_labels_needed() -> None:
+    """A curve that falls again below the value has not reached it for good."""
     mean = np.array([[0.5, 0.6, 0.8, 0.7]] * 2)
     labels = [4, 10, 20, 30]
     assert curves.labels_needed(labels, mean, 0.7) == pytest.approx(15)
+    assert curves.labels_needed(labels, mean, 0.75) == np.inf
+    fallen = np.array([[0.65, 0.6, 0.8, 0.7]] * 2)
+    assert curves.labels_needed(labels, fallen, 0.64) == pytest.approx(12)
     assert curves.labels_needed(labels, mean, 0.4) == 4
     assert curves.labels_needed(labels, mean, 0.9) == np.inf
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +29,13 @@ def curve(task: str, strategy: str, seed: int) -> Cell:
     problem = Problem.of(task, seed)
     own = strategy in (DOUBT, RANDOM)
     learner: Learner = ArrayLearner(task, seed) if own else SoftwareLearner(task)
+    with closing(learner):
+        found = _bought(problem, learner, CHOOSES[strategy])
+        return {"task": task, "strategy": strategy, "seed": seed, **found, **learner.values()}
+
+
+def _bought(problem: Problem, learner: Learner, chooses: bool) -> dict[str, list[float]]:
+    """Quality, and share of class 1 among the labels, after each round."""
     labels = rounds()
     bought = problem.order[: labels[0]]
     found: dict[str, list[float]] = {"accuracy": [], "balanced_accuracy": [], "positive": []}
@@ -40,21 +49,21 @@ def curve(task: str, strategy: str, seed: int) -> Cell:
         found["positive"].append(float(problem.y[bought].mean()))
         if following is not None:
             more = following - now
-            chosen = learner.choose(problem.x[rest], more) if CHOOSES[strategy] else slice(more)
+            chosen = learner.choose(problem.x[rest], more) if chooses else slice(more)
             bought = np.concatenate([bought, rest[chosen]])
-    return {"task": task, "strategy": strategy, "seed": seed, **found, **learner.values()}
+    return found
 
 
 def labels_needed(labels: list[int], curves: FloatArray, wanted: float) -> float:
-    """Labels at which the mean of curves (seeds, rounds) first reaches ``wanted``, with linear
-    interpolation between rounds; inf if it does not."""
+    """Labels from which on the mean of curves (seeds, rounds) is at least ``wanted``, with linear
+    interpolation between rounds; inf if its last value is less."""
     mean = curves.mean(axis=0)
-    reached = np.flatnonzero(mean >= wanted)
-    if not len(reached):
-        return float("inf")
-    i = int(reached[0])
-    if i == 0:
+    below = np.flatnonzero(mean < wanted)
+    if not len(below):
         return float(labels[0])
+    i = int(below[-1]) + 1
+    if i == len(mean):
+        return float("inf")
     share = (wanted - mean[i - 1]) / (mean[i] - mean[i - 1])
     return float(labels[i - 1] + share * (labels[i] - labels[i - 1]))
 
@@ -63,9 +72,10 @@ def interval_of_labels(
     labels: list[int], curves: FloatArray, reference: FloatArray, at: int
 ) -> tuple[float, float]:
     """95 % interval of the labels that ``curves`` need for the mean accuracy of ``reference`` with
-    ``at`` labels; both (seeds, rounds), resampled by seed."""
+    ``at`` labels, up to which the curves count; both (seeds, rounds), resampled by seed."""
     rng = np.random.default_rng(0)
     column = labels.index(at)
+    curves = curves[:, : column + 1]
     needed = []
     for _ in range(RESAMPLES):
         seeds = rng.integers(len(curves), size=len(curves))

@@ -14,7 +14,7 @@ from __future__ import annotations
 from ...datasets import ecg
 from ..base import Bench, Figure, require_data
 from .curves import STRATEGIES, curve
-from .learners import BIAS_SIGMA
+from .learners import BIAS_SIGMA, STEPS
 from .pictures import picture
 from .problems import ECG, ECG_POOL, ECG_TEST_EVERY, START_PER_CLASS, TITLES, WDBC, rounds
 from .tables import cost_table, gains, quality_table, saving_table, savings
@@ -71,8 +71,11 @@ def notes() -> list[str]:
         "and the features of the array; its intercept has no prior. In the array, the prior of the "
         f"bias is that of the task on WDBC, and has a standard deviation of {BIAS_SIGMA[ECG]:g} on "
         "MIT-BIH, whose classes are unbalanced.",
-        "Labels until an accuracy: where the mean curve first reaches it, with linear "
-        "interpolation; 95 % intervals resample the seeds. Differences are paired by seed.",
-        "Energy of learning: all operations of the chains of all rounds. Energy of choosing: the "
-        "dot products of the pool with the samples, if the array computes them.",
+        "Labels for an accuracy: those from which on the mean curve stays at it up to the number "
+        "of random labels, with linear interpolation; 95 % intervals resample the seeds. "
+        "Differences are paired by seed.",
+        "All rounds of a seed are in one array. It adapts to the labels of a round by itself, "
+        f"then makes {STEPS} steps of every chain. Energy of learning: all operations of both. "
+        "Energy of choosing: the dot products of the pool with the samples, if the array computes "
+        "them.",
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,14 +15,16 @@ from ...datasets.prior import BIAS, OTHERS
 from ...golden import build_machine, predict
 from ...golden.chain import count_dots
 from ...runs.acquisition import batch
+from ...runs.adaptation.learner import LogisticLearner
 from ...runs.chain_run import ChainRun
 from ...runs.classes import BinaryPosterior, ClassPosterior
 from ...runs.defaults import complete
+from ...runs.setup import ChainSetup
 from ...runs.summary import burn_in_of
 from ...runs.supervised.experiment import prepare
 from ...runs.trace import Trace
 from ...spec import Geometry
-from ...tasks import get_task
+from ...tasks import Task, get_task
 from .problems import ECG
 
 FloatArray = NDArray[np.float64]
@@ -32,6 +34,11 @@ BIAS_SIGMA = {ECG: 3.0}
 for training sets with equal numbers."""
 STEPS = 500  # of each chain in a round
 DRAWS = 100  # of the posterior, for doubts and predictions
+
+
+def features_of(task: Task) -> int | None:
+    """Features that the models keep; None: all."""
+    return task.features_for(Geometry().max_features)
 
 
 class Learner(Protocol):
@@ -53,9 +60,13 @@ class Learner(Protocol):
         """Numbers about the rounds so far, for JSON."""
         ...
 
+    def close(self) -> None: ...
+
 
 class ArrayLearner:
-    """Samples the posterior of the labelled points in an array, in every round.
+    """Samples the posterior of the labelled points in every round, always in the same array.
+
+    The array adapts to the labels of a round before it samples, without a fit on the computer.
 
     Parameters
     ----------
@@ -80,23 +91,42 @@ class ArrayLearner:
         if task in BIAS_SIGMA:
             options["sigma_p"] = {OTHERS: self.task.sigma_p, BIAS: BIAS_SIGMA[task]}
         self.config = complete(self.task, options).config
-        self._energy: list[float] = []
+        self._first: ChainSetup | None = None
+        self._spent = [0.0]  # J, after each round
         self._choosing: list[float] = []
         self._acceptance: list[float] = []
-        self._set = 0
-        self._wear: NDArray[np.int64] | None = None
+        self._adaptation: list[int] = []
 
     def learn(self, x: FloatArray, y: NDArray[np.int64], rest: FloatArray) -> None:
-        setup, encoder = prepare(self.config, self.task, x, y, pool=rest)
-        with closing(setup):
-            run = ChainRun(setup)
-            run.run()
-            setup, encoder = run.setup, getattr(run.setup, "encoder", None) or encoder
-            trace = Trace.of(run.streamed(), setup.board.current())
-            samples = trace.after(burn_in_of(trace))
-            self.posterior = BinaryPosterior(encoder, setup.registers, *samples)
-            self._account(setup.board.ledger)
-            self._acceptance.append(float(trace.accepted.mean()))
+        run = ChainRun(self._set_up(x, y, rest))
+        run.run()
+        setup = run.setup
+        assert setup.adaptation is not None
+        trace = Trace.of(run.streamed(), setup.board.current())
+        samples = trace.after(burn_in_of(trace))
+        self.posterior = BinaryPosterior(setup.encoder, setup.registers, *samples)
+        spent = energy(setup.board.ledger, setup.registers.geometry).total.joules
+        self._spent.append(spent)
+        self._acceptance.append(float(trace.accepted.mean()))
+        self._adaptation.append(setup.adaptation.steps)
+
+    def _set_up(self, x: FloatArray, y: NDArray[np.int64], rest: FloatArray) -> ChainSetup:
+        """A new array in the first round; afterwards the same one, for other data."""
+        if self._first is None:
+            self._first, _ = prepare(self.config, self.task, x, y, pool=rest)
+            return self._first
+        encoder = Encoder.fit(
+            x,
+            y,
+            features=features_of(self.task),
+            whiten=True,
+            adapt=True,
+            sigma_p=self.config.widths(self.task.sigma_p),
+            pool=rest,
+        )
+        learner = LogisticLearner(encoder, x, y, rest)
+        points = learner.training_points(encoder)
+        return replace(self._first, learner=learner, encoder=encoder, points=points)
 
     def choose(self, rest: FloatArray, n: int) -> NDArray[np.int64]:
         """The array's own doubt: a diverse batch of the largest predictive entropies."""
@@ -112,23 +142,24 @@ class ArrayLearner:
         return predict(self.posterior.registers, points, self.posterior.draws(DRAWS), once)[0]
 
     def values(self) -> dict[str, Any]:
-        """Energy (J) of learning and of choosing by round, SET pulses, and those of the most worn
-        device."""
-        assert self._wear is not None
+        """Energy (J) of learning and of choosing, and steps of adaptation, by round; SET pulses,
+        and those of a device."""
+        assert self._first is not None
+        ledger = self._first.board.ledger
         return {
-            "learning_joules": self._energy,
+            "learning_joules": np.diff(self._spent).tolist(),
             "choosing_joules": self._choosing,
             "acceptance": self._acceptance,
-            "set_pulses": self._set,
-            "wear_mean": float(self._wear.mean()),
-            "wear_max": int(self._wear.max()),
+            "adaptation_steps": self._adaptation,
+            "set_pulses": ledger.set,
+            "wear_mean": float(ledger.wear.mean()),
+            "wear_max": int(ledger.wear.max()),
         }
 
-    def _account(self, ledger: Ledger) -> None:
-        self._energy.append(energy(ledger, self.posterior.registers.geometry).total.joules)
-        self._set += ledger.set
-        worn = ledger.wear.astype(np.int64)
-        self._wear = worn if self._wear is None else self._wear + worn
+    def close(self) -> None:
+        """Release the board."""
+        if self._first is not None:
+            self._first.close()
 
 
 class SoftwareLearner:
@@ -141,12 +172,8 @@ class SoftwareLearner:
         self.model = LogisticRegression(C=self.task.sigma_p**2, max_iter=2000)
 
     def learn(self, x: FloatArray, y: NDArray[np.int64], rest: FloatArray) -> None:
-        self.encoder = Encoder.fit(x, y, features=self.features, pool=rest)
+        self.encoder = Encoder.fit(x, y, features=features_of(self.task), pool=rest)
         self.model.fit(self._standard(x), y)
-
-    @property
-    def features(self) -> int | None:
-        return self.task.features_for(Geometry().max_features)
 
     def choose(self, rest: FloatArray, n: int) -> NDArray[np.int64]:
         """The ``n`` largest entropies, that is, the probabilities nearest to one half."""
@@ -157,6 +184,8 @@ class SoftwareLearner:
 
     def values(self) -> dict[str, Any]:
         return {}
+
+    def close(self) -> None: ...
 
     def _standard(self, x: FloatArray) -> FloatArray:
         encoder = self.encoder

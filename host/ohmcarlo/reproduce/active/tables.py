@@ -24,7 +24,7 @@ QUALITIES = {"accuracy": "accuracy", "balanced_accuracy": "balanced accuracy"}
 AT = (60, 100, 200)
 """Labels bought at random, whose accuracy is to be reached with half of them."""
 SHOWN = (10, 20, 30, 60, 100, 200)
-COMPARED = (30, 60, 100)
+COMPARED = (10, 30, 100)
 """Labels at which the table compares strategies; the JSON compares them at SHOWN."""
 PAIRS = ((DOUBT, RANDOM), (ENTROPY, PLAIN))
 RIVALS = (RANDOM, ENTROPY, PLAIN)
@@ -55,7 +55,7 @@ def savings(cells: Cells) -> list[dict[str, Any]]:
                         "random": random,
                         "labels": n,
                         "value": wanted,
-                        "needed": labels_needed(labels, ours, wanted),
+                        "needed": labels_needed(labels, ours[:, : column + 1], wanted),
                         "needed_95": interval_of_labels(labels, ours, theirs, n),
                         "gain_of_half": gain,
                         "gain_of_half_se": error,
@@ -111,7 +111,7 @@ def quality_table(task: str, cells: Cells) -> Table:
     rows, labels = [], rounds()
     for quality, name in QUALITIES.items():
         for strategy, own in cells.items():
-            for n in SHOWN:
+            for n in COMPARED:
                 values = curves(own, quality)[:, labels.index(n)]
                 rows.append(Goal(f"{strategy}: {name}, {n} labels", values.tolist(), unit="%"))
     for entry in gains(cells):
@@ -142,6 +142,10 @@ def cost_table(task: str, cells: Cells) -> Table:
             Goal("energy of learning", learning, unit="µJ"),
             Goal("energy of choosing", choosing, unit="µJ"),
             Goal("SET pulses", [c["set_pulses"] / bought for c in own]),
+            Goal(
+                "steps of a chain in a round, adaptation",
+                [float(np.mean(c["adaptation_steps"])) for c in own],
+            ),
             Goal("SET pulses of a device, mean, all rounds", [c["wear_mean"] for c in own]),
             Goal("SET pulses of the most worn device, all rounds", [c["wear_max"] for c in own]),
             Goal("acceptance", [float(np.mean(c["acceptance"])) for c in own], unit="%"),
