@@ -51,6 +51,14 @@ def test_the_array_chooses_its_largest_doubts() -> None:
     assert len(set(chosen)) == 8 and doubts[chosen[0]] > doubts.max() - 1e-4
     assert doubts[chosen].min() > 2 * np.median(doubts)  # random points would have the median
     assert learner.probability(problem.x[rest]) == pytest.approx(mean, abs=0.02)
+    before = learner.values()
+    more = np.concatenate([known, rest[chosen]])
+    learner.learn(problem.x[more], problem.y[more], np.delete(problem.x, more, axis=0))
+    after = learner.values()  # of the same array, which wears further
+    assert after["set_pulses"] > 1.5 * before["set_pulses"]
+    assert after["wear_mean"] > 1.5 * before["wear_mean"]
+    assert after["learning_joules"][:1] == before["learning_joules"]
+    learner.close()
 
 
 def test_a_curve_depends_on_its_seed_alone(short: None) -> None:
