@@ -13,7 +13,7 @@ from ..errors import OhmcarloError, UsageError
 from ..posterior_error import PosteriorError
 from ..spec import Points
 from .laplace import NO_ERROR, Fit, laplace_of_points
-from .prior import BIAS, USUAL, Prior, Widths
+from .prior import USUAL, Prior, Widths, widths_by_name
 from .scaling import Scaling
 from .standard import moments, names_of, shortened, standardised, table_of
 from .whitening import Whitening
@@ -167,10 +167,7 @@ class Encoder:
 
     def widths(self) -> dict[str, float] | float:
         """Standard deviations of the prior by weight; one number if they are equal."""
-        found = self.sigma_p * self.factors
-        if (found == found[0]).all():
-            return float(found[0])
-        return dict(zip([*self.feature_names, BIAS], found.tolist(), strict=True))
+        return widths_by_name(self.sigma_p, self.factors, self.feature_names)
 
     def encode(self, x: ArrayLike, y: ArrayLike | None = None) -> Points:
         """Points of x (n, d), columns as in the data that were fitted; labels zero without y.

@@ -53,6 +53,16 @@ class Prior(NamedTuple):
         return cls(float(chosen[-1]), chosen / chosen[-1])
 
 
+def widths_by_name(
+    sigma_p: float, factors: NDArray[np.float64], features: Sequence[str]
+) -> float | dict[str, float]:
+    """The widths of a ``Prior`` by weight; one number if they are equal."""
+    found = sigma_p * factors
+    if (found == found[0]).all():
+        return float(found[0])
+    return dict(zip([*features, BIAS], found.tolist(), strict=True))
+
+
 def _of_all(widths: Widths, names: Sequence[str]) -> NDArray[np.float64]:
     """The width of every feature, the bias last: (d + 1,)."""
     if isinstance(widths, Mapping):

@@ -14,6 +14,7 @@ from ..posterior_error import PosteriorError
 from ..spec import Points
 from .encode import SCORE_DIGITS
 from .gaussian import GaussianCoordinates, NoisePosterior, fitted_width, updated_width
+from .prior import USUAL, Prior, Widths, widths_by_name
 from .standard import moments, names_of, shortened, standardised, table_of
 
 FORMAT = 1  # version of to_dict
@@ -41,6 +42,8 @@ class RegressionEncoder:
         By how much the integers move the posterior of the training half.
     coordinates : GaussianCoordinates
         From standardised features to inputs, and from sampled weights to those of the features.
+    factors : float64 (k + 1,)
+        Of the standardised features and the bias before ``coordinates``: see ``prior``.
     chosen_width : bool
         The data chose the width of the prior.
     """
@@ -54,6 +57,7 @@ class RegressionEncoder:
     leverage: float
     error: PosteriorError
     coordinates: GaussianCoordinates
+    factors: FloatArray
     chosen_width: bool = False
 
     @classmethod
@@ -64,7 +68,7 @@ class RegressionEncoder:
         *,
         feature_names: Sequence[str] | None = None,
         features: int | None = None,
-        sigma_p: float | None = None,
+        sigma_p: Widths | None = None,
     ) -> RegressionEncoder:
         """An encoding of the training half that knows no fit.
 
@@ -79,9 +83,9 @@ class RegressionEncoder:
         features : int, optional
             Number of features to keep, by largest correlation with the label; default all.
             Columns that are constant in the training half are never kept.
-        sigma_p : float, optional
-            Standard deviation of the weight prior per standardised feature, in units of the noise;
-            default: the data choose it.
+        sigma_p : float, sequence or mapping, optional
+            Standard deviation of the weight prior per standardised feature, in units of the noise,
+            as for ``Encoder.fit``; default: the data choose one for all weights.
 
         Raises UsageError for data that cannot be used.
         """
@@ -101,6 +105,7 @@ class RegressionEncoder:
         if label_scale == 0:
             raise UsageError("all training points have the same label: nothing to learn")
         standard = standardised(x[:, columns], mean[columns], scale[columns])
+        prior = Prior.of(USUAL if sigma_p is None else sigma_p, names, columns)
         found = cls(
             data_names=names,
             columns=columns,
@@ -110,7 +115,8 @@ class RegressionEncoder:
             label_scale=float(label_scale),
             leverage=0.0,
             error=PosteriorError("encoding", 0.0, 0.0, 1.0),
-            coordinates=GaussianCoordinates.start(standard, sigma_p or 1.0),
+            coordinates=GaussianCoordinates.start(standard * prior.factors, prior.sigma_p),
+            factors=prior.factors,
             chosen_width=sigma_p is None,
         )
         return found._completed(x, labels)
@@ -119,7 +125,7 @@ class RegressionEncoder:
     def fit(cls, x: ArrayLike, y: ArrayLike, **options: Any) -> RegressionEncoder:
         """``start``, then coordinates around the mean of the posterior by the closed form."""
         first = cls.start(x, y, **options)
-        standard, t = first.standard(x), first.standard_label(y)
+        standard, t = first._columns_of(x), first.standard_label(y)
         sigma_p = fitted_width(standard, t) if first.chosen_width else first.sigma_p
         coordinates = GaussianCoordinates.fit(standard, t, sigma_p)
         return replace(first, coordinates=coordinates)._completed(x, y)
@@ -131,11 +137,11 @@ class RegressionEncoder:
 
         ``least``: the smallest noise to assume, in standard deviations of the label.
         """
-        standard, t = self.standard(x), self.standard_label(y)
-        sigma_p = self.sigma_p
+        standard, t = self._columns_of(x), self.standard_label(y)
+        sigma_p, centre = self.sigma_p, weights / self.factors
         if self.chosen_width:
-            sigma_p = updated_width(standard, t, weights, sigma_p)
-        coordinates = GaussianCoordinates.around(standard, t, weights, sigma_p, least)
+            sigma_p = updated_width(standard, t, centre, sigma_p)
+        coordinates = GaussianCoordinates.around(standard, t, centre, sigma_p, least)
         return replace(self, coordinates=coordinates)._completed(x, y)
 
     @property
@@ -160,8 +166,12 @@ class RegressionEncoder:
 
     @property
     def sigma_p(self) -> float:
-        """Standard deviation of the prior of a weight, in units of the noise."""
+        """Standard deviation of the prior that ``coordinates`` hold, in units of the noise."""
         return self.coordinates.sigma_p
+
+    def widths(self) -> dict[str, float] | float:
+        """The same of the weights of the features by name; one number if they are equal."""
+        return widths_by_name(self.sigma_p, self.factors, self.feature_names)
 
     @property
     def noise(self) -> float:
@@ -170,12 +180,13 @@ class RegressionEncoder:
 
     def training_points(self, x: ArrayLike, y: ArrayLike) -> Points:
         """The points of a chain: the training half, x (n, d) and y (n,), then the prior."""
-        return self.coordinates.points(self.standard(x), self.standard_label(y))
+        return self.coordinates.points(self._columns_of(x), self.standard_label(y))
 
     def noise_posterior(self, x: ArrayLike, y: ArrayLike, weights: FloatArray) -> NoisePosterior:
         """Posterior of the noise in standard deviations of the label, given the training half and
         the mean weights (k + 1,) of the posterior."""
-        return NoisePosterior.of(self.standard(x), self.standard_label(y), weights, self.sigma_p)
+        centre = weights / self.factors
+        return NoisePosterior.of(self._columns_of(x), self.standard_label(y), centre, self.sigma_p)
 
     def weights_to_original(self, v: ArrayLike) -> FloatArray:
         """Weights per standardised feature in standard deviations of the label, bias last, from
@@ -183,7 +194,7 @@ class RegressionEncoder:
         sampled = np.asarray(v, np.float64)
         if sampled.shape[-1] != self.inputs:
             raise UsageError(f"{sampled.shape[-1]} weights per sample, expected {self.inputs}")
-        return self.coordinates.weights(sampled)
+        return self.coordinates.weights(sampled) * self.factors
 
     def standard(self, x: ArrayLike) -> FloatArray:
         """Standardised features and the bias: x (n, d) → (n, k + 1)."""
@@ -205,7 +216,7 @@ class RegressionEncoder:
 
     def extrapolates(self, x: ArrayLike) -> NDArray[np.bool_]:
         """Points of x (n, d) farther out than all training points, bool (n,)."""
-        return np.asarray(self._leverages(self.standard(x)) > self.leverage)
+        return np.asarray(self._leverages(self._columns_of(x)) > self.leverage)
 
     def to_dict(self) -> dict[str, Any]:
         """Values for JSON, from which ``from_dict`` restores the same bits."""
@@ -220,6 +231,7 @@ class RegressionEncoder:
             "leverage": self.leverage,
             "error": self.error.to_dict(),
             "coordinates": self.coordinates.to_dict(),
+            "factors": self.factors.tolist(),
             "chosen_width": self.chosen_width,
         }
 
@@ -239,6 +251,7 @@ class RegressionEncoder:
                 leverage=float(values["leverage"]),
                 error=PosteriorError.from_dict(values["error"]),
                 coordinates=GaussianCoordinates.from_dict(values["coordinates"]),
+                factors=np.array(values["factors"], np.float64),
                 chosen_width=bool(values["chosen_width"]),
             )
             found._validate()
@@ -257,8 +270,14 @@ class RegressionEncoder:
         finite = np.isfinite([*self.mean, self.label_mean]).all()
         if not (finite and (self.scale > 0).all() and self.label_scale > 0):
             raise ValueError("means must be finite and scales positive")
+        if self.factors.shape != (k + 1,) or not (self.factors > 0).all():
+            raise ValueError(f"factors of the prior must be {k + 1} positive numbers")
         if len(self.coordinates.whitening.centre) != k + 1:
             raise ValueError(f"{len(self.coordinates.whitening.centre)} weights, not {k + 1}")
+
+    def _columns_of(self, x: ArrayLike) -> FloatArray:
+        """Standardised features and the bias, times the factors: (n, k + 1)."""
+        return self.standard(x) * self.factors
 
     def _leverages(self, standard: FloatArray) -> FloatArray:
         rows = standard @ self.coordinates.whitening.matrix
@@ -266,7 +285,7 @@ class RegressionEncoder:
 
     def _completed(self, x: ArrayLike, y: ArrayLike) -> RegressionEncoder:
         """With the error and the largest leverage of the training half."""
-        standard = self.standard(x)
+        standard = self._columns_of(x)
         return replace(
             self,
             leverage=float(self._leverages(standard).max()) * (1 + ROOM),

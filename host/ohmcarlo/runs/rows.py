@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import mode
 from typing import Any
 
-from ..readable import count, first_few, si
+from ..readable import brief, count, first_few, si
 from .setup import proposal_name
 from .summary import COMPLETE
 from .verdict import judge
@@ -131,3 +132,12 @@ def out_of_service(v: Mapping[str, Any]) -> list[str]:
             "were left; use more --rows or a smaller --gamma"
         )
     return warnings
+
+
+def widths_text(widths: float | Mapping[str, float]) -> str:
+    """Widths of a prior in a few words: the usual one, and those that differ."""
+    if not isinstance(widths, Mapping):
+        return f"{widths:.3g}"
+    usual = mode(widths.values())
+    others = {name: width for name, width in widths.items() if width != usual}
+    return f"{usual:.3g}, except {brief(others)}"

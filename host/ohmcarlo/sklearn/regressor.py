@@ -59,9 +59,9 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
     rows : int
     pairs : int or "auto"
         Geometry; "auto" takes the narrowest array that holds the features.
-    sigma_p : float or None
-        Standard deviation of the weight prior (standardised features), in units of the noise. None:
-        the data choose it, by the evidence.
+    sigma_p : float, sequence, mapping or None
+        Standard deviation of the weight prior (standardised features), in units of the noise, as
+        for ``MemristorClassifier``. None or "auto": the data choose it, by the evidence.
     dot_products : str or None
         ``"array"`` or ``"codes"`` (digital, from the codes read back); None: as the read noise of
         the array demands.
@@ -79,8 +79,9 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
     intercept_ : float
     noise_ : float
         Posterior median of the standard deviation of the noise, in units of y.
-    sigma_p_ : float
-        Standard deviation of the weight prior that was used.
+    sigma_p_ : float or dict
+        Standard deviation of the weight prior that was used; by name if the weights do not share
+        one.
     posterior_ : JointPosterior
         Draws of weights and noise after every step, in standard deviations of y.
     n_features_in_ : int
@@ -120,7 +121,7 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         features: int | None = None,
         rows: int = 256,
         pairs: int | str = "auto",
-        sigma_p: float | None = None,
+        sigma_p: Any = None,
         dot_products: str | None = None,
         repeats: int = 1,
         backend: str = "model",
@@ -178,7 +179,7 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
             registers, encoder, trace, burn_in, x, y, config.seed
         )
         self._learnt = LearntNumbers(x, y, np.arange(len(y)), self._feature_names())
-        self.trace_, self.sigma_p_ = trace, encoder.sigma_p
+        self.trace_, self.sigma_p_ = trace, encoder.widths()
         self.acceptance_rate_ = float(trace.accepted.mean())
         self.posterior_error_ = errors_to_dict(setup.errors)
         mean = self.posterior_.mean

@@ -126,7 +126,7 @@ def prepare_regression(
         y,
         feature_names=feature_names,
         features=config.features or task.features_for(geometry.max_features),
-        sigma_p=None if config.sigma_p in (None, AUTO) else config.width(task.sigma_p),
+        sigma_p=None if config.sigma_p in (None, AUTO) else config.widths(task.sigma_p),
     )
     geometry.require_features(encoder.inputs)
     setup = set_up_chain(

@@ -120,7 +120,7 @@ def evaluate_regression(
         **chain_of(trace, burn_in),
         **scores_of_draws(y, prediction, drawn),
         "noise": noise_of(posterior),
-        "sigma_p": encoder.sigma_p,
+        "sigma_p": encoder.widths(),
         "baseline": experiment.baseline(),
         **accesses_of(setup, streamed),
         **cost_of(setup, sampling_seconds),

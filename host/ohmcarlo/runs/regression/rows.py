@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...array.read_noise import CODES
-from ..rows import Rows, array, chains, closing_rows, method, mixing, out_of_service, wear
+from ..rows import (
+    Rows,
+    array,
+    chains,
+    closing_rows,
+    method,
+    mixing,
+    out_of_service,
+    wear,
+    widths_text,
+)
 from ..verdict import judge
 
 
@@ -65,7 +75,7 @@ def _noise(v: Mapping[str, Any]) -> str:
     low, high = v["noise"]["interval_95"]
     return (
         f"standard deviation {v['noise']['median']:.4g}, 95 % interval {low:.4g} to {high:.4g}; "
-        f"prior of a weight {v['sigma_p']:.3g} times as wide"
+        f"prior of a weight, in units of it: {widths_text(v['sigma_p'])}"
     )
 
 

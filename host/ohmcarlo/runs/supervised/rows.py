@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from statistics import mode
 from typing import Any
 
 from ...array.read_noise import CODES
-from ...readable import brief, count
-from ..rows import Rows, array, chains, closing_rows, method, mixing, out_of_service, wear
+from ...readable import count
+from ..rows import (
+    Rows,
+    array,
+    chains,
+    closing_rows,
+    method,
+    mixing,
+    out_of_service,
+    wear,
+    widths_text,
+)
 from ..verdict import judge
 
 LOW_ACCEPTANCE = 0.02
@@ -85,11 +94,7 @@ def prior_rows(v: Mapping[str, Any]) -> Rows:
                 f"on the training points ({', '.join(scores.values())} nat)",
             )
         ]
-    if not isinstance(widths, Mapping):
-        return []
-    usual = mode(widths.values())
-    others = {name: width for name, width in widths.items() if width != usual}
-    return [("prior", f"sigma_p {usual:.4g}, except {brief(others)}")]
+    return [("prior", f"sigma_p {widths_text(widths)}")] if isinstance(widths, Mapping) else []
 
 
 def result_warnings(v: Mapping[str, Any]) -> list[str]:
