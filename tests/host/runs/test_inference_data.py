@@ -57,6 +57,17 @@ def elpd(data: Any) -> float:
     return float(found.elpd_loo if hasattr(found, "elpd_loo") else found.elpd)
 
 
+def loo_pit(data: Any) -> np.ndarray:
+    """Leave-one-out probability integral transform, by either version of ArviZ."""
+    import arviz
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if arviz.__version__.startswith("0"):
+            return np.asarray(arviz.loo_pit(idata=data, y="y"))
+        return arviz.loo_pit(data)["y"].to_numpy()
+
+
 def test_terms_are_those_of_the_data(result: SupervisedResult) -> None:
     """Computed again with scipy from the codes of the trace and the integers of the points.
 
@@ -140,6 +151,8 @@ def test_loo_is_that_of_integration(result: SupervisedResult, tmp_path: Path) ->
     x, y = file["constant_data"]["x"].to_numpy(), file["observed_data"]["y"].to_numpy()
     exact = GridPosterior(standard(x), y, SIGMA_P).loo().sum()
     assert elpd(file) == pytest.approx(exact, abs=0.2)
+    pit = loo_pit(file)
+    assert pit.shape == (100,) and ((pit >= 0) & (pit <= 1)).all() and 0.4 < pit.mean() < 0.6
     w = file["posterior"]["w"].to_numpy()
     share = -(w**2).sum(axis=-1, keepdims=True) / (2 * SIGMA_P**2 * len(y))
     shifted = file["log_likelihood"]["y"] + share
