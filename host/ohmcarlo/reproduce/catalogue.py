@@ -51,7 +51,12 @@ ENTRIES: dict[str, Entry] = {
         ),
         Entry(
             "exactness",
-            "the sampled posterior against NUTS: seven problems, three arrays",
+            "the sampled posterior against NUTS: seven problems, three arrays, adapted and fitted",
+            in_all=False,
+        ),
+        Entry(
+            "adaptation",
+            "arrays that adapt themselves, beside chains around a fit on the computer: nine sets",
             in_all=False,
         ),
         Entry(
