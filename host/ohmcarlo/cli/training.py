@@ -102,7 +102,7 @@ def train(
     steps: Annotated[
         int | None,
         typer.Option(
-            help="Steps of each chain (default that of the task: 10,000, ecg 15,000, cartpole 299, "
+            help="Steps of each chain (default that of the task: 10,000 to 20,000, cartpole 299, "
             "which are 1,200 episodes)."
         ),
     ] = None,

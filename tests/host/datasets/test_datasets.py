@@ -366,7 +366,7 @@ def test_data_of_this_machine(name: str) -> None:
 # -- tasks -------------------------------------------------------------------------------------
 
 
-DATA_OF = {"ecg": "mitdb"}
+DATA_OF = {"ecg": "mitdb", "ecg-aami": "mitdb"}
 
 
 @pytest.mark.parametrize("name", [wanting(name, DATA_OF.get(name, name)) for name in TASKS])
@@ -375,7 +375,7 @@ def test_tasks_describe_their_data(name: str) -> None:
     assert task.name == name and task.description
     if task.kind == POLICY:
         return  # there are no data
-    if name == "ecg":
+    if name in ("ecg", "ecg-aami"):
         pytest.importorskip("wfdb", reason="wfdb is not installed (ohmcarlo[reproduce])")
     assert load(task.dataset).x.shape[1] == task.all_features
 
