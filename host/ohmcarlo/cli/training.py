@@ -43,8 +43,8 @@ def train(
         typer.Option(
             metavar="R",
             help="Proposals are centred at c + R (g - c). 1 is the random walk, without whitening; "
-            "0.8 mixes best on whitened data and is the default there (ecg: 0.9), 0.98 is that of "
-            "a network.",
+            "0.8 mixes best on whitened data and is the default there (ecg, several classes: 0.9), "
+            "0.98 is that of a network.",
             rich_help_panel="Chain",
         ),
     ] = None,

@@ -30,6 +30,9 @@ CANNOT_ADAPT = (
     "an array adapts for a logistic model with rho below 1 and the corrected kernel: leave out "
     "--adapt, or --paper, --no-whiten, --hidden, --rho 1, --kernel published"
 )
+SEVERAL_RHO = 0.9
+"""Often a plane separates some of several classes. Their posterior has a long tail, which catches
+chains with a smaller rho. A short pilot stage does not show it."""
 CHAIN_GROUPS = 8
 """Row groups for each of several chains, so that rows can be retired without ending a chain."""
 
@@ -71,8 +74,7 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
     if options["whiten"] is None:
         options["whiten"] = can_adapt
     if options["rho"] is None:
-        fitted = options["whiten"] and not options["adapt"]
-        options["rho"] = task.whitened_rho if fitted else _network_rho(plain, hidden)
+        options["rho"] = _rho(task, options, plain, hidden)
     if options["chains"] is None:
         wanted = CHAINS if supervised and not plain else 1
         options["chains"] = chains = _fitting(int(options["rows"]), wanted, hidden)
@@ -85,6 +87,15 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
     config = TrainConfig(task=task.name, kind=kind, **options)
     config.geometry(hidden)  # an impossible one is refused before any note
     return Completed(config, tuple(notes))
+
+
+def _rho(task: Task, options: Mapping[str, Any], plain: bool, hidden: int) -> float | None:
+    """The autoregression of a task; None: chosen by the array's spread or from a pilot stage."""
+    if not options["whiten"]:
+        return _network_rho(plain, hidden)
+    if not options["adapt"]:
+        return task.whitened_rho
+    return SEVERAL_RHO if task.kind == MULTICLASS else None
 
 
 def _multi_class(task: Task, chosen: str | None) -> str | None:

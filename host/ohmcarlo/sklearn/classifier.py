@@ -18,7 +18,8 @@ from ..golden import predict
 from ..runs.classes import DRAWS, TWO_CLASSES, ClassPosterior, ClassUncertainty
 from ..runs.config import TrainConfig
 from ..runs.verdict import Verdict, judge_all
-from .base import MemristorEstimator, SampledProblem, as_parameters, sample_problem
+from ..tasks import MULTICLASS
+from .base import TASK, MemristorEstimator, SampledProblem, as_parameters, sample_problem
 from .inference import class_tree, two_class_tree
 
 
@@ -169,6 +170,7 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError("y has only one class: two are needed")
+        self._task = TASK if len(self.classes_) == 2 else replace(TASK, kind=MULTICLASS)
         config = replace(self._config(x.shape[1]), multi_class=self.multi_class)
         others: NDArray[np.float64] | None = None
         if pool is not None:

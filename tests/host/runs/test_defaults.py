@@ -32,6 +32,17 @@ def test_a_logistic_model_is_whitened_and_has_four_chains() -> None:
     assert chosen("toy2d", whiten=False, chains=3, steps=7) == (False, 3, 7)
 
 
+def test_several_classes_have_a_rho_for_long_tails() -> None:
+    def config(task: str, **changes: Any) -> TrainConfig:
+        return complete(get_task(task), OPEN | changes).config
+
+    assert config("wine").rho == 0.9 and config("wine").multi_class == "stick-breaking"
+    assert config("wine", rho=0.7).rho == 0.7 and config("toy2d").rho is None
+    assert config("wine", multi_class="one-vs-rest").multi_class == "one-vs-rest"
+    with pytest.raises(UsageError, match="leave out --multi-class"):
+        config("toy2d", multi_class="one-vs-rest")
+
+
 def test_a_task_with_a_heavy_tail_has_its_own_rho() -> None:
     def rho(task: str, **changes: Any) -> float | None:
         return complete(get_task(task), OPEN | changes).config.rho

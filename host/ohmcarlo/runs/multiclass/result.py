@@ -23,7 +23,7 @@ from .predict import folder_of, posterior_of
 FloatArray = NDArray[np.float64]
 Labels = NDArray[np.integer[Any]]
 SHARED = (  # equal in all problems
-    "backend", "array", "preset", "kernel", "rho", "wide_every", "whiten", "trimmed", "geometry",
+    "backend", "array", "preset", "kernel", "wide_every", "whiten", "adapt", "trimmed", "geometry",
     "dot_products", "chains",
 )  # fmt: skip
 RESULT_KEYS = (  # read by tables, warnings and pictures
@@ -162,6 +162,7 @@ def together(problems: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     coins = each("entropy")
     return {
+        "rho": min(each("rho")),
         "steps": min(each("steps")),
         "acceptance_rate": float(np.mean(each("acceptance_rate"))),
         "accesses": sum(each("accesses")),

@@ -77,8 +77,17 @@ def _method(v: Mapping[str, Any]) -> str:
         how = f"stick-breaking in the order {', '.join([*names, last])}"
     else:
         how = "one class against the rest, probabilities normalised"
-    whitened = ", whitened" if v["whiten"] else ""
-    return f"{count(len(names), 'binary problem')}: {how}; {method(v)}{whitened}"
+    return f"{count(len(names), 'binary problem')}: {how}; {method(v)}{_coordinates(v)}"
+
+
+def _coordinates(v: Mapping[str, Any]) -> str:
+    """Where the coordinates of the chains come from."""
+    if not v["whiten"]:
+        return ""
+    if not v.get("adapt"):
+        return ", whitened: the computer fits the modes"
+    steps = [problem["adaptation"]["steps"] for problem in v["problems"]]
+    return f"; the arrays found their coordinates themselves, in {min(steps)} to {max(steps)} steps"
 
 
 def _chains(problems: Sequence[Mapping[str, Any]]) -> str:
