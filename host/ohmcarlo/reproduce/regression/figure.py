@@ -141,5 +141,5 @@ def _picture(found: dict[tuple[str, str], list[Cell]]) -> Picture:
         covered.axvline(int(level) / 100, color=GREY, lw=0.8, ls="--")
     covered.set_yticks(rows, [""] * len(rows))
     covered.set(xlabel="share of held-out labels in the intervals of 50, 90 and 95 %")
-    covered.legend(loc="upper left", fontsize=8)
+    covered.legend(loc="center", fontsize=8)
     return figure
