@@ -27,10 +27,10 @@ OPTIONS: dict[str, Any] = {
 FloatArray = NDArray[np.float64]
 
 
-def split(name: str, seed: int, whiten: bool | None) -> Cell:
+def split(name: str, seed: int, whiten: bool | None, array: str = "emulator") -> Cell:
     """The default run on one split. ``whiten``: around the fit of the computer."""
     task = Task(name=name, dataset=name, description="", kind=REGRESSION)
-    chosen = OPTIONS | {"whiten": whiten, "seed": seed, "steps": STEPS}
+    chosen = OPTIONS | {"whiten": whiten, "seed": seed, "steps": STEPS, "array": array}
     config = replace(complete(task, chosen).config, kind=REGRESSION)
     with closing(learn_from(config, task, load(name), silent)) as experiment:
         run = ChainRun(experiment.setup)
