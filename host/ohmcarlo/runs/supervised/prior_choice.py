@@ -110,6 +110,7 @@ def with_chosen_width(
             continue
         with closing(setup):
             scores[width] = _score(setup, x, encoder)
+        say(f"sigma_p {width:g}: {scores[width].points.sum():.1f} nat")
     if not scores:
         raise UsageError(f"no sigma_p of {GRID[0]:g} to {GRID[-1]:g} can be sampled: {refused}")
     choice = choice_of(scores)
