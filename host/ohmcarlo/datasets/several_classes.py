@@ -99,7 +99,9 @@ def class_probabilities(
     if method == ONE_VS_REST:
         for problem, share in zip(problems, q, strict=True):
             found[..., problem.positive] = share
-        return found / found.sum(axis=-1, keepdims=True)
+        total = found.sum(axis=-1, keepdims=True)
+        # probabilities have fixed point, and all can be 0
+        return np.where(total > 0, found / np.where(total > 0, total, 1.0), 1 / classes)
     rest = np.ones(q.shape[1:])
     for problem, share in zip(problems, q, strict=True):
         found[..., problem.positive] = rest * share
