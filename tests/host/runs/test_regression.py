@@ -18,7 +18,7 @@ from ohmcarlo.cli.exit_codes import BAD_USE, DONE
 from ohmcarlo.datasets import gaussian, load
 from ohmcarlo.datasets.regression import RegressionEncoder
 from ohmcarlo.golden import Registers, SamplerSettings
-from ohmcarlo.runs.chain_run import ChainRun
+from ohmcarlo.runs.chain_run import ChainRun, Silence
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.regression.experiment import prepare_regression
 from ohmcarlo.runs.regression.learner import MOST_COOLINGS, GaussianLearner
@@ -31,7 +31,7 @@ from ohmcarlo.runs.regression.scores import (
 )
 from ohmcarlo.runs.stored import read_result, read_trace
 from ohmcarlo.runs.trace import Trace
-from ohmcarlo.runs.train import train_regression
+from ohmcarlo.runs.train import Outputs, resume_run, train_regression, train_run
 from ohmcarlo.spec import Geometry
 from ohmcarlo.tasks import REGRESSION, Task
 
@@ -181,6 +181,32 @@ def test_cooling_ends(chains: int, weights: int) -> None:
     hot = [-0.1 * n] * MOST_COOLINGS
     assert schedule.search_stages(hot[1:]) is None
     assert schedule.search_stages(hot) == MOST_COOLINGS
+
+
+class Stops(Silence):
+    """Ends the run when a stage of the adaptation begins, as a crash does."""
+
+    def __init__(self, before: int) -> None:
+        self.left = before
+
+    def wait(self, text: str) -> None:
+        self.left -= "the array adapts" in text
+        if not self.left:
+            raise RuntimeError(text)
+
+
+def test_an_interrupted_adaptation_goes_on(tmp_path: Path) -> None:
+    """The noise of a stage follows from all stages before, which the folder holds."""
+    config = TrainConfig("diabetes", whiten=True, adapt=True, chains=4, steps=100)
+    folders = [tmp_path / name for name in ("whole", "interrupted")]
+    whole, interrupted = (Outputs(folder, checkpoint_seconds=0.0) for folder in folders)
+    train_run(config, whole, Silence())
+    with pytest.raises(RuntimeError, match="stage 4"):
+        train_run(config, interrupted, Stops(4))
+    resume_run(interrupted, Silence())
+    a, b = (read_trace(folder).arrays() for folder in folders)
+    assert all(np.array_equal(a[name], b[name]) for name in a)
+    assert read_result(folders[0])["encoder"] == read_result(folders[1])["encoder"]
 
 
 def test_predict_and_report(run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
