@@ -235,7 +235,7 @@ def test_report_of_a_network_and_of_a_perfect_run(call: Call, tmp_path: Path) ->
 
 
 def test_the_result_says_how_far_to_trust_it(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A short random walk of one chain is reported as unreliable, four whitened chains are not."""
+    """A short random walk of one chain is reported as unreliable, four that adapt are not."""
     monkeypatch.setenv("COLUMNS", "200")
     _, walk, _ = call("train", "breast-cancer", "--paper", "--steps", 500)
     _, good, _ = call("train", "toy2d", "--steps", 3000)
@@ -243,7 +243,9 @@ def test_the_result_says_how_far_to_trust_it(call: Call, monkeypatch: pytest.Mon
     assert "DO NOT TRUST" in walk and "two halves of the chain do not agree" in walk
     assert "95 % interval" in walk and "energy, not measured" in walk
     assert "settled: " in good and "DO NOT TRUST" not in good and "note:" not in good
-    assert "the computer fits the mode" in good
+    assert "the array found its coordinates itself" in good
+    _, fitted, _ = call("train", "toy2d", "--steps", 1, "--whiten")
+    assert "the computer fits the mode" in fitted
     assert "UNKNOWN" in still
 
 

@@ -65,7 +65,7 @@ def test_an_adaptation_has_a_last_step(chains: int, weights: int) -> None:
 
 
 def pilot_of(v: Floats, log_density: Floats) -> Pilot:
-    return Pilot((v**2).sum(axis=1), log_density, np.ones(len(v)))
+    return Pilot(v.shape[1], (v**2).sum(axis=1), log_density, np.ones(len(v)))
 
 
 def test_mixing_in_a_normal_posterior_is_that_of_an_autoregression() -> None:

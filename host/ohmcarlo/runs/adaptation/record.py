@@ -29,6 +29,8 @@ class StageResult:
     acceptance : float
     log_posterior : float
         Mean over the samples that count, nat.
+    width : float
+        Root mean square of a weight in the coordinates that follow from the stage; 1 if they fit.
     points : int
         Points evaluated by its steps, those of the prior among them.
     samples : float64 (SAMPLES, m)
@@ -41,6 +43,7 @@ class StageResult:
     steps: int
     acceptance: float
     log_posterior: float
+    width: float
     points: int
     samples: NDArray[np.float64]
     curvature: NDArray[np.float64]
@@ -51,6 +54,7 @@ SCALARS = {
     "steps": int,
     "acceptance": float,
     "log_posterior": float,
+    "width": float,
     "points": int,
 }
 VECTORS = ("samples", "curvature")

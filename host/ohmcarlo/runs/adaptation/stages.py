@@ -147,7 +147,7 @@ class Stages:
         # the common mode says nothing about the weights
         registers = replace(setup.registers, common_coef=coefficient(0.0, LOGLIK_FRAC))
         levels = log_posteriors(registers, setup.points, codes) / 2.0**LOGLIK_FRAC
-        return Pilot((v**2).sum(axis=1), levels, counts.astype(np.float64))
+        return Pilot(v.shape[1], (v**2).sum(axis=1), levels, counts.astype(np.float64))
 
     # -- configurations ------------------------------------------------------------------------
 
