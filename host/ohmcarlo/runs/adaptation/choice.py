@@ -101,8 +101,8 @@ class Proposal:
 
 def choose(
     pilot: Pilot, usual: Sequence[tuple[float, float, float]], gammas: Sequence[float]
-) -> Proposal:
-    """The usual proposal, or the one with the most effective samples if that is far better.
+) -> tuple[Proposal, Proposal]:
+    """The usual proposal, and the one to take: the same, or a far better one.
 
     Parameters
     ----------
@@ -118,4 +118,5 @@ def choose(
         for factor in gammas
     ]
     best = max(found, key=lambda proposal: proposal.ess_per_1000_steps)
-    return best if best.ess_per_1000_steps > MARGIN * found[0].ess_per_1000_steps else found[0]
+    better = best.ess_per_1000_steps > MARGIN * found[0].ess_per_1000_steps
+    return found[0], best if better else found[0]

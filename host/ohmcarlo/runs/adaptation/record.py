@@ -31,6 +31,8 @@ class StageResult:
         Mean over the samples that count, nat.
     width : float
         Root mean square of a weight in the coordinates that follow from the stage; 1 if they fit.
+    usual : bool
+        Whether its samples suit the usual proposal.
     points : int
         Points evaluated by its steps, those of the prior among them.
     samples : float64 (SAMPLES, m)
@@ -44,6 +46,7 @@ class StageResult:
     acceptance: float
     log_posterior: float
     width: float
+    usual: bool
     points: int
     samples: NDArray[np.float64]
     curvature: NDArray[np.float64]
@@ -55,6 +58,7 @@ SCALARS = {
     "acceptance": float,
     "log_posterior": float,
     "width": float,
+    "usual": bool,
     "points": int,
 }
 VECTORS = ("samples", "curvature")

@@ -17,9 +17,15 @@ from ..config import TrainConfig
 from ..setup import ChainSetup
 from ..trace import Trace
 from .choice import GAMMAS, REAL_RHOS, RHOS, Pilot, choose
+from .learner import Learner
 from .record import SAMPLES, Record, StageResult
-from .schedule import Stage
+from .schedule import MOST_STEPS, Stage
 
+Floats = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+WIDEST, MOST_PILOTS = 1.25, 3
+"""The pilot stage is made again, up to this number in all, if its samples are wider than their new
+coordinates say, or if they call for another proposal than the usual one."""
 ENOUGH_ESS = 4
 """The sampling chain gets more steps if the pilot promises fewer than so many times ESS_LIMIT."""
 MOST_TIMES = 8
@@ -73,7 +79,20 @@ class Stages:
 
     def next_stage(self) -> Stage | None:
         """The stage that comes next; None: sample."""
-        return self.schedule.next(self.record.log_posteriors)
+        stages = self.record.stages
+        found = self.schedule.next(self.record.log_posteriors)
+        if found is not None:
+            return found
+        pilot = self.schedule.refine[-1]
+        pilots = len(stages) - self._before_pilots()
+        doubtful = stages[-1].width > WIDEST or not stages[-1].usual
+        room = pilots < MOST_PILOTS and self.record.steps + pilot.steps <= MOST_STEPS
+        return pilot if doubtful and room else None
+
+    def _before_pilots(self) -> int:
+        """Stages before the first pilot."""
+        searched = self.schedule.search_stages(self.record.log_posteriors) or 0
+        return searched + len(self.schedule.refine) - 1
 
     def load(self) -> ChainSetup:
         """Load the chain that comes next into the board, which has its state of the record.
@@ -123,27 +142,31 @@ class Stages:
         curvature = self._curvature(setup)
         codes, counts = trace.after(stage.skipped)
         weights = self.learner.weights(setup.encoder, setup.registers.weights(codes))
+        samples = weights[evenly(counts, SAMPLES)]
+        self._encoder = self.learner.around(self._encoder, samples, curvature)
+        pilot = self._pilot(setup, codes, weights, counts)
+        usual, proposal = choose(pilot, *self._choices())
         self.record.stages.append(
             StageResult(
                 rho=stage.rho,
                 steps=stage.steps,
                 acceptance=float(trace.accepted.mean()),
                 log_posterior=float(trace.log_posterior_nat()[:, stage.skipped :].mean()),
+                width=pilot.width,
+                usual=proposal == usual,
                 points=made.points,
-                samples=weights[evenly(counts, SAMPLES)],
+                samples=samples,
                 curvature=curvature,
             )
         )
-        last = self.record.stages[-1]
-        self._encoder = self.learner.around(self._encoder, last.samples, last.curvature)
         if self.next_stage() is None:
-            self.record.proposal = choose(self._pilot(made, codes, counts), *self._choices())
+            self.record.proposal = proposal
 
-    def _pilot(self, made: Made, codes: NDArray[np.uint16], counts: NDArray[np.int64]) -> Pilot:
-        """The samples of the last stage, in the coordinates that it had."""
-        setup = made.setup
-        unit = setup.encoder.spread if setup.encoder is not None else 1.0
-        v = setup.registers.weights(codes) / unit
+    def _pilot(
+        self, setup: ChainSetup, codes: NDArray[np.uint16], weights: Floats, counts: IntArray
+    ) -> Pilot:
+        """The samples of a stage, in the coordinates that follow from it."""
+        v = unwhitened(self.learner, self._encoder, weights) / self._encoder.spread
         # the common mode says nothing about the weights
         registers = replace(setup.registers, common_coef=coefficient(0.0, LOGLIK_FRAC))
         levels = log_posteriors(registers, setup.points, codes) / 2.0**LOGLIK_FRAC
@@ -183,7 +206,16 @@ class Stages:
         return replace(config, rho=chosen.rho, gamma=chosen.gamma_us, steps=steps)
 
 
-def evenly(counts: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+def unwhitened(learner: Learner, encoder: Any, weights: Floats) -> Floats:
+    """The sampled weights (s, m) that have these ``weights`` (s, m), which depend linearly on
+    them."""
+    m = weights.shape[1]
+    centre = learner.weights(encoder, np.zeros((1, m)))
+    matrix = learner.weights(encoder, np.eye(m)) - centre
+    return np.asarray(np.linalg.solve(matrix.T, (weights - centre).T).T, np.float64)
+
+
+def evenly(counts: IntArray, n: int) -> IntArray:
     """Indices (n,) of samples: each comes in proportion to the steps that it was current."""
     ends = np.cumsum(counts)
     places = (np.arange(n) + 0.5) * (ends[-1] / n)
