@@ -71,6 +71,19 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.verify
+def test_an_array_that_adapts(tmp_path: Path, started: list[SimulatedPort]) -> None:
+    """Every stage and the chain after them are bit-identical, and so are the coordinates."""
+    adapting = replace(RTL, rho=None, adapt=True, chains=4, steps=100)
+    found = train_run(adapting, Outputs(tmp_path / "rtl"), Silence())
+    wanted = train_run(replace(adapting, backend="model"), Outputs(tmp_path / "model"), Silence())
+    assert not (differ := same(trace_of(tmp_path / "rtl"), trace_of(tmp_path / "model"))), differ
+    assert {n: found[n] for n in TIMELESS} == {n: wanted[n] for n in TIMELESS}
+    assert found["encoder"] == wanted["encoder"]
+    assert found["adaptation"]["stages"] == wanted["adaptation"]["stages"]
+    assert found["adaptation"]["pulses"]["set"] == wanted["adaptation"]["pulses"]["set"]
+
+
 def test_a_thousand_steps(model: Path, tmp_path: Path, started: list[SimulatedPort]) -> None:
     """Decisions, log-posteriors, codes and multiplicities are bit-identical to those of the
     model."""
