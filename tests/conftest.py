@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "helpers"))
+sys.path[:0] = [str(Path(__file__).parent / name) for name in ("helpers", "reference")]
 
 # Simulated boards are compiled once, without a profile; `make verify` compiles them with one.
 os.environ.setdefault("OHMCARLO_BOARD_PROFILE", "0")

@@ -43,8 +43,8 @@ def train(
         typer.Option(
             metavar="R",
             help="Proposals are centred at c + R (g - c). 1 is the random walk, without whitening; "
-            "0.8 mixes best on whitened data and is the default there (ecg, several classes: 0.9), "
-            "0.98 is that of a network.",
+            "by default an adaptation chooses 0.6 to 0.9; with --whiten it is 0.8 (ecg, several "
+            "classes: 0.9), for a network 0.98.",
             rich_help_panel="Chain",
         ),
     ] = None,
@@ -53,7 +53,7 @@ def train(
         typer.Option(
             metavar="N",
             help="Every N steps, one uses rho = 1, which frees a chain from a far tail; 0: none "
-            "(default: 10 with --whiten on devices that are alike, otherwise 0).",
+            "(default: 10 on devices that are alike, 0 for random walks and other devices).",
             rich_help_panel="Chain",
         ),
     ] = None,
