@@ -52,7 +52,7 @@ def draw_rates(ax: Axes, cells: Sequence[Cell], rival: Sequence[Cell], kind: str
     chance = np.mean([[random_at(c[MARGIN], name, r) for r in RATES] for c in fresh], axis=0)
     ax.plot(100 * RATES, 100 * chance, color=GREY, lw=1.2, ls="--", label="array, random beats")
     ax.set(xlabel="N and V beats that wake the host (%)", ylabel="accuracy (%)")
-    ax.legend(fontsize=8, frameon=False, loc="lower right")
+    ax.legend(fontsize=8, frameon=False, loc="center right")
 
 
 def draw_energy(ax: Axes, fresh: Sequence[Cell]) -> None:

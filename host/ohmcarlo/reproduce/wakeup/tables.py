@@ -36,6 +36,8 @@ def rate_table(kind: str, fresh: Sequence[Cell], rival: Sequence[Cell]) -> Table
         name = f"{metric}.{kind}"
         alone = [c[MARGIN][name][-1] for c in fresh]
         rows.append(Goal(f"{NAMES[metric]}, no wake-up", alone, "%"))
+        theirs = [c[MARGIN][name][-1] for c in rival]
+        rows.append(Goal(f"{NAMES[metric]}, no wake-up, logistic regression", theirs, "%"))
         for rate in RATES:
             rows += _at_rate(NAMES[metric], name, rate, fresh, rival)
         rows.append(
