@@ -90,8 +90,6 @@ def saving_table(task: str, cells: Cells) -> Table:
             Goal(
                 f"{chosen}: labels for the {value}",
                 [entry["needed"]],
-                wanted=f"<= {n // 2}" if own else "",
-                met=entry["needed"] <= n / 2 if own else None,
                 interval=entry["needed_95"],
             )
         )
@@ -101,6 +99,8 @@ def saving_table(task: str, cells: Cells) -> Table:
                 f"{chosen}: {quality} of {n // 2} labels less that of {n} at random",
                 [entry["gain_of_half"]],
                 unit="%",
+                wanted=">= 0" if own else "",
+                met=entry["gain_of_half"] >= 0 if own else None,
                 interval=(entry["gain_of_half"] - error, entry["gain_of_half"] + error),
             )
         )
