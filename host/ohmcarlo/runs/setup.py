@@ -343,7 +343,8 @@ def set_up_chain(
             cautions = step_cautions(expected, settings, opened.rel())
         registers = source.registers(settings, points.features)
         board.configure(registers, points, episodes)
-        errors += source.errors(config, settings, points.features, unit, expected)
+        if learner is None:  # otherwise they follow from the settings after the adaptation
+            errors += source.errors(config, settings, points.features, unit, expected)
     except BaseException:
         board.close()
         raise

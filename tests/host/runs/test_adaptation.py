@@ -92,7 +92,7 @@ def test_a_heavy_tail_has_a_smaller_gamma() -> None:
 
 
 def test_more_steps_where_few_samples_are_promised() -> None:
-    enough = 4 * diagnostics.ESS_LIMIT
+    enough = 3 * diagnostics.ESS_LIMIT
     assert more_steps(10_000, 4, expected=enough / 40) == 10_000
     assert more_steps(10_000, 4, expected=enough / 100) == 30_000
     assert more_steps(10_000, 4, expected=0.0) == 80_000

@@ -26,7 +26,7 @@ IntArray = NDArray[np.int64]
 WIDEST, MOST_PILOTS = 1.25, 3
 """The pilot stage is made again, up to this number in all, if its samples are wider than their new
 coordinates say, or if they call for another proposal than the usual one."""
-ENOUGH_ESS = 4
+ENOUGH_ESS = 3
 """The sampling chain gets more steps if the pilot promises fewer than so many times ESS_LIMIT."""
 MOST_TIMES = 8
 """More steps: up to so many times those of the task."""

@@ -74,10 +74,11 @@ def _method(v: Mapping[str, Any]) -> str:
     if not v["whiten"]:
         return method(v)
     if v.get("adapt"):
-        steps, stages = v["adaptation"]["steps"], len(v["adaptation"]["stages"])
+        adaptation = v["adaptation"]
+        share = adaptation["energy_joules"] / v["energy_joules"]
         return (
-            f"{method(v)}; the array found its coordinates itself, in {steps} steps of every chain "
-            f"({stages} stages)"
+            f"{method(v)}; the array found its coordinates itself, in {adaptation['steps']} steps "
+            f"of every chain ({len(adaptation['stages'])} stages, {share:.1%} of the energy)"
         )
     return f"{method(v)}, whitened: the computer fits the mode, the array samples around it"
 
