@@ -59,7 +59,7 @@ def sampled(assumed: float) -> tuple[RegressionEncoder, Registers, Trace, np.nda
 
 
 @pytest.mark.stats
-@pytest.mark.parametrize("assumed", [1.0, 2.0])
+@pytest.mark.parametrize("assumed", [pytest.param(1.0, marks=pytest.mark.verify), 2.0])
 def test_the_joint_posterior_is_students(assumed: float) -> None:
     """Marginals of weights and noise against the closed form of the conjugate model.
 
