@@ -208,7 +208,7 @@ def _stickiness(v: Values) -> Iterator[Finding]:
 
 
 def _unstick(v: Values) -> str:
-    if v["rho"] == 1:
+    if v["rho"] == 1 or v.get("hidden"):  # a wide step of a network is hardly wider
         return "use four times the --steps"
     if not v.get("wide_every") and not v.get("trimmed"):  # wide steps need devices that are alike
         return "use --wide-every 10, whose wide steps leave such places, and twice the --steps"

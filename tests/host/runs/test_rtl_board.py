@@ -199,7 +199,12 @@ def test_two_seconds_are_lost_at_most(
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({"hidden": 2, "features": 4, "whiten": False, "rho": None}, id="network"),
+        pytest.param({"hidden": 2, "features": 4, "whiten": False, "rho": 0.98}, id="network"),
+        pytest.param(
+            {"hidden": 2, "features": 4, "whiten": False, "rho": None},
+            id="network-random-walk",
+            marks=pytest.mark.verify,
+        ),
         pytest.param({"chains": 3, "preset": "rram-1t1r", "kernel": "published"}, id="preset"),
         pytest.param(
             {"chains": 2, "preset": "relative-5pct,c2c_rel=0.005", "wide_every": 4},
