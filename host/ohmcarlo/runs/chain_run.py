@@ -19,6 +19,7 @@ from ..posterior_error import describe_error
 from .adaptation.record import Record
 from .adaptation.stages import Stages
 from .folder import Checkpoint, RunFolder, join_blocks
+from .network_pilot import PilotStages
 from .replay import can_replay, next_stop, replayed, sort_points
 from .setup import ChainSetup, warm_up
 from .stored import ADAPTATION, CHECKPOINT, intact
@@ -116,7 +117,7 @@ class ChainRun:
     def run(self) -> None:
         """Run to the last step. Raises Interrupted after Ctrl-C, with the checkpoint written."""
         self._warm_up()
-        if self.setup.learner is not None:
+        if self.setup.adapts:
             self._adapt()
         self._restore_or_start()
         total = self.setup.config.steps
@@ -157,11 +158,12 @@ class ChainRun:
 
         ``setup`` is then that of the sampling chain, which is loaded into the board.
         """
-        stages = Stages(self.setup, self._stored_record())
+        kind = Stages if self.setup.learner is not None else PilotStages
+        stages = kind(self.setup, self._stored_record())
         try:
             with _ctrl_c() as stop:
                 setup = self._load(stages)
-                while setup.learner is not None:
+                while setup.adapts:
                     self.observer.wait(stages.progress())
                     stages.run(setup)
                     setup = self._load(stages, now=stop.is_set())
@@ -175,7 +177,7 @@ class ChainRun:
         for error in setup.errors:
             self.observer.say(describe_error(error))
 
-    def _load(self, stages: Stages, now: bool = False) -> ChainSetup:
+    def _load(self, stages: Stages | PilotStages, now: bool = False) -> ChainSetup:
         """Load the next chain into the board, with the state of the record if it is that of the
         last stage; otherwise keep the state in the folder, ``now`` or from time to time."""
         setup, record = stages.load(), stages.record
@@ -184,7 +186,7 @@ class ChainRun:
                 self.board.load_state_dict(record.state)
         elif self.folder is not None:
             waited = time.monotonic() - self._state_read >= self._checkpoint_seconds
-            if now or setup.learner is None or (waited and record.stages):
+            if now or not setup.adapts or (waited and record.stages):
                 record.state, record.state_stages = self.board.state_dict(), len(record.stages)
                 self.folder.save_adaptation(record.arrays())
                 self._state_read = time.monotonic()

@@ -52,6 +52,8 @@ class TrainConfig:
     adapt : bool
         The array finds the coordinates of whitened weights itself, in stages before it samples;
         otherwise they come from a fit on the computer.
+    pilot : bool
+        Choose rho of a network in pilot stages, from ``rho`` on.
     more_steps : bool
         Take more steps than ``steps`` if the adaptation shows that they will hardly suffice.
     rows, pairs, entropy_pairs : int
@@ -98,6 +100,7 @@ class TrainConfig:
     wide_every: int | None = None
     whiten: bool = False
     adapt: bool = False
+    pilot: bool = False
     more_steps: bool = False
     rows: int = 256
     pairs: int = 32
@@ -165,6 +168,8 @@ class TrainConfig:
                     )
         if self.adapt and not self.whiten:
             raise UsageError("an adaptation whitens the weights: choose whiten, too")
+        if self.pilot and not (self.hidden and self.rho is not None and self.rho < 1):
+            raise UsageError("a pilot needs a network with rho below 1: choose hidden and rho")
         if self.whiten and self.hidden:
             raise UsageError(
                 "whitening needs a logistic model: leave out --whiten or use --hidden 0"

@@ -4,7 +4,8 @@ A logistic model is sampled by ``CHAINS`` chains in coordinates that the array h
 with ``whiten`` in those of a fit on the computer. The paper's way is one random walk on
 the features as they are. It is the default with ``paper``, and for the published kernel, which is
 for comparison with the paper. A network and a policy cannot be whitened. The proposal of a network
-moves around its prior (``SamplerSettings.around_prior``).
+moves around its prior (``SamplerSettings.around_prior``), and pilot stages choose the size of its
+steps.
 """
 
 from __future__ import annotations
@@ -24,8 +25,7 @@ CHAINS = 4
 NETWORK_STEPS = 40_000
 """A network mixes slowly; the verdict names the number of steps if these do not suffice."""
 NETWORK_RHO = 0.98
-"""Between 0.95 and 0.99, effective samples of the networks in docs/results.md vary by a factor of
-two at most."""
+"""Where the pilot stages of a network begin (see ``network_pilot``)."""
 CANNOT_ADAPT = (
     "an array adapts for a logistic model with rho below 1 and the corrected kernel: leave out "
     "--adapt, or --paper, --no-whiten, --hidden, --rho 1, --kernel published"
@@ -73,6 +73,8 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
         options["adapt"] = can_adapt and options["whiten"] is None
     if options["whiten"] is None:
         options["whiten"] = can_adapt
+    unchosen = options["rho"] is options.get("gamma") is None
+    options["pilot"] = bool(hidden) and not plain and unchosen
     if options["rho"] is None:
         options["rho"] = _rho(task, options, plain, hidden)
     if options["chains"] is None:
@@ -105,10 +107,6 @@ def _multi_class(task: Task, chosen: str | None) -> str | None:
     if chosen is not None:
         raise UsageError(f"{task.name} does not have several classes: leave out --multi-class")
     return None
-
-
-def _network_rho(plain: bool, hidden: int) -> float | None:
-    return NETWORK_RHO if hidden and not plain else None
 
 
 def _steps(task: Task, plain: bool, hidden: int) -> int:

@@ -70,6 +70,8 @@ class ChainSetup:
         The encoding of ``points``, if they were encoded.
     adaptation : Record or None
         The stages that led to this chain.
+    pilot : Expected or None
+        Rho is chosen in pilot stages before the chains sample; what is known of the weights.
     """
 
     config: TrainConfig
@@ -86,6 +88,12 @@ class ChainSetup:
     learner: Learner | None = None
     encoder: Any = None
     adaptation: Record | None = None
+    pilot: Expected | None = None
+
+    @property
+    def adapts(self) -> bool:
+        """Whether stages come before this chain."""
+        return self.learner is not None or self.pilot is not None
 
     def encoded(self, config: TrainConfig, encoder: Encoding) -> ChainSetup:
         """The set-up of another chain on the same board, which is not told of it yet.
@@ -131,7 +139,7 @@ class ChainSetup:
 
     def describe_proposal(self) -> str:
         """A few words about the proposal."""
-        if self.learner is not None:
+        if self.adapts:
             return "after they have adapted"
         settings = self.settings
         name = proposal_name(settings.rho, settings.wide_every)

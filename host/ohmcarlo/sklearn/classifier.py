@@ -52,8 +52,8 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         with hidden units, the published kernel or ``rho=1``). True: the computer fits them, for
         comparison. False: the weights are sampled as they are.
     rho : float or None
-        Autoregression of the proposal. None: the adaptation chooses it; without one 0.8 whitened,
-        0.98 with hidden units, else 1 (random walk).
+        Autoregression of the proposal. None: the adaptation chooses it, or the pilot of hidden
+        units; without them 0.8 whitened, else 1 (random walk).
     wide_every : int or None
         Every so many steps, one uses rho = 1; 0: none; None: 10 whitened on devices that are
         alike, else 0.

@@ -100,7 +100,9 @@ def test_networks_policies_and_random_walks_are_not_whitened() -> None:
 def test_a_network_moves_around_its_prior(
     changes: dict[str, Any], paper: bool, rho: float | None
 ) -> None:
-    assert complete(get_task("toy2d"), OPEN | changes, paper).config.rho == rho
+    config = complete(get_task("toy2d"), OPEN | changes, paper).config
+    assert config.rho == rho
+    assert config.pilot == (rho == 0.98), "a rho that the user chose stays"
 
 
 def test_gamma_of_a_network_follows_from_rho_and_prior() -> None:

@@ -1,17 +1,27 @@
-"""Networks: labels of hidden units, the proposal around the prior, and the posterior that it
-samples."""
+"""Networks: labels of hidden units, the proposal around the prior, the posterior that it samples,
+and the size of its steps."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from ohmcarlo import diagnostics
 from ohmcarlo.array import EmulatedArray
 from ohmcarlo.golden import Controller, SamplerSettings, log_posteriors, predict
+from ohmcarlo.runs.chain_run import Silence
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.network_pilot import STAGES, PilotStages, better_rho
 from ohmcarlo.runs.relabelling import HiddenLabels
+from ohmcarlo.runs.setup import ChainSetup
+from ohmcarlo.runs.stored import read_trace
+from ohmcarlo.runs.supervised.predict import Predictor
+from ohmcarlo.runs.train import Outputs, resume_run, train_run
 from ohmcarlo.spec import FEATURE_FRAC, Geometry, Points
 from problems import quantised, trace, xor_points
 
@@ -178,3 +188,60 @@ def test_the_posterior_of_a_network_is_exact(kernel: str) -> None:
     off = np.sqrt(((found - exact_probabilities(points, shown, 1.5)) ** 2).mean())
     print(f"{kernel}: probabilities off by {off:.4f} (rms)")
     assert off < 0.008 if kernel == "corrected" else off > 0.012
+
+
+# -- the size of the steps ---------------------------------------------------------------------
+
+PILOT = TrainConfig(
+    "breast-cancer", steps=400, chains=2, rows=64, pairs=16, features=6, seed=3, hidden=2, rho=0.9,
+    pilot=True,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("c", [6.0, 12.0, 24.0])
+def test_rho_follows_from_the_acceptance(c: float) -> None:
+    """A normal posterior, of which steps of size s are accepted with 2 Φ(-c s / 2)."""
+    aim = 2 * norm.isf(0.117) / c
+    for rho in (0.96, 0.98, 0.995):
+        rate = 2 * norm.sf(c * (1 - rho**2) ** 0.5 / 2)
+        assert (1 - better_rho(rho, rate, 0.9999) ** 2) ** 0.5 == pytest.approx(aim, rel=0.01)
+    assert better_rho(0.98, 0.0, 0.9999) == pytest.approx((1 - 0.0396 * 0.3113**2) ** 0.5, abs=1e-3)
+    assert better_rho(0.98, 0.01, 0.985) == 0.985, "the window of the devices"
+    assert better_rho(0.98, 1.0, 0.9999) == 0.9
+
+
+class Killed(Exception):
+    """The process ends here."""
+
+
+def test_the_pilot_of_a_network_ends_in_useful_steps_and_can_be_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From steps that are hardly accepted to 0.234. A killed run goes on with the same trace."""
+    whole = train_run(PILOT, Outputs(tmp_path / "whole"), Silence())
+    fixed = train_run(replace(PILOT, pilot=False), Outputs(), Silence())
+    assert 0.15 < whole["acceptance_rate"] < 0.33 and fixed["acceptance_rate"] < 0.1, "a control"
+    assert whole["rho"] > 0.95 and "adaptation" not in fixed
+    assert [stage["steps"] for stage in whole["adaptation"]["stages"]] == list(STAGES)
+    assert 0 < whole["adaptation"]["pulses"]["set"] < whole["pulses"]["set"]
+
+    run = PilotStages.run
+
+    def killed(self: PilotStages, setup: ChainSetup) -> None:
+        if self.record.stages:
+            raise Killed
+        run(self, setup)
+
+    outputs = Outputs(tmp_path / "killed", checkpoint_seconds=0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(PilotStages, "run", killed)
+        with pytest.raises(Killed):
+            train_run(PILOT, outputs, Silence())
+    values = resume_run(outputs, Silence())
+    traces = [read_trace(tmp_path / name).arrays() for name in ("whole", "killed")]
+    assert all(np.array_equal(traces[0][name], traces[1][name]) for name in traces[0])
+    for name in ("pulses", "energy_joules", "wear", "rho", "gamma_us", "verdict"):
+        assert values[name] == whole[name]
+    predictor = Predictor.of_run(tmp_path / "killed")
+    probability, _ = predictor.predict(predictor.evaluation["inputs"])
+    assert np.array_equal(probability, predictor.evaluation["probability"])

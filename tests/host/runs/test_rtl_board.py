@@ -205,6 +205,11 @@ def test_two_seconds_are_lost_at_most(
             id="network-random-walk",
             marks=pytest.mark.verify,
         ),
+        pytest.param(
+            {"hidden": 2, "features": 4, "whiten": False, "rho": 0.9, "pilot": True},
+            id="network-pilot",
+            marks=pytest.mark.verify,
+        ),
         pytest.param({"chains": 3, "preset": "rram-1t1r", "kernel": "published"}, id="preset"),
         pytest.param(
             {"chains": 2, "preset": "relative-5pct,c2c_rel=0.005", "wide_every": 4},

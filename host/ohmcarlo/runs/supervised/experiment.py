@@ -137,7 +137,7 @@ class SupervisedExperiment:
     def after(self, setup: ChainSetup) -> SupervisedExperiment:
         """The experiment with the set-up whose chain has sampled."""
         if setup.encoder is None or setup.encoder is self.encoder:
-            return self
+            return replace(self, setup=setup)
         encoder: Encoder = setup.encoder
         points = encoder.encode(self.test_inputs)
         return replace(self, setup=setup, encoder=encoder, test_points=points)
@@ -227,6 +227,7 @@ def prepare(
     )
     geometry.require_features(max(encoder.inputs, hidden + 1))
     points = encoder.training_points(x, y)
+    expected = _expected(config, task, encoder, x, y)
     setup = set_up_chain(
         config,
         task,
@@ -236,11 +237,11 @@ def prepare(
         hidden=hidden,
         unit=encoder.spread,
         sigma_p=encoder.sigma,
-        expected=_expected(config, task, encoder, x, y),
+        expected=expected,
         errors=() if config.adapt else (encoder.error,),
         learner=LogisticLearner(encoder, x, y, pool) if config.adapt else None,
     )
-    return replace(setup, encoder=encoder), encoder
+    return replace(setup, encoder=encoder, pilot=expected if config.pilot else None), encoder
 
 
 def _one_problem(

@@ -72,7 +72,9 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
 
 def _method(v: Mapping[str, Any]) -> str:
     if not v["whiten"]:
-        return method(v)
+        pilot = v.get("adaptation")
+        tried = f"; rho was chosen in {pilot['steps']} pilot steps of every chain" if pilot else ""
+        return f"{method(v)}{tried}"
     if v.get("adapt"):
         adaptation = v["adaptation"]
         share = adaptation["energy_joules"] / v["energy_joules"]
