@@ -171,11 +171,12 @@ class ChainRun:
                         raise Interrupted(self._adaptation_hint(stages.record))
         finally:
             self.observer.end()
-        self.setup = setup
+        known, self.setup = self.setup.errors, setup
         self.seconds = stages.record.seconds
         self.observer.say(stages.summary(setup))
         for error in setup.errors:
-            self.observer.say(describe_error(error))
+            if error not in known:
+                self.observer.say(describe_error(error))
 
     def _load(self, stages: Stages | PilotStages, now: bool = False) -> ChainSetup:
         """Load the next chain into the board, with the state of the record if it is that of the

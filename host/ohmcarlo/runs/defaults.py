@@ -94,7 +94,7 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
 def _rho(task: Task, options: Mapping[str, Any], plain: bool, hidden: int) -> float | None:
     """The autoregression of a task; None: chosen by the array's spread or from a pilot stage."""
     if not options["whiten"]:
-        return _network_rho(plain, hidden)
+        return NETWORK_RHO if hidden and not plain else None
     if not options["adapt"]:
         return task.whitened_rho
     return SEVERAL_RHO if task.kind == MULTICLASS else None

@@ -17,6 +17,7 @@ import numpy as np
 from ..boards import RUNNING
 from ..errors import OhmcarloError
 from .adaptation.record import Record, StageResult
+from .reach import SOURCE, window_errors
 from .setup import ChainSetup
 from .trace import Trace
 
@@ -74,7 +75,9 @@ class PilotStages:
         setup.board.reload(registers, setup.points)
         if len(self.record.stages) < len(STAGES):
             return setup
-        return replace(setup, pilot=None, adaptation=self.record)
+        kept = tuple(error for error in first.errors if error.source != SOURCE)
+        errors = kept + window_errors(expected, settings)
+        return replace(setup, errors=errors, pilot=None, adaptation=self.record)
 
     def run(self, setup: ChainSetup) -> None:
         """Make the next stage, whose chain is loaded, and add it to the record."""
@@ -97,6 +100,8 @@ class PilotStages:
                 steps=steps,
                 acceptance=float(trace.accepted_by_chain()[:, half:].mean()),
                 log_posterior=float(trace.log_posterior_nat()[:, half:].mean()),
+                width=1.0,
+                usual=True,
                 points=int(block.points.sum()),
                 samples=np.empty((0, 0)),
                 curvature=np.empty(0),
