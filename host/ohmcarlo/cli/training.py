@@ -43,7 +43,7 @@ def train(
         typer.Option(
             metavar="R",
             help="Proposals are centred at c + R (g - c). 1 is the random walk, without whitening; "
-            "by default an adaptation chooses 0.6 to 0.9, for a network 0.9 to 0.997; --whiten uses "
+            "by default an adaptation chooses 0.6 to 0.9, for a network 0.9 to 0.997; --whiten: "
             "0.8 (ecg, several classes: 0.9).",
             rich_help_panel="Chain",
         ),
