@@ -18,12 +18,13 @@ from ohmcarlo.datasets.laplace import laplace, local_fit
 from ohmcarlo.datasets.whitening import Whitening
 from ohmcarlo.errors import OhmcarloError
 from ohmcarlo.runs import stored
-from ohmcarlo.runs.adaptation.choice import GAMMAS, MARGIN, Pilot, choose
+from ohmcarlo.runs.adaptation.choice import GAMMAS, MARGIN, RHOS, Pilot, choose
 from ohmcarlo.runs.adaptation.record import Record
 from ohmcarlo.runs.adaptation.schedule import IDEAL, MOST_STEPS, Schedule, Stage
 from ohmcarlo.runs.adaptation.stages import Stages, evenly, more_steps
 from ohmcarlo.runs.chain_run import ChainRun, Silence
 from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.device_errors import WHITENED_RHO_TRIMMED
 from ohmcarlo.runs.setup import ChainSetup
 from ohmcarlo.runs.supervised.experiment import build_supervised, standardised_weights
 from ohmcarlo.runs.supervised.predict import Predictor
@@ -279,3 +280,14 @@ def test_an_array_without_rows_cannot_adapt(monkeypatch: pytest.MonkeyPatch) -> 
         stages = Stages(experiment.setup, Record())
         monkeypatch.setattr(ModelBoard, "run", exhausted)
         stages.run(stages.load())
+
+
+@pytest.mark.parametrize(
+    ("array", "offered"), [("physics", {WHITENED_RHO_TRIMMED}), ("emulator", set(RHOS))]
+)
+def test_devices_that_differ_keep_their_rho(array: str, offered: set[float]) -> None:
+    """A larger rho moves their posterior further. Devices that are alike have a choice."""
+    experiment = build_supervised(replace(CONFIG, array=array, trim=False))
+    with closing(experiment):
+        usual, _ = Stages(experiment.setup, Record())._choices()
+    assert {rho for rho, _, _ in usual} == offered

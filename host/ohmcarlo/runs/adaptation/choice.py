@@ -30,8 +30,6 @@ from numpy.typing import NDArray
 RHOS = (0.7, 0.8, 0.9)
 """The first one is the usual one. With 0.6, well-behaved posteriors have a third more effective
 samples, and one ECG run in four is caught in a tail."""
-REAL_RHOS = (0.6, 0.7, 0.8)
-"""On devices that differ: there, a larger rho moves the posterior further."""
 GAMMAS = (1.0, 0.94, 0.88, 0.82, 0.76, 0.7)
 """Factors of the usual gamma."""
 ORDER = 1.5
