@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
+import device_errors as simulation
 import numpy as np
 import pytest
 
@@ -17,8 +17,6 @@ from ohmcarlo.array.characterize.device_error import (
 )
 
 TESTS = Path(__file__).parents[2]
-sys.path.insert(0, str(TESTS / "reference"))
-import device_errors as simulation  # noqa: E402
 
 TABLE = json.loads((TESTS / "data" / "device_errors.json").read_text())
 CASES = [(line["case"], line) for line in TABLE["cases"]]

@@ -407,9 +407,9 @@ def damaged(rows: list[list[object]], line: int, column: int, cell: object) -> l
             id="one class",
         ),
         pytest.param(
-            [[*r[:2], "label" if i == 0 else i % 3] for i, r in enumerate(table())],
-            ["class"],
-            id="three classes",
+            [[*r[:2], "label" if i == 0 else f"c{i % 25}"] for i, r in enumerate(table(n=100))],
+            ["25", "classes"],
+            id="too many classes",
         ),
         pytest.param(table(n=3), [], id="too few points"),
         pytest.param(table(features=40), ["--pairs"], id="more features than pairs"),
