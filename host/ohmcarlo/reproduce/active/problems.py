@@ -16,7 +16,7 @@ START_PER_CLASS = 2
 ECG_POOL = 3000
 """Random beats of the training patients; the share of ventricular beats is the natural one."""
 ECG_TEST_EVERY = 4
-"""Every so many beats of the other patients are judged, to limit the time for 31 rounds."""
+"""Every so many beats of the other patients are judged, to limit the time of all rounds."""
 STEPS_OF_ROUNDS = ((20, 2), (60, 5), (200, 20))
 """Up to so many labels, a round buys so many."""
 
