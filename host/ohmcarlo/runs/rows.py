@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import mode
 from typing import Any
 
+from ..array.read_noise import CODES
 from ..readable import brief, count, first_few, si
 from .setup import proposal_name
 from .summary import COMPLETE
@@ -26,6 +27,21 @@ def closing_rows(v: Mapping[str, Any]) -> Rows:
 def method(v: Mapping[str, Any]) -> str:
     """Kernel and proposal."""
     return f"{v['kernel']} kernel, {proposal_name(v['rho'], v['wide_every'])}"
+
+
+def whitened_method(v: Mapping[str, Any], fitted: str) -> str:
+    """``method``, and where the coordinates of the chains come from.
+
+    ``fitted`` names what the computer fits if the array does not adapt.
+    """
+    if not v.get("adapt"):
+        return f"{method(v)}, whitened: the computer fits the {fitted}, the array samples around it"
+    adaptation = v["adaptation"]
+    share = adaptation["energy_joules"] / v["energy_joules"]
+    return (
+        f"{method(v)}; the array found its coordinates itself, in {adaptation['steps']} steps "
+        f"of every chain ({len(adaptation['stages'])} stages, {share:.1%} of the energy)"
+    )
 
 
 def chains(v: Mapping[str, Any]) -> str:
@@ -57,6 +73,16 @@ def wear(v: Mapping[str, Any]) -> str:
     return (
         f"{v['wear']['mean']:,.1f} SET pulses per device on average, {v['wear']['max']:,} at "
         f"most{_characterisation(v)}; {count(len(v['retired_rows']), 'row')} retired"
+    )
+
+
+def data_reads(v: Mapping[str, Any]) -> tuple[str, str]:
+    """The reads for the data, with the share that early rejection left."""
+    digital = v.get("dot_products") == CODES
+    return (
+        "digital dot products" if digital else "array reads for the data",
+        f"{v['accesses']:,} = {v['accesses'] / max(1, v['accesses_without_early_reject']):.0%} "
+        "of those without early rejection",
     )
 
 

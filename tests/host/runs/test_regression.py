@@ -23,6 +23,7 @@ from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.regression.experiment import prepare_regression
 from ohmcarlo.runs.regression.learner import MOST_COOLINGS, GaussianLearner
 from ohmcarlo.runs.regression.posterior import JointPosterior, mixing_of
+from ohmcarlo.runs.regression.rows import result_rows
 from ohmcarlo.runs.regression.scores import (
     crps_of_draws,
     crps_of_normal,
@@ -133,6 +134,12 @@ def test_a_run_is_as_good_as_bayesian_ridge(run: Path) -> None:
     assert low < found["noise"]["median"] < high
     assert found["noise"]["median"] == pytest.approx(53.5, rel=0.03)  # BayesianRidge: 1/√alpha_
     assert found["accesses"] < found["accesses_without_early_reject"]
+
+
+def test_the_table_says_what_the_adaptation_cost(run: Path) -> None:
+    found = read_result(run)
+    share = found["adaptation"]["energy_joules"] / found["energy_joules"]
+    assert 0 < share < 1 and f"{share:.1%} of the energy" in dict(result_rows(found))["method"]
 
 
 def test_the_array_learns_without_a_fit(monkeypatch: pytest.MonkeyPatch) -> None:

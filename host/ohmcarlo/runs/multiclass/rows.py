@@ -8,6 +8,7 @@ from typing import Any
 from ...datasets.several_classes import STICK_BREAKING
 from ...readable import count
 from ..rows import Rows, array, closing_rows, method, out_of_service
+from ..supervised.rows import accuracy_row, probabilities_row
 from ..verdict import SEVERITY, Verdict
 
 
@@ -18,23 +19,15 @@ def model_name(v: Mapping[str, Any]) -> str:
 
 def result_rows(v: Mapping[str, Any]) -> Rows:
     """The result of a run, the most important line first."""
-    n, baseline = v["test_points"], v["baseline"]
-    right, (low, high) = round(v["accuracy"] * n), v["accuracy_interval_95"]
+    baseline = v["baseline"]
     return [
-        (
-            "accuracy on held-out data",
-            f"{v['accuracy']:.1%} ({right} of {n} right; 95 % interval {low:.1%} to {high:.1%})",
-        ),
+        accuracy_row(v),
         (
             "for comparison",
             f"scikit-learn's multinomial logistic regression {baseline['accuracy']:.1%}, log loss "
             f"{baseline['log_loss']:.3f} nat, calibration error {baseline['ece']:.3f}",
         ),
-        (
-            "quality of probabilities",
-            f"log loss {v['log_loss']:.3f} nat, calibration error {v['ece']:.3f} (0 is perfect); "
-            f"balanced accuracy {v['balanced_accuracy']:.1%}",
-        ),
+        probabilities_row(v),
         *(
             (f"class {name}", _class_row(number, found, v))
             for number, (name, found) in enumerate(v["per_class"].items())

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...array.read_noise import CODES
 from ..rows import (
     Rows,
     array,
     chains,
     closing_rows,
-    method,
+    data_reads,
     mixing,
     out_of_service,
     wear,
+    whitened_method,
     widths_text,
 )
 from ..verdict import judge
@@ -37,30 +37,14 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
             f"and 95 % (BayesianRidge: {_coverage(ridge)})",
         ),
         ("noise of the label", _noise(v)),
-        ("method", _method(v)),
+        ("method", whitened_method(v, "mean")),
         ("chains", chains(v)),
         ("weights, uncertainties", mixing(v)),
         ("array", array(v)),
         ("wear", wear(v)),
-        (
-            "digital dot products"
-            if v.get("dot_products") == CODES
-            else "array reads for the data",
-            f"{v['accesses']:,} = {v['accesses'] / max(1, v['accesses_without_early_reject']):.0%} "
-            "of those without early rejection",
-        ),
+        data_reads(v),
         *closing_rows(v),
     ]
-
-
-def _method(v: Mapping[str, Any]) -> str:
-    if not v.get("adapt"):
-        return f"{method(v)}, whitened: the computer fits the mean, the array samples around it"
-    steps, stages = v["adaptation"]["steps"], len(v["adaptation"]["stages"])
-    return (
-        f"{method(v)}; the array found its coordinates itself, in {steps} steps of every chain "
-        f"({stages} stages)"
-    )
 
 
 def _errors(v: Mapping[str, Any]) -> str:

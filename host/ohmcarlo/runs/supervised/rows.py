@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...array.read_noise import CODES
 from ...readable import count
 from ..rows import (
     Rows,
     array,
     chains,
     closing_rows,
+    data_reads,
     method,
     mixing,
     out_of_service,
     wear,
+    whitened_method,
     widths_text,
 )
 from ..verdict import judge
@@ -35,18 +36,10 @@ def model_name(v: Mapping[str, Any]) -> str:
 def result_rows(v: Mapping[str, Any]) -> Rows:
     """The result of a run, the most important line first."""
     n, referral = v["test_points"], v["referral"]
-    right, (low, high) = round(v["accuracy"] * n), v["accuracy_interval_95"]
     return [
-        (
-            "accuracy on held-out data",
-            f"{v['accuracy']:.1%} ({right} of {n} right; 95 % interval {low:.1%} to {high:.1%})",
-        ),
+        accuracy_row(v),
         ("for comparison", f"scikit-learn's logistic regression {v['baseline']['accuracy']:.1%}"),
-        (
-            "quality of probabilities",
-            f"log loss {v['log_loss']:.3f} nat, calibration error {v['ece']:.3f} (0 is perfect); "
-            f"balanced accuracy {v['balanced_accuracy']:.1%}",
-        ),
+        probabilities_row(v),
         (
             "without the least certain",
             f"{referral['accuracy']:.1%} right when the {referral['points']} least certain of {n} "
@@ -59,15 +52,28 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
         ("weights, uncertainties", mixing(v)),
         ("array", array(v)),
         ("wear", wear(v)),
-        (
-            "digital dot products"
-            if v.get("dot_products") == CODES
-            else "array reads for the data",
-            f"{v['accesses']:,} = {v['accesses'] / max(1, v['accesses_without_early_reject']):.0%} "
-            "of those without early rejection",
-        ),
+        data_reads(v),
         *closing_rows(v),
     ]
+
+
+def accuracy_row(v: Mapping[str, Any]) -> tuple[str, str]:
+    """Share of right answers, of two classes or more."""
+    n = v["test_points"]
+    right, (low, high) = round(v["accuracy"] * n), v["accuracy_interval_95"]
+    return (
+        "accuracy on held-out data",
+        f"{v['accuracy']:.1%} ({right} of {n} right; 95 % interval {low:.1%} to {high:.1%})",
+    )
+
+
+def probabilities_row(v: Mapping[str, Any]) -> tuple[str, str]:
+    """Scores of the probabilities of two classes or more."""
+    return (
+        "quality of probabilities",
+        f"log loss {v['log_loss']:.3f} nat, calibration error {v['ece']:.3f} (0 is perfect); "
+        f"balanced accuracy {v['balanced_accuracy']:.1%}",
+    )
 
 
 def _method(v: Mapping[str, Any]) -> str:
@@ -75,14 +81,7 @@ def _method(v: Mapping[str, Any]) -> str:
         pilot = v.get("adaptation")
         tried = f"; rho was chosen in {pilot['steps']} pilot steps of every chain" if pilot else ""
         return f"{method(v)}{tried}"
-    if v.get("adapt"):
-        adaptation = v["adaptation"]
-        share = adaptation["energy_joules"] / v["energy_joules"]
-        return (
-            f"{method(v)}; the array found its coordinates itself, in {adaptation['steps']} steps "
-            f"of every chain ({len(adaptation['stages'])} stages, {share:.1%} of the energy)"
-        )
-    return f"{method(v)}, whitened: the computer fits the mode, the array samples around it"
+    return whitened_method(v, "mode")
 
 
 def prior_rows(v: Mapping[str, Any]) -> Rows:
