@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ LINK = "link."
 """Prefix of the arrays that chain the chunks and checkpoints of a run together."""
 RESULT_FILES = (POSTERIOR, TRACE, EVALUATION)
 MAX_JSON = 1 << 28
+E = TypeVar("E")
 NPY_VERSION = (1, 0)
 
 
@@ -301,6 +302,18 @@ def read_evaluation(
         check(stored)
     require_result_file(path, EVALUATION)
     return stored
+
+
+def stored_encoder(path: Path, restore: Callable[[dict[str, Any]], E]) -> E:
+    """The encoder with which the chains of a complete run sampled.
+
+    An adaptation changes it, and the result holds the last one. ``restore`` builds it from the
+    values of its ``to_dict``.
+    """
+    result = read_result(path)
+    name, values = (RESULT, result) if "encoder" in result else (MANIFEST, read_manifest(path))
+    with intact(path / name):
+        return restore(values["encoder"])
 
 
 def check_dimensions(arrays: Mapping[str, NDArray[Any]], dimensions: Mapping[str, int]) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets.csvfile import Table
 from ...datasets.gaussian import NoisePosterior
 from ...datasets.regression import RegressionEncoder
-from ...errors import UsageError
-from ...readable import count, first_few
+from ..predictions import PredictionTable, open_points
 from ..stored import (
     MANIFEST,
     RESULT,
@@ -23,6 +21,7 @@ from ..stored import (
     read_manifest,
     read_result,
     read_trace,
+    stored_encoder,
 )
 from ..supervised.predict import prediction_registers
 from .posterior import JointPosterior
@@ -63,10 +62,8 @@ class RegressionPredictor:
     def of_run(cls, path: Path) -> RegressionPredictor:
         """Raises UsageError when the run is not complete, OhmcarloError when it is damaged."""
         result, manifest = read_result(path, RESULT_KEYS), read_manifest(path)
-        trace = read_trace(path)
+        trace, encoder = read_trace(path), stored_encoder(path, RegressionEncoder.from_dict)
         with intact(path / MANIFEST):
-            stored = result.get("encoder", manifest["encoder"])
-            encoder = RegressionEncoder.from_dict(stored)
             feature_names = list(manifest["data"]["feature_names"])
             weight_names = list(manifest["weight_names"])
         with intact(path / RESULT):
@@ -83,7 +80,7 @@ class RegressionPredictor:
 
 
 @dataclass(frozen=True, eq=False)
-class NumberPredictions:
+class NumberPredictions(PredictionTable):
     """Predicted numbers for new data.
 
     Attributes
@@ -95,6 +92,10 @@ class NumberPredictions:
         If the file had them.
     """
 
+    NUMBER: ClassVar = ".6g"
+    BEYOND: ClassVar = "farther out than the training data"
+    AFFECTED: ClassVar = "the predictions"
+
     prediction: FloatArray
     low: FloatArray
     high: FloatArray
@@ -103,37 +104,22 @@ class NumberPredictions:
     labels: FloatArray | None = None
 
     @property
-    def header(self) -> list[str]:
-        return list(COLUMNS)
+    def columns(self) -> dict[str, str]:
+        return COLUMNS
 
-    def _cases(self) -> Iterator[tuple[int, float, float, float, float, bool]]:
-        """Row, prediction, interval, spread, extrapolated: one for each point."""
+    def cases(self) -> Iterator[tuple[int, float, float, float, float, bool]]:
         for i, mean in enumerate(self.prediction):
             low, high, spread = float(self.low[i]), float(self.high[i]), float(self.spread[i])
             yield i + 1, float(mean), low, high, spread, bool(self.extrapolated[i])
 
-    def table(self) -> list[list[str]]:
-        """Cells under ``header``, a row for every point."""
+    def comparison(self) -> list[str]:
+        if self.labels is None:
+            return []
+        found = self.scores()
         return [
-            [f"{row}", *(f"{value:.6g}" for value in numbers), str(beyond).lower()]
-            for row, *numbers, beyond in self._cases()
+            f"on these {len(self.labels)}: RMSE {found['rmse']:.4g}, R² {found['r2']:.3f}, "
+            f"{found['covered']:.1%} within the 95 % interval"
         ]
-
-    def notes(self) -> list[str]:
-        """Lines of text: the meaning of the columns, errors, extrapolated rows."""
-        notes = [f"{name}: {meaning}" for name, meaning in COLUMNS.items()]
-        if self.labels is not None:
-            found = self.scores()
-            notes.append(
-                f"on these {len(self.labels)}: RMSE {found['rmse']:.4g}, R² {found['r2']:.3f}, "
-                f"{found['covered']:.1%} within the 95 % interval"
-            )
-        if rows := [i for i, beyond in enumerate(self.extrapolated, start=1) if beyond]:
-            notes.append(
-                f"note: {count(len(rows), 'row')} farther out than the training data "
-                f"({first_few(rows)}): the predictions are extrapolated"
-            )
-        return notes
 
     def scores(self) -> dict[str, float]:
         """Errors of the predictions; empty without labels."""
@@ -142,14 +128,8 @@ class NumberPredictions:
         inside = (self.low <= self.labels) & (self.labels <= self.high)
         return {**point_scores(self.labels, self.prediction), "covered": float(inside.mean())}
 
-    def values(self) -> dict[str, Any]:
-        """Content of the JSON file."""
-        return {
-            "columns": COLUMNS,
-            "scores": self.scores() or None,
-            "extrapolated": int(self.extrapolated.sum()),
-            "predictions": [dict(zip(self.header, case, strict=True)) for case in self._cases()],
-        }
+    def summary(self) -> dict[str, Any]:
+        return {"columns": COLUMNS, "scores": self.scores() or None}
 
 
 def predict_numbers(run: Path, data: Path) -> NumberPredictions:
@@ -176,11 +156,7 @@ def predict_numbers(run: Path, data: Path) -> NumberPredictions:
 
 def read_numbers(path: Path, features: list[str]) -> tuple[FloatArray, FloatArray | None]:
     """Columns ``features`` of a CSV file, float64 (n, features), and labels if there are any."""
-    table = Table(path)
-    table.check(features)
-    if not table.rows:
-        raise UsageError(f"{path} has a header and no data: add a line for every case")
-    x = table.numbers([table.header.index(name) for name in features])
+    table, x = open_points(path, features)
     column = table.usual_label()
     if column is None or table.header[column] in features:
         return x, None

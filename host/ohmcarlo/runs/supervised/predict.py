@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets import Encoder
 from ...datasets.csvfile import Table
-from ...errors import UsageError
 from ...golden import Registers, SamplerSettings, predict
-from ...readable import count, first_few
 from ...spec import Geometry
 from ..agreement import samples_of
+from ..predictions import ClassTable, open_points
 from ..stored import (
     MANIFEST,
     RESULT,
@@ -25,6 +24,7 @@ from ..stored import (
     read_manifest,
     read_result,
     read_trace,
+    stored_encoder,
 )
 from .experiment import labels_of, standardised_weights
 from .result import RESULT_KEYS, check_evaluation
@@ -62,14 +62,13 @@ class Predictor:
     def of_run(cls, path: Path) -> Predictor:
         """Raises UsageError when the run is not complete, OhmcarloError when it is damaged."""
         result, manifest = read_result(path, RESULT_KEYS), read_manifest(path)
-        trace = read_trace(path)
+        trace, encoder = read_trace(path), stored_encoder(path, Encoder.from_dict)
         with intact(path / RESULT):
             registers = prediction_registers(result)
             codes, counts = samples_of(registers, trace, int(result["burn_in"]))
-            adapted = Encoder.from_dict(result["encoder"]) if "encoder" in result else None
         with intact(path / MANIFEST):
             return cls(
-                encoder=adapted or Encoder.from_dict(manifest["encoder"]),
+                encoder=encoder,
                 registers=registers,
                 codes=codes,
                 counts=counts,
@@ -117,7 +116,7 @@ def prediction_registers(result: dict[str, Any]) -> Registers:
 
 
 @dataclass(frozen=True, eq=False)
-class ClassPredictions:
+class ClassPredictions(ClassTable):
     """Predicted classes for new data.
 
     Attributes
@@ -126,29 +125,26 @@ class ClassPredictions:
         Posterior mean and standard deviation of P(class 1).
     class_names : list of str
         Of class 0 and class 1.
-    clipped : bool (n,)
-        Answers that are extrapolated: a feature lies beyond what the run's inputs can represent.
+    extrapolated : bool (n,)
+        A feature lies beyond what the run's inputs can represent.
     labels : int (n,) or None
         If the file had them.
     """
 
+    AFFECTED: ClassVar = "probability and spread"
+
     probability: FloatArray
     spread: FloatArray
     class_names: list[str]
-    clipped: NDArray[np.bool_]
+    extrapolated: NDArray[np.bool_]
     labels: NDArray[np.int64] | None = None
 
     @property
     def columns(self) -> dict[str, str]:
-        """Columns of the table, in their order, and what each holds."""
         return {
             "row": "number of the case in the file, from 1",
             "class": "the more probable class",
-            **{
-                probability_column(name): f"probability of class {name}, the mean over the "
-                "posterior"
-                for name in self.class_names
-            },
+            **self.probability_columns(),
             "spread": "standard deviation of that probability over the posterior: the epistemic "
             "uncertainty",
             "extrapolated": "true: an input lies beyond the range of the training data, where "
@@ -156,58 +152,14 @@ class ClassPredictions:
         }
 
     @property
-    def header(self) -> list[str]:
-        return list(self.columns)
-
-    @property
     def answers(self) -> NDArray[np.int64]:
         return (self.probability >= 0.5).astype(np.int64)
 
-    @property
-    def accuracy(self) -> float | None:
-        """Share of right answers, None without labels."""
-        return None if self.labels is None else float((self.answers == self.labels).mean())
-
-    def _cases(self) -> Iterator[tuple[int, str, float, float, float, bool]]:
-        """Row, class, probability of either class, spread, extrapolated: one for each point."""
+    def cases(self) -> Iterator[tuple[int, str, float, float, float, bool]]:
         for i, answer in enumerate(self.answers):
             p = float(self.probability[i])
             name, spread = self.class_names[answer], float(self.spread[i])
-            yield i + 1, name, 1 - p, p, spread, bool(self.clipped[i])
-
-    def table(self) -> list[list[str]]:
-        """Cells under ``header``, a row for every point."""
-        return [
-            [f"{row}", name, f"{p0:.6f}", f"{p1:.6f}", f"{spread:.6f}", str(beyond).lower()]
-            for row, name, p0, p1, spread, beyond in self._cases()
-        ]
-
-    def notes(self) -> list[str]:
-        """Lines of text: the meaning of the columns, accuracy, extrapolated rows."""
-        notes = [f"{name}: {meaning}" for name, meaning in self.columns.items()]
-        if self.accuracy is not None:
-            notes.append(f"accuracy on these {len(self.probability)}: {self.accuracy:.1%}")
-        if rows := [i for i, beyond in enumerate(self.clipped, start=1) if beyond]:
-            notes.append(
-                f"note: {count(len(rows), 'row')} beyond the range of the training data, where "
-                f"the 8-bit inputs end ({first_few(rows)}): probability and spread are extrapolated"
-            )
-        return notes
-
-    def values(self) -> dict[str, Any]:
-        """Content of the JSON file."""
-        return {
-            "class_names": self.class_names,
-            "columns": self.columns,
-            "accuracy": self.accuracy,
-            "extrapolated": int(self.clipped.sum()),
-            "predictions": [dict(zip(self.header, case, strict=True)) for case in self._cases()],
-        }
-
-
-def probability_column(class_name: str) -> str:
-    """The column with the probability of a class."""
-    return f"p_{class_name}"
+            yield i + 1, name, 1 - p, p, spread, bool(self.extrapolated[i])
 
 
 def predict_file(run: Path, data: Path) -> ClassPredictions:
@@ -225,7 +177,7 @@ def predict_file(run: Path, data: Path) -> ClassPredictions:
         probability=probability,
         spread=np.sqrt(variance),
         class_names=predictor.class_names,
-        clipped=predictor.clipped(x),
+        extrapolated=predictor.clipped(x),
         labels=labels,
     )
 
@@ -234,11 +186,7 @@ def read_points(
     path: Path, features: list[str], classes: list[str]
 ) -> tuple[FloatArray, NDArray[np.int64] | None]:
     """Columns ``features`` of a CSV file, float64 (n, features), and labels if there are any."""
-    table = Table(path)
-    table.check(features)
-    if not table.rows:
-        raise UsageError(f"{path} has a header and no data: add a line for every case")
-    x = table.numbers([table.header.index(name) for name in features])
+    table, x = open_points(path, features)
     return x, _labels(table, features, classes)
 
 
