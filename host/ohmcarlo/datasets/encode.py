@@ -9,22 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import OhmcarloError, UsageError
+from ..errors import UsageError
 from ..posterior_error import PosteriorError
 from ..spec import Points
+from .columns import ColumnEncoder, chosen_columns, restored_columns, restoring
 from .laplace import NO_ERROR, Fit, laplace_of_points
 from .prior import USUAL, Prior, Widths, widths_by_name
 from .scaling import Scaling
-from .standard import moments, names_of, shortened, standardised, table_of
+from .standard import names_of, require_labels, standardised, table_of
 from .whitening import Whitening
 
 FORMAT = 3  # version of to_dict
 ONE_WIDTH = 2  # the version before, which has one prior width for all weights
-SCORE_DIGITS = 9  # chi² scores that agree to so many digits are a tie
 
 
 @dataclass(frozen=True, eq=False)
-class Encoder:
+class Encoder(ColumnEncoder):
     """An encoding fitted to the training half: selected features, scale and rotation.
 
     The inputs of a point are its standardised features and a bias, each with its own scale (see
@@ -109,17 +109,8 @@ class Encoder:
         x = table_of(x)
         labels = _classes(y, len(x))
         names = names_of(feature_names, x.shape[1])
-        if features is not None and not 1 <= features <= x.shape[1]:
-            raise UsageError(
-                f"features = {features}: the data have {x.shape[1]}; keep 1 to {x.shape[1]}"
-            )
         table = x if pool is None else _joined(x, table_of(pool))
-        mean, scale = moments(table)
-        varying = np.flatnonzero(scale > 0)
-        if not len(varying):
-            raise UsageError("no feature differs between the training points: nothing to learn")
-        columns = _select(table, labels, varying, features)
-        mean, scale = mean[columns], scale[columns]
+        columns, mean, scale = chosen_columns(table, features, lambda chosen: _chi2(chosen, labels))
         every = standardised(table[:, columns], mean, scale)
         prior = Prior.of(sigma_p, names, columns)
         scores = every * prior.factors
@@ -135,27 +126,9 @@ class Encoder:
         return found._advised(every, scaled)
 
     @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the features kept (k,)."""
-        return tuple(self.data_names[c] for c in self.columns)
-
-    @property
-    def inputs(self) -> int:
-        """Inputs of a point, the bias among them."""
-        return len(self.columns) + 1
-
-    @property
     def whitening(self) -> Whitening | None:
         """The coordinates if they are whitened."""
         return self.coordinates if isinstance(self.coordinates, Whitening) else None
-
-    @property
-    def spread(self) -> float:
-        """Approximate posterior standard deviation of a sampled weight; 1 without whitening.
-
-        Divide a gamma that suits weights of unit spread by it.
-        """
-        return self.coordinates.spread
 
     @property
     def sigma(self) -> float:
@@ -174,7 +147,7 @@ class Encoder:
 
         Raises UsageError if the columns differ or a value is not finite.
         """
-        standard = self._standard(table_of(x))
+        standard = self.scores(x)
         labels = None if y is None else _classes(y, len(standard), both=False).astype(np.uint8)
         coordinates = self.coordinates
         return Points.of(coordinates.inputs(standard), labels, coordinates.offsets(standard))
@@ -186,7 +159,7 @@ class Encoder:
         the prior that the registers do not hold follows as quadratic points.
         """
         points = self.encode(x, y)
-        balanced = self.coordinates.training_inputs(self._standard(table_of(x)), points.labels)
+        balanced = self.coordinates.training_inputs(self.scores(x), points.labels)
         learnt = Points(balanced, points.labels, points.offsets)
         return learnt.joined(self.coordinates.prior_points())
 
@@ -211,7 +184,7 @@ class Encoder:
         """
         table = table_of(x)
         labels = _classes(y, len(table))
-        every = self._standard(table if pool is None else _joined(table, table_of(pool)))
+        every = self.scores(table if pool is None else _joined(table, table_of(pool)))
         coordinates, error = Whitening.around(
             every[: len(table)], labels, self.sigma_p, samples, curvature, every
         )
@@ -226,26 +199,13 @@ class Encoder:
 
     def saturates(self, x: ArrayLike) -> NDArray[np.bool_]:
         """Points of x (n, d) with an input beyond the range of 8 bits, which is cut off there."""
-        return self.coordinates.saturates(self._standard(table_of(x)))
-
-    def weights_to_original(self, v: ArrayLike) -> NDArray[np.float64]:
-        """Weights per standardised feature, bias last, from sampled weights.
-
-        Both are (n, k + 1); without whitening they are the same.
-        """
-        sampled = np.asarray(v, np.float64)
-        if sampled.shape[-1] != self.inputs:
-            raise UsageError(f"{sampled.shape[-1]} weights per sample, expected {self.inputs}")
-        return self.coordinates.weights(sampled) * self.factors
+        return self.coordinates.saturates(self.scores(x))
 
     def to_dict(self) -> dict[str, Any]:
         """Values for JSON, from which ``from_dict`` restores the same bits."""
         return {
             "format": FORMAT,
-            "data_names": list(self.data_names),
-            "columns": self.columns.tolist(),
-            "mean": self.mean.tolist(),
-            "scale": self.scale.tolist(),
+            **self.column_values(),
             "error": self.error.to_dict(),
             "whitened": self.whitening is not None,
             "coordinates": self.coordinates.to_dict(),
@@ -256,42 +216,19 @@ class Encoder:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Encoder:
         """Restore an encoder. Raises OhmcarloError if ``values`` are not from ``to_dict``."""
-        try:
+        with restoring(values, FORMAT, older=(ONE_WIDTH,)):
             if values["format"] == ONE_WIDTH:
                 one = np.ones(len(values["columns"]) + 1)
-                values = {**values, "format": FORMAT, "sigma_p": np.nan, "factors": one.tolist()}
-            if values["format"] != FORMAT:
-                raise ValueError(f"format {values['format']!r}, this version reads {FORMAT}")
+                values = {**values, "sigma_p": np.nan, "factors": one.tolist()}
             kind = Whitening if values["whitened"] else Scaling
             found = cls(
-                data_names=tuple(str(name) for name in values["data_names"]),
-                columns=np.array(values["columns"], np.int64),
-                mean=np.array(values["mean"], np.float64),
-                scale=np.array(values["scale"], np.float64),
+                **restored_columns(values),
                 error=PosteriorError.from_dict(values["error"]),
                 coordinates=kind.from_dict(values["coordinates"]),
                 sigma_p=float(values["sigma_p"]),
-                factors=np.array(values["factors"], np.float64),
             )
-            found._validate()
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise OhmcarloError(
-                f"the stored encoder is damaged or of another version ({error}): train again"
-            ) from error
+            found.validate_columns(len(found.coordinates.prior_inputs))
         return found
-
-    def _validate(self) -> None:
-        k, d = len(self.columns), len(self.data_names)
-        if self.mean.shape != (k,) or self.scale.shape != (k,):
-            raise ValueError(f"{k} columns, {len(self.mean)} means, {len(self.scale)} scales")
-        if not k or self.columns.min() < 0 or self.columns.max() >= d:
-            raise ValueError(f"columns {self.columns.tolist()} of {d}")
-        if not (np.isfinite(self.mean).all() and (self.scale > 0).all()):
-            raise ValueError("means must be finite and scales positive")
-        if self.factors.shape != (k + 1,) or not (self.factors > 0).all():
-            raise ValueError(f"factors of the prior must be {k + 1} positive numbers")
-        if len(self.coordinates.prior_inputs) != k + 1:
-            raise ValueError(f"{len(self.coordinates.prior_inputs)} weights, not {k + 1}")
 
     def _advised(self, standard: NDArray[np.float64], scaled: bool) -> Encoder:
         """The same with a remedy if the integers move the posterior."""
@@ -310,15 +247,6 @@ class Encoder:
             f"{other}"
         )
 
-    def _standard(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``standardised`` of the selected columns of x (n, d), times the factors."""
-        if x.shape[1] != len(self.data_names):
-            raise UsageError(
-                f"the data have {x.shape[1]} columns, the encoder was fitted on "
-                f"{len(self.data_names)}: {shortened(self.data_names)}"
-            )
-        return standardised(x[:, self.columns], self.mean, self.scale) * self.factors
-
 
 def hardest_first(terms: ArrayLike) -> NDArray[np.int32]:
     """Order table that visits the most negative term first; equal terms keep their order.
@@ -336,8 +264,7 @@ def _joined(x: NDArray[np.float64], pool: NDArray[np.float64]) -> NDArray[np.flo
 
 def _classes(y: ArrayLike, n: int, both: bool = True) -> NDArray[np.int64]:
     labels = np.asarray(y)
-    if labels.shape != (n,):
-        raise UsageError(f"{n} points need {n} labels, got an array of shape {labels.shape}")
+    require_labels(labels, n)
     if not np.isin(labels, (0, 1)).all():
         raise UsageError("labels must be 0 or 1")
     if both and len(np.unique(labels)) < 2:
@@ -345,22 +272,15 @@ def _classes(y: ArrayLike, n: int, both: bool = True) -> NDArray[np.int64]:
     return labels.astype(np.int64)
 
 
-def _select(
-    x: NDArray[np.float64], y: NDArray[np.int64], candidates: NDArray[np.int64], k: int | None
-) -> NDArray[np.int64]:
-    """The k candidate columns with the largest chi² scores, rising. The first wins a tie.
+def _chi2(x: NDArray[np.float64], y: NDArray[np.int64]) -> NDArray[np.float64]:
+    """chi² scores of the columns of x (n, k).
 
     The first rows of x have the classes y; all rows determine the scale of a column.
     """
-    if k is None or k >= len(candidates):
-        return candidates
     from sklearn.feature_selection import chi2
 
-    chosen = x[:, candidates]
-    low = chosen.min(axis=0)
+    low = x.min(axis=0)
     if (low < 0).any():  # chi² is defined for amounts
-        chosen = (chosen - low) / (chosen.max(axis=0) - low)
-    scores, _ = chi2(chosen[: len(y)], y)
-    rounded = [float(f"{score:.{SCORE_DIGITS - 1}e}") for score in scores]
-    best = np.argsort(-np.array(rounded), kind="stable")[:k]
-    return np.sort(candidates[best])
+        x = (x - low) / (x.max(axis=0) - low)
+    scores, _ = chi2(x[: len(y)], y)
+    return np.asarray(scores, np.float64)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import OhmcarloError, UsageError
+from ..errors import UsageError
 from ..posterior_error import PosteriorError
 from ..spec import Points
-from .encode import SCORE_DIGITS
+from .columns import ColumnEncoder, chosen_columns, restored_columns, restoring
 from .gaussian import GaussianCoordinates, NoisePosterior, fitted_width, updated_width
 from .prior import USUAL, Prior, Widths, widths_by_name
-from .standard import moments, names_of, shortened, standardised, table_of
+from .standard import moments, names_of, require_labels, standardised, table_of
 
 FORMAT = 1  # version of to_dict
 ROOM = 1e-6  # relative, for the rounding of a leverage
@@ -23,7 +23,7 @@ FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class RegressionEncoder:
+class RegressionEncoder(ColumnEncoder):
     """An encoding fitted to the training half: selected features, scales, coordinates.
 
     Attributes
@@ -41,7 +41,8 @@ class RegressionEncoder:
     error : PosteriorError
         By how much the integers move the posterior of the training half.
     coordinates : GaussianCoordinates
-        From standardised features to inputs, and from sampled weights to those of the features.
+        From standardised features to inputs, and from sampled weights to those of the features,
+        in standard deviations of the label.
     factors : float64 (k + 1,)
         Of the standardised features and the bias before ``coordinates``: see ``prior``.
     chosen_width : bool
@@ -92,25 +93,19 @@ class RegressionEncoder:
         x = table_of(x)
         labels = _numbers(y, len(x))
         names = names_of(feature_names, x.shape[1])
-        if features is not None and not 1 <= features <= x.shape[1]:
-            raise UsageError(
-                f"features = {features}: the data have {x.shape[1]}; keep 1 to {x.shape[1]}"
-            )
-        mean, scale = moments(x)
-        varying = np.flatnonzero(scale > 0)
-        if not len(varying):
-            raise UsageError("no feature differs between the training points: nothing to learn")
-        columns = _select(x, labels, varying, features)
+        columns, mean, scale = chosen_columns(
+            x, features, lambda chosen: _correlation(chosen, labels)
+        )
         (label_mean,), (label_scale,) = moments(labels[:, None])
         if label_scale == 0:
             raise UsageError("all training points have the same label: nothing to learn")
-        standard = standardised(x[:, columns], mean[columns], scale[columns])
+        standard = standardised(x[:, columns], mean, scale)
         prior = Prior.of(USUAL if sigma_p is None else sigma_p, names, columns)
         found = cls(
             data_names=names,
             columns=columns,
-            mean=mean[columns],
-            scale=scale[columns],
+            mean=mean,
+            scale=scale,
             label_mean=float(label_mean),
             label_scale=float(label_scale),
             leverage=0.0,
@@ -125,7 +120,7 @@ class RegressionEncoder:
     def fit(cls, x: ArrayLike, y: ArrayLike, **options: Any) -> RegressionEncoder:
         """``start``, then coordinates around the mean of the posterior by the closed form."""
         first = cls.start(x, y, **options)
-        standard, t = first._columns_of(x), first.standard_label(y)
+        standard, t = first.scores(x), first.standard_label(y)
         sigma_p = fitted_width(standard, t) if first.chosen_width else first.sigma_p
         coordinates = GaussianCoordinates.fit(standard, t, sigma_p)
         return replace(first, coordinates=coordinates)._completed(x, y)
@@ -137,27 +132,12 @@ class RegressionEncoder:
 
         ``least``: the smallest noise to assume, in standard deviations of the label.
         """
-        standard, t = self._columns_of(x), self.standard_label(y)
+        standard, t = self.scores(x), self.standard_label(y)
         sigma_p, centre = self.sigma_p, weights / self.factors
         if self.chosen_width:
             sigma_p = updated_width(standard, t, centre, sigma_p)
         coordinates = GaussianCoordinates.around(standard, t, centre, sigma_p, least)
         return replace(self, coordinates=coordinates)._completed(x, y)
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the features kept (k,)."""
-        return tuple(self.data_names[c] for c in self.columns)
-
-    @property
-    def inputs(self) -> int:
-        """Inputs of a point, the bias among them."""
-        return len(self.columns) + 1
-
-    @property
-    def spread(self) -> float:
-        """Approximate posterior standard deviation of a sampled weight."""
-        return self.coordinates.spread
 
     @property
     def sigma(self) -> float:
@@ -180,31 +160,13 @@ class RegressionEncoder:
 
     def training_points(self, x: ArrayLike, y: ArrayLike) -> Points:
         """The points of a chain: the training half, x (n, d) and y (n,), then the prior."""
-        return self.coordinates.points(self._columns_of(x), self.standard_label(y))
+        return self.coordinates.points(self.scores(x), self.standard_label(y))
 
     def noise_posterior(self, x: ArrayLike, y: ArrayLike, weights: FloatArray) -> NoisePosterior:
         """Posterior of the noise in standard deviations of the label, given the training half and
         the mean weights (k + 1,) of the posterior."""
         centre = weights / self.factors
-        return NoisePosterior.of(self._columns_of(x), self.standard_label(y), centre, self.sigma_p)
-
-    def weights_to_original(self, v: ArrayLike) -> FloatArray:
-        """Weights per standardised feature in standard deviations of the label, bias last, from
-        sampled weights; both are (n, k + 1)."""
-        sampled = np.asarray(v, np.float64)
-        if sampled.shape[-1] != self.inputs:
-            raise UsageError(f"{sampled.shape[-1]} weights per sample, expected {self.inputs}")
-        return self.coordinates.weights(sampled) * self.factors
-
-    def standard(self, x: ArrayLike) -> FloatArray:
-        """Standardised features and the bias: x (n, d) → (n, k + 1)."""
-        table = table_of(x)
-        if table.shape[1] != len(self.data_names):
-            raise UsageError(
-                f"the data have {table.shape[1]} columns, the encoder was fitted on "
-                f"{len(self.data_names)}: {shortened(self.data_names)}"
-            )
-        return standardised(table[:, self.columns], self.mean, self.scale)
+        return NoisePosterior.of(self.scores(x), self.standard_label(y), centre, self.sigma_p)
 
     def standard_label(self, y: ArrayLike) -> FloatArray:
         """Standardised labels: (n,) → (n,)."""
@@ -216,16 +178,13 @@ class RegressionEncoder:
 
     def extrapolates(self, x: ArrayLike) -> NDArray[np.bool_]:
         """Points of x (n, d) farther out than all training points, bool (n,)."""
-        return np.asarray(self._leverages(self._columns_of(x)) > self.leverage)
+        return np.asarray(self._leverages(self.scores(x)) > self.leverage)
 
     def to_dict(self) -> dict[str, Any]:
         """Values for JSON, from which ``from_dict`` restores the same bits."""
         return {
             "format": FORMAT,
-            "data_names": list(self.data_names),
-            "columns": self.columns.tolist(),
-            "mean": self.mean.tolist(),
-            "scale": self.scale.tolist(),
+            **self.column_values(),
             "label_mean": self.label_mean,
             "label_scale": self.label_scale,
             "leverage": self.leverage,
@@ -238,46 +197,20 @@ class RegressionEncoder:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RegressionEncoder:
         """Restore an encoder. Raises OhmcarloError if ``values`` are not from ``to_dict``."""
-        try:
-            if values["format"] != FORMAT:
-                raise ValueError(f"format {values['format']!r}, this version reads {FORMAT}")
+        with restoring(values, FORMAT):
             found = cls(
-                data_names=tuple(str(name) for name in values["data_names"]),
-                columns=np.array(values["columns"], np.int64),
-                mean=np.array(values["mean"], np.float64),
-                scale=np.array(values["scale"], np.float64),
+                **restored_columns(values),
                 label_mean=float(values["label_mean"]),
                 label_scale=float(values["label_scale"]),
                 leverage=float(values["leverage"]),
                 error=PosteriorError.from_dict(values["error"]),
                 coordinates=GaussianCoordinates.from_dict(values["coordinates"]),
-                factors=np.array(values["factors"], np.float64),
                 chosen_width=bool(values["chosen_width"]),
             )
-            found._validate()
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise OhmcarloError(
-                f"the stored encoder is damaged or of another version ({error}): train again"
-            ) from error
+            found.validate_columns(len(found.coordinates.whitening.centre))
+            if not (np.isfinite(found.label_mean) and found.label_scale > 0):
+                raise ValueError("means must be finite and scales positive")
         return found
-
-    def _validate(self) -> None:
-        k, d = len(self.columns), len(self.data_names)
-        if self.mean.shape != (k,) or self.scale.shape != (k,):
-            raise ValueError(f"{k} columns, {len(self.mean)} means, {len(self.scale)} scales")
-        if not k or self.columns.min() < 0 or self.columns.max() >= d:
-            raise ValueError(f"columns {self.columns.tolist()} of {d}")
-        finite = np.isfinite([*self.mean, self.label_mean]).all()
-        if not (finite and (self.scale > 0).all() and self.label_scale > 0):
-            raise ValueError("means must be finite and scales positive")
-        if self.factors.shape != (k + 1,) or not (self.factors > 0).all():
-            raise ValueError(f"factors of the prior must be {k + 1} positive numbers")
-        if len(self.coordinates.whitening.centre) != k + 1:
-            raise ValueError(f"{len(self.coordinates.whitening.centre)} weights, not {k + 1}")
-
-    def _columns_of(self, x: ArrayLike) -> FloatArray:
-        """Standardised features and the bias, times the factors: (n, k + 1)."""
-        return self.standard(x) * self.factors
 
     def _leverages(self, standard: FloatArray) -> FloatArray:
         rows = standard @ self.coordinates.whitening.matrix
@@ -285,7 +218,7 @@ class RegressionEncoder:
 
     def _completed(self, x: ArrayLike, y: ArrayLike) -> RegressionEncoder:
         """With the error and the largest leverage of the training half."""
-        standard = self._columns_of(x)
+        standard = self.scores(x)
         return replace(
             self,
             leverage=float(self._leverages(standard).max()) * (1 + ROOM),
@@ -295,22 +228,14 @@ class RegressionEncoder:
 
 def _numbers(y: ArrayLike, n: int) -> FloatArray:
     labels = np.asarray(y, np.float64)
-    if labels.shape != (n,):
-        raise UsageError(f"{n} points need {n} labels, got an array of shape {labels.shape}")
+    require_labels(labels, n)
     if not np.isfinite(labels).all():
         raise UsageError("labels must be finite numbers")
     return labels
 
 
-def _select(
-    x: FloatArray, y: FloatArray, candidates: NDArray[np.int64], k: int | None
-) -> NDArray[np.int64]:
-    """The k candidate columns with the largest correlation with y, rising. The first wins a tie."""
-    if k is None or k >= len(candidates):
-        return candidates
+def _correlation(x: FloatArray, y: FloatArray) -> FloatArray:
+    """Absolute correlation of the columns of x (n, k) with y."""
     from sklearn.feature_selection import r_regression
 
-    scores = np.abs(r_regression(x[:, candidates], y))
-    rounded = [float(f"{score:.{SCORE_DIGITS - 1}e}") for score in scores]
-    best = np.argsort(-np.array(rounded), kind="stable")[:k]
-    return np.sort(candidates[best])
+    return np.abs(np.asarray(r_regression(x, y), np.float64))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,6 +40,12 @@ def names_of(names: Sequence[str] | None, d: int) -> tuple[str, ...]:
     if len(names) != d:
         raise UsageError(f"{len(names)} feature names for {d} columns")
     return tuple(str(name) for name in names)
+
+
+def require_labels(labels: NDArray[Any], n: int) -> None:
+    """Raise UsageError unless there is one label for each of the n points."""
+    if labels.shape != (n,):
+        raise UsageError(f"{n} points need {n} labels, got an array of shape {labels.shape}")
 
 
 def moments(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
