@@ -9,6 +9,7 @@ import numpy as np
 from ..boards import Block
 from ..golden import Registers
 from .setup import ChainSetup
+from .summary import adaptation_of, cost_of
 
 
 def accesses_per_point(registers: Registers) -> int:
@@ -32,3 +33,8 @@ def accesses_of(setup: ChainSetup, streamed: Block) -> dict[str, Any]:
         "accesses": int(streamed.points.sum(dtype=np.int64)) * per_point,
         "accesses_without_early_reject": proposals * len(setup.points) * per_point,
     }
+
+
+def learning_costs(setup: ChainSetup, streamed: Block, seconds: float) -> dict[str, Any]:
+    """All costs of a run that learnt from data, and its adaptation."""
+    return {**accesses_of(setup, streamed), **cost_of(setup, seconds), **adaptation_of(setup)}

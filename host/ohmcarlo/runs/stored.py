@@ -30,6 +30,7 @@ MANIFEST_KEYS = ("config", "versions", "files", "inputs", "data")
 RUN, PROVENANCE = "run", "provenance"
 LINK = "link."
 """Prefix of the arrays that chain the chunks and checkpoints of a run together."""
+WEAR = "wear"  # the array of an evaluation that has a row per row of devices
 RESULT_FILES = (POSTERIOR, TRACE, EVALUATION)
 MAX_JSON = 1 << 28
 E = TypeVar("E")
@@ -321,6 +322,15 @@ def check_dimensions(arrays: Mapping[str, NDArray[Any]], dimensions: Mapping[str
     for name, expected in dimensions.items():
         if arrays[name].ndim != expected:
             raise ValueError(f"{name} has {arrays[name].ndim} dimensions, not {expected}")
+
+
+def check_points(arrays: Mapping[str, NDArray[Any]], dimensions: Mapping[str, int]) -> None:
+    """``check_dimensions``, and ValueError unless all arrays but the wear have a row per label."""
+    check_dimensions(arrays, dimensions)
+    points = len(arrays["labels"])
+    for name in dimensions:
+        if name != WEAR and len(arrays[name]) != points:
+            raise ValueError(f"{len(arrays[name])} {name} of {points} points")
 
 
 def require_keys(path: Path, result: Mapping[str, Any], keys: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from ..array.base import Ledger
 from ..array.energy import energy
 from ..boards import RUNNING, Block
 from ..files import json_ready
+from ..posterior_error import errors_to_dict
 from ..spec import Geometry
 from .inference_data import Variable, inference_data, netcdf
 from .setup import ChainSetup
@@ -204,10 +205,12 @@ def judged(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def state_of(setup: ChainSetup, streamed: Block) -> dict[str, Any]:
-    """Entropy, retired rows, and whether the chains made all their steps."""
+    """Predicted errors of the posterior, entropy, retired rows, and whether the chains made all
+    their steps."""
     settings = setup.settings
     coin = {"fold": settings.fold, "tested_min_entropy": settings.min_entropy}
     return {
+        "posterior_error": errors_to_dict(setup.errors),
         "entropy": setup.board.entropy() | {"pseudo_random": setup.board.pseudo_random} | coin,
         "retired_rows": setup.board.retired_rows(),
         "status": COMPLETE if streamed.status == RUNNING else streamed.status,

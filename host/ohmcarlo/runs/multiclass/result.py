@@ -14,7 +14,7 @@ from ... import diagnostics
 from ...diagnostics import wilson_interval
 from ...files import json_ready
 from ..classes import DRAWS, ClassUncertainty
-from ..stored import check_dimensions, read_result
+from ..stored import check_points, read_result
 from ..summary import COMPLETE
 from ..verdict import judge_all
 from .experiment import MulticlassExperiment
@@ -65,9 +65,7 @@ class MulticlassResult:
 
 def check_evaluation(arrays: Mapping[str, NDArray[Any]]) -> None:
     """Raise KeyError or ValueError unless ``arrays`` are those of an ``evaluation``."""
-    check_dimensions(arrays, EVALUATION)
-    if len({len(arrays[name]) for name in EVALUATION}) != 1:
-        raise ValueError(f"{', '.join(EVALUATION)} have different lengths")
+    check_points(arrays, EVALUATION)
 
 
 def evaluate_multiclass(experiment: MulticlassExperiment, path: Path) -> MulticlassResult:

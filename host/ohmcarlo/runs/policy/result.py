@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ...boards import Block
 from ...golden.policy import Policy
-from ...posterior_error import errors_to_dict
 from ...spec import CODE_LSB_US
 from ...spec.cartpole import EPISODE_STEPS, INPUT_NAMES, beta
 from ..stored import check_dimensions
@@ -99,7 +98,6 @@ def evaluate_policy(
         "test": {"episodes": TEST_EPISODES, **summary_of(tested)},
         **cost_of(setup, sampling_seconds),
         **mixing(draws[:, burn_in:], trace.draws()[:, burn_in:]),
-        "posterior_error": errors_to_dict(setup.errors),
         **state_of(setup, streamed),
     }
     return PolicyResult(

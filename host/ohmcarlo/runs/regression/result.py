@@ -10,16 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...boards import Block
-from ...posterior_error import errors_to_dict
-from ..accesses import accesses_of
-from ..stored import check_dimensions
+from ..accesses import learning_costs
+from ..stored import check_points
 from ..summary import (
     ChainResult,
-    adaptation_of,
     attributes_of,
     burn_in_of,
     chain_of,
-    cost_of,
     judged,
     request_of,
     state_of,
@@ -46,7 +43,6 @@ RESULT_KEYS = (  # read by tables, warnings, pictures and predictions
 EVALUATION = {  # dimensions
     "prediction": 1, "low": 1, "high": 1, "spread": 1, "inputs": 2, "labels": 1, "wear": 2,
 }  # fmt: skip
-PER_POINT = ("prediction", "low", "high", "spread", "inputs", "labels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,11 +84,7 @@ class RegressionResult(ChainResult):
 
 def check_evaluation(arrays: Mapping[str, NDArray[Any]]) -> None:
     """Raise KeyError or ValueError unless ``arrays`` are those of an ``evaluation``."""
-    points = len(arrays["labels"])
-    check_dimensions(arrays, EVALUATION)
-    for name in PER_POINT:
-        if len(arrays[name]) != points:
-            raise ValueError(f"{len(arrays[name])} {name} of {points} points")
+    check_points(arrays, EVALUATION)
 
 
 def evaluate_regression(
@@ -122,11 +114,8 @@ def evaluate_regression(
         "noise": noise_of(posterior),
         "sigma_p": encoder.widths(),
         "baseline": experiment.baseline(),
-        **accesses_of(setup, streamed),
-        **cost_of(setup, sampling_seconds),
-        **adaptation_of(setup),
+        **learning_costs(setup, streamed, sampling_seconds),
         **mixing_of(posterior, setup.registers, trace),
-        "posterior_error": errors_to_dict(setup.errors),
         **state_of(setup, streamed),
     }
     return RegressionResult(

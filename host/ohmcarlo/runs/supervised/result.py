@@ -13,17 +13,14 @@ from ... import diagnostics
 from ...boards import Block
 from ...diagnostics import certain_first, wilson_interval
 from ...golden import predict
-from ...posterior_error import errors_to_dict
-from ..accesses import accesses_of
+from ..accesses import learning_costs
 from ..agreement import prediction_agreement, samples_of
-from ..stored import check_dimensions
+from ..stored import check_points
 from ..summary import (
     ChainResult,
-    adaptation_of,
     attributes_of,
     burn_in_of,
     chain_of,
-    cost_of,
     judged,
     mixing,
     request_of,
@@ -46,7 +43,6 @@ RESULT_KEYS = (  # read by tables, warnings and pictures
     "ess_min", "ess_min_per_1000_steps", "rhat_max", "entropy", "retired_rows", "status",
 )  # fmt: skip
 EVALUATION = {"probability": 1, "variance": 1, "inputs": 2, "labels": 1, "wear": 2}  # dimensions
-PER_POINT = ("probability", "variance", "inputs", "labels")
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +82,7 @@ class SupervisedResult(ChainResult):
 
 def check_evaluation(arrays: Mapping[str, NDArray[Any]]) -> None:
     """Raise KeyError or ValueError unless ``arrays`` are those of an ``evaluation``."""
-    points = len(arrays["labels"])
-    check_dimensions(arrays, EVALUATION)
-    for name in PER_POINT:
-        if len(arrays[name]) != points:
-            raise ValueError(f"{len(arrays[name])} {name} of {points} points")
+    check_points(arrays, EVALUATION)
 
 
 def evaluate_supervised(
@@ -111,12 +103,9 @@ def evaluate_supervised(
         **chain_of(trace, burn_in),
         **quality(experiment.test_labels, probability, variance),
         "baseline": experiment.baseline(),
-        **accesses_of(setup, streamed),
-        **cost_of(setup, sampling_seconds),
-        **adaptation_of(setup),
+        **learning_costs(setup, streamed, sampling_seconds),
         **mixing(draws[:, burn_in:], trace.draws()[:, burn_in:]),
         **_predictions(experiment, trace, burn_in),
-        "posterior_error": errors_to_dict(setup.errors),
         **state_of(setup, streamed),
     }
     return SupervisedResult(
