@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,17 @@ def new_figure(tall: bool = False) -> tuple[Figure, Axes]:
     ax = figure.add_subplot()
     ax.spines[["top", "right"]].set_visible(False)
     return figure, ax
+
+
+def drawn(
+    drawings: Mapping[str, Callable[[Axes], None]], tall: Collection[str] = ()
+) -> dict[str, Figure]:
+    """A picture for each drawing, by name; those named in ``tall`` are twice as high."""
+    figures = {}
+    for name, draw in drawings.items():
+        figures[name], ax = new_figure(tall=name in tall)
+        draw(ax)
+    return figures
 
 
 def new_panels(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, NDArray[Any]]:

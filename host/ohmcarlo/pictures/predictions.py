@@ -64,8 +64,6 @@ def draw_referral(
     variance: NDArray[np.float64],
 ) -> None:
     """Accuracy on the cases that are answered, over the share that is left to a person."""
-    from matplotlib.ticker import PercentFormatter
-
     right = (probability >= 0.5) == (labels == 1)
     n = len(right)
     kept = np.arange(n, max(1, n // 2) - 1, -1)
@@ -82,14 +80,7 @@ def draw_referral(
         label="by probability alone",
     )
     ax.plot(referred, at_random, color=GREY, lw=0.8, ls=":", label="cases chosen at random")
-    ax.set(
-        xlabel="share of cases left to a person, the least certain first",
-        ylabel="accuracy on the rest",
-    )
-    ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=1))
-    ax.set_title("Accuracy without the least certain held-out cases")
-    ax.legend(loc="best", fontsize=8)
+    _label_referral(ax)
 
 
 def draw_left_out(
@@ -97,8 +88,6 @@ def draw_left_out(
 ) -> None:
     """Accuracy on the cases that are answered, over the share that is left to a person; a line for
     each way to choose the least certain: right (n,), uncertainties by name, (n,) each."""
-    from matplotlib.ticker import PercentFormatter
-
     n = len(right)
     kept = np.arange(n, max(1, n // 2) - 1, -1)
     styles = zip(uncertainties.items(), (BLUE, ORANGE, GREY), ("-", "--", "-."), strict=True)
@@ -106,6 +95,13 @@ def draw_left_out(
         sure = np.cumsum(right[np.argsort(uncertainty, kind="stable")])
         ax.step(1 - kept / n, sure[kept - 1] / kept, color=colour, ls=line, label=name)
     ax.axhline(float(right.mean()), color=GREY, lw=0.8, ls=":", label="cases chosen at random")
+    _label_referral(ax)
+
+
+def _label_referral(ax: Axes) -> None:
+    """Axes, title and legend of a picture of accuracy over the share of cases left to a person."""
+    from matplotlib.ticker import PercentFormatter
+
     ax.set(
         xlabel="share of cases left to a person, the least certain first",
         ylabel="accuracy on the rest",

@@ -112,7 +112,7 @@ class SampledProblem:
             weights=standardised_weights(setup.registers, encoder, codes, labels),
             values=_values_of(setup, encoder, trace, burn_in, labels),
             cautions=tuple(as_parameters(text) for text in setup.cautions),
-            learnt=_learnt(setup, encoder, x),
+            learnt=LearntData.of_setup(setup, x, encoder),
             digests={
                 DATA: digest_of([x, setup.points.labels], exact=True),
                 "encoder": digest_of(encoder),
@@ -168,18 +168,6 @@ def sample(setup: ChainSetup, encoder: Encoder, x: NDArray[np.float64]) -> Sampl
     # a run may have changed its coordinates before it sampled
     setup, encoder = run.setup, getattr(run.setup, "encoder", None) or encoder
     return SampledProblem.of(setup, encoder, Trace.of(run.streamed(), setup.board.current()), x)
-
-
-def _learnt(setup: ChainSetup, encoder: Encoder, x: NDArray[np.float64]) -> LearntData:
-    return LearntData(
-        registers=setup.registers,
-        points=setup.points,
-        inputs=x,
-        rows=np.arange(len(x)),
-        feature_names=encoder.data_names,
-        class_names=("0", "1"),
-        seed=setup.config.array_seed,
-    )
 
 
 def _draws(

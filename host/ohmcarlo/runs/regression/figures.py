@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ...pictures.canvas import new_figure
-from ...pictures.chains import draw_log_posterior, draw_wear, draw_weights
+from ...pictures.canvas import drawn
+from ...pictures.chains import MANY_WEIGHTS, draw_log_posterior, draw_wear, draw_weights
 from ...pictures.numbers import draw_predictions, draw_residuals
 from ..trace import Trace
 from ..verdict import Verdict, judge
@@ -14,8 +14,6 @@ from .predict import RegressionPredictor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-MANY_WEIGHTS = 24  # more need a tall picture
 
 
 def draw_figures(
@@ -35,9 +33,5 @@ def draw_figures(
         ),
         "wear": lambda ax: draw_wear(ax, found["wear"]),
     }
-    many = len(predictor.weight_names) > MANY_WEIGHTS
-    figures = {}
-    for name, draw in drawings.items():
-        figures[name], ax = new_figure(tall=name == "weights" and many)
-        draw(ax)
-    return figures
+    tall = ["weights"] if len(predictor.weight_names) > MANY_WEIGHTS else []
+    return drawn(drawings, tall)

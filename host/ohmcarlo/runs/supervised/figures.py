@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...pictures.canvas import new_figure, new_panels
-from ...pictures.chains import draw_log_posterior, draw_wear, draw_weights
+from ...pictures.canvas import drawn, new_figure, new_panels
+from ...pictures.chains import MANY_WEIGHTS, draw_log_posterior, draw_wear, draw_weights
 from ...pictures.predictions import draw_referral, draw_reliability
 from ...pictures.surface import Surface
 from ..trace import Trace
@@ -18,8 +18,6 @@ from .predict import Predictor
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-MANY_WEIGHTS = 24  # more need a tall picture
 
 
 def draw_figures(
@@ -43,11 +41,8 @@ def draw_figures(
         "referral": lambda ax: draw_referral(ax, labels, probability, held_out["variance"]),
         "wear": lambda ax: draw_wear(ax, held_out["wear"]),
     }
-    many = len(predictor.weight_names) > MANY_WEIGHTS
-    figures = {}
-    for name, draw in drawings.items():
-        figures[name], ax = new_figure(tall=name == "weights" and many)
-        draw(ax)
+    tall = ["weights"] if len(predictor.weight_names) > MANY_WEIGHTS else []
+    figures = drawn(drawings, tall)
     if held_out["inputs"].shape[1] == 2:
         figures |= draw_surface(predictor, held_out["inputs"], labels)
     return figures

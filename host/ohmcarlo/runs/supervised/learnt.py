@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...datasets import Encoder
 from ...golden import Registers, logits
 from ...spec import LABEL_POSITIVE, LABEL_QUADRATIC, Points
 from ..inference_data import Observations, every_of, inference_data, kept_steps
+from ..setup import ChainSetup
 from ..summary import sample_stats
 from ..trace import Trace
 
@@ -48,6 +50,21 @@ class LearntData:
     feature_names: Sequence[str]
     class_names: Sequence[str]
     seed: int
+
+    @classmethod
+    def of_setup(
+        cls, setup: ChainSetup, inputs: NDArray[np.float64], encoder: Encoder
+    ) -> LearntData:
+        """The points of ``setup`` without a data set: rows from 0, classes 0 and 1."""
+        return cls(
+            registers=setup.registers,
+            points=setup.points,
+            inputs=inputs,
+            rows=np.arange(len(inputs)),
+            feature_names=encoder.data_names,
+            class_names=("0", "1"),
+            seed=setup.config.array_seed,
+        )
 
     @property
     def data_points(self) -> Points:

@@ -138,15 +138,7 @@ def _score(setup: ChainSetup, x: NDArray[np.float64], encoder: Encoder) -> _Scor
     trace = Trace.of(run.streamed(), setup.board.current())
     burn_in = burn_in_of(trace)
     draws = setup.registers.weights(trace.codes)[trace.draws()]
-    learnt = LearntData(
-        registers=setup.registers,
-        points=setup.points,
-        inputs=x,
-        rows=np.arange(len(x)),
-        feature_names=encoder.data_names,
-        class_names=("0", "1"),
-        seed=setup.config.array_seed,
-    )
+    learnt = LearntData.of_setup(setup, x, encoder)
     names = [*encoder.feature_names, "bias"]
     tree = learnt.inference_data(trace, draws, burn_in, names, {}, every=EVERY)
     points, k = diagnostics.loo(tree)
