@@ -168,12 +168,12 @@ class TrainConfig:
                     )
         if self.adapt and not self.whiten:
             raise UsageError("an adaptation whitens the weights: choose whiten, too")
-        if self.pilot and not (self.hidden and self.rho is not None and self.rho < 1):
-            raise UsageError("a pilot needs a network with rho below 1: choose hidden and rho")
         if self.whiten and self.hidden:
             raise UsageError(
                 "whitening needs a logistic model: leave out --whiten or use --hidden 0"
             )
+        if self.pilot and not (self.hidden and self.rho is not None and self.rho < 1):
+            raise UsageError("a pilot needs a network with rho below 1: choose hidden and rho")
 
     def _numbers(self, name: str) -> Iterable[float]:
         """The numbers of a setting that may be one, several, or several by name."""
