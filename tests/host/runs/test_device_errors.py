@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ohmcarlo.posterior_error import PosteriorError
+from ohmcarlo.golden import SamplerSettings
+from ohmcarlo.posterior_error import TRUSTED_SD, PosteriorError
 from ohmcarlo.runs.arrays import open_array
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.runs.device_errors import usual_error
+from ohmcarlo.runs.device_errors import RECORDED, mismatch_errors, usual_error
 from ohmcarlo.runs.setup import WHITENED_RHO
 from ohmcarlo.runs.supervised.experiment import build_supervised
 from ohmcarlo.spec import Geometry
@@ -60,6 +61,21 @@ def test_without_a_trim_the_error_is_predicted_and_the_chain_unchanged() -> None
     used = made.setup.array.state_dict()
     made.close()
     assert all(np.array_equal(fresh[name], used[name]) for name in fresh)
+
+
+def test_recorded_cells_state_a_larger_shift() -> None:
+    """Digits 3/8 on the cells: the means were 0.15 sd off where 0.045 was predicted."""
+    opened = open_array("physics", None, Geometry(rows=48, pairs=8, entropy_pairs=2), 3)
+    found, settings = opened.characterize(), SamplerSettings.whitened(0.1, 0.6)
+
+    def error(array: str) -> PosteriorError:
+        config = TrainConfig("toy2d", array=array, **SMALL)  # type: ignore[arg-type]
+        return mismatch_errors(config, settings, found, True, found.sigma_us, np.ones(4))[0]
+
+    cells, others = error("measured:cells.csv"), error("physics")
+    assert cells.mean_sd == pytest.approx(RECORDED * others.mean_sd)
+    assert cells.spread == others.spread
+    assert 0.045 * RECORDED > TRUSTED_SD > 0.042 * RECORDED  # WDBC: 0.05 to 0.06 sd off
 
 
 def test_more_rows_make_the_usual_error_smaller() -> None:
