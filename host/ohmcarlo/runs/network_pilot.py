@@ -9,7 +9,6 @@ acceptance rate of a stage shows by which factor its steps were too large or too
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -81,34 +80,9 @@ class PilotStages:
 
     def run(self, setup: ChainSetup) -> None:
         """Make the next stage, whose chain is loaded, and add it to the record."""
-        board, began = setup.board, time.perf_counter()
         steps = STAGES[len(self.record.stages)]
-        if self.record.before is None:
-            self.record.before = board.ledger.counts.copy()
-        board.start()
-        block = board.run(steps)
-        if block.status != RUNNING:
-            raise OhmcarloError(
-                f"the pilot of the network stopped ({block.status}): use an array with more "
-                f"working rows, or choose the proposal (--rho {setup.settings.rho:g})"
-            )
-        trace = Trace.of(block, board.current())
-        half = steps // 2
-        self.record.stages.append(
-            StageResult(
-                rho=setup.settings.rho,
-                steps=steps,
-                acceptance=float(trace.accepted_by_chain()[:, half:].mean()),
-                log_posterior=float(trace.log_posterior_nat()[:, half:].mean()),
-                width=1.0,
-                usual=True,
-                points=int(block.points.sum()),
-                samples=np.empty((0, 0)),
-                curvature=np.empty(0),
-            )
-        )
-        self.record.after = board.ledger.counts.copy()
-        self.record.seconds += time.perf_counter() - began
+        with self.record.counting(setup.board):
+            self.record.stages.append(_made(setup, steps))
 
     def progress(self) -> str:
         """A line about the stage that runs."""
@@ -120,6 +94,31 @@ class PilotStages:
             f"{self.record.steps} pilot steps of every chain led to {setup.describe_proposal()}: "
             f"{setup.config.steps:,} steps"
         )
+
+
+def _made(setup: ChainSetup, steps: int) -> StageResult:
+    """A stage of so many steps of every chain, on the board that has its chain."""
+    board = setup.board
+    board.start()
+    block = board.run(steps)
+    if block.status != RUNNING:
+        raise OhmcarloError(
+            f"the pilot of the network stopped ({block.status}): use an array with more "
+            f"working rows, or choose the proposal (--rho {setup.settings.rho:g})"
+        )
+    trace = Trace.of(block, board.current())
+    half = steps // 2
+    return StageResult(
+        rho=setup.settings.rho,
+        steps=steps,
+        acceptance=float(trace.accepted_by_chain()[:, half:].mean()),
+        log_posterior=float(trace.log_posterior_nat()[:, half:].mean()),
+        width=1.0,
+        usual=True,
+        points=int(block.points.sum()),
+        samples=np.empty((0, 0)),
+        curvature=np.empty(0),
+    )
 
 
 def better_rho(rho: float, acceptance: float, largest: float) -> float:

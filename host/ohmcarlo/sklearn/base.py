@@ -185,6 +185,7 @@ def _values_of(
         {
             **request_of(setup),
             "whiten": setup.config.whiten,
+            "adapt": setup.config.adapt,
             "sigma_p": encoder.widths(),
             "sigma_p_choice": setup.config.sigma_p_choice,
             "hidden": setup.registers.hidden,

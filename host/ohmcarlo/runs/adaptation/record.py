@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...boards import Board
 from .choice import Proposal
 
 STATE = "board."  # prefix of the state of the board
@@ -32,7 +35,7 @@ class StageResult:
     width : float
         Root mean square of a weight in the coordinates that follow from the stage; 1 if they fit.
     usual : bool
-        Whether its samples suit the usual proposal.
+        Whether the samples of a pilot stage suit the usual proposal; true for all other stages.
     points : int
         Points evaluated by its steps, those of the prior among them.
     samples : float64 (SAMPLES, m)
@@ -91,6 +94,16 @@ class Record:
     after: NDArray[np.int64] | None = None
     state_stages: int = 0
     state: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    @contextmanager
+    def counting(self, board: Board) -> Iterator[None]:
+        """Count the time and the operations of the board inside the block as those of a stage."""
+        began = time.perf_counter()
+        if self.before is None:
+            self.before = board.ledger.counts.copy()
+        yield
+        self.after = board.ledger.counts.copy()
+        self.seconds += time.perf_counter() - began
 
     @property
     def log_posteriors(self) -> list[float]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -112,15 +111,12 @@ class Stages:
         """Make the next stage, whose chain is loaded, and add it to the record."""
         stage = self.next_stage()
         assert stage is not None
-        board, began = setup.board, time.perf_counter()
-        if self.record.before is None:
-            self.record.before = board.ledger.counts.copy()
-        board.start()
-        block = _require_running(board.run(stage.steps))
-        made = Made(setup, stage, Trace.of(block, board.current()), int(block.points.sum()))
-        self._add(made)
-        self.record.after = board.ledger.counts.copy()
-        self.record.seconds += time.perf_counter() - began
+        board = setup.board
+        with self.record.counting(board):
+            board.start()
+            block = _require_running(board.run(stage.steps))
+            made = Made(setup, stage, Trace.of(block, board.current()), int(block.points.sum()))
+            self._add(made)
 
     def progress(self) -> str:
         """A line about the stage that runs."""
@@ -145,14 +141,19 @@ class Stages:
         weights = self.learner.weights(setup.encoder, setup.registers.weights(codes))
         samples = weights[evenly(counts, SAMPLES)]
         self._encoder = self.learner.around(self._encoder, samples, curvature)
-        pilot = self._pilot(setup, codes, weights, counts)
-        usual, proposal = choose(pilot, *self._choices())
+        v = unwhitened(self.learner, self._encoder, weights) / self._encoder.spread
+        levels = self._levels(setup, codes)
+        pilot = Pilot(v.shape[1], (v**2).sum(axis=1), levels, counts.astype(np.float64))
+        level = float(trace.log_posterior_nat()[:, stage.skipped :].mean())
+        usual = proposal = None
+        if self.schedule.next([*self.record.log_posteriors, level]) is None:
+            usual, proposal = choose(pilot, *self._choices())
         self.record.stages.append(
             StageResult(
                 rho=stage.rho,
                 steps=stage.steps,
                 acceptance=float(trace.accepted.mean()),
-                log_posterior=float(trace.log_posterior_nat()[:, stage.skipped :].mean()),
+                log_posterior=level,
                 width=pilot.width,
                 usual=proposal == usual,
                 points=made.points,
@@ -163,15 +164,10 @@ class Stages:
         if self.next_stage() is None:
             self.record.proposal = proposal
 
-    def _pilot(
-        self, setup: ChainSetup, codes: NDArray[np.uint16], weights: Floats, counts: IntArray
-    ) -> Pilot:
-        """The samples of a stage, in the coordinates that follow from it."""
-        v = unwhitened(self.learner, self._encoder, weights) / self._encoder.spread
-        # the common mode says nothing about the weights
+    def _levels(self, setup: ChainSetup, codes: NDArray[np.uint16]) -> Floats:
+        """Log-posterior of samples, nat; the common mode says nothing about the weights."""
         registers = replace(setup.registers, common_coef=coefficient(0.0, LOGLIK_FRAC))
-        levels = log_posteriors(registers, setup.points, codes) / 2.0**LOGLIK_FRAC
-        return Pilot(v.shape[1], (v**2).sum(axis=1), levels, counts.astype(np.float64))
+        return log_posteriors(registers, setup.points, codes) / 2.0**LOGLIK_FRAC
 
     # -- configurations ------------------------------------------------------------------------
 
