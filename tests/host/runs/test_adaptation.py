@@ -211,6 +211,25 @@ def test_a_run_that_adapts_can_be_used_from_its_folder(tmp_path: Path) -> None:
     assert np.array_equal(probability, predictor.evaluation["probability"])
 
 
+def test_the_stages_share_one_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``configure`` begins with a new array behind a link; the model goes on with the old one."""
+    calls: list[str] = []
+    for name in ("configure", "reload"):
+        call = getattr(ModelBoard, name)
+
+        def noted(self: ModelBoard, *given: Any, name: str = name, call: Any = call) -> None:
+            calls.append(name)
+            call(self, *given)
+
+        monkeypatch.setattr(ModelBoard, name, noted)
+    experiment = build_supervised(CONFIG)
+    with closing(experiment):
+        run = ChainRun(experiment.setup)
+        run.run()
+        assert run.setup.adaptation is not None
+        assert calls == ["configure"] + ["reload"] * (len(run.setup.adaptation.stages) + 1)
+
+
 class Killed(Exception):
     """The process ends here."""
 
