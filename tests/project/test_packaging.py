@@ -21,6 +21,8 @@ LAYERS = [
     {"__init__", "errors", "imports", "readable", "posterior_error"},
     {"jit", "builder", "files"},
     {"spec"},
+    {"tables"},
+    {"measurements"},
     {"array"},
     {"array.characterize"},
     {"diagnostics"},

@@ -1,0 +1,1 @@
+"""Measurements of devices: one record of programming pulses, whatever file it comes from."""

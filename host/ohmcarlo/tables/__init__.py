@@ -1,0 +1,1 @@
+"""One reader for every delimited text: data sets, predictions, measurements, presets."""
