@@ -1,0 +1,214 @@
+"""Delimited text: what is recognised, what is refused, and with which line."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ohmcarlo.errors import UsageError
+from ohmcarlo.tables import LEAVE_OUT, Table, plain, read_table
+
+
+def write(folder: Path, content: str | bytes, name: str = "d.csv") -> Path:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+PLAIN = "a,b,label\n1.5,2,0\n-3e2,0.25,1\n"
+VALUES = [[1.5, 2.0], [-300.0, 0.25]]
+
+
+def zipped(*names: str, content: str = PLAIN) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name in names:
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "phrases"),
+    [
+        pytest.param(PLAIN, ["commas"], id="plain"),
+        pytest.param(PLAIN.rstrip("\n"), ["commas"], id="no final line end"),
+        pytest.param(PLAIN.replace("\n", "\r\n"), ["commas"], id="CRLF"),
+        pytest.param(PLAIN.replace("\n", "\r"), ["commas"], id="CR"),
+        pytest.param(b"\xef\xbb\xbf" + PLAIN.encode(), ["commas"], id="UTF-8 with mark"),
+        pytest.param(PLAIN.encode("utf-16"), ["UTF-16", "commas"], id="UTF-16"),
+        pytest.param(PLAIN.encode("utf-16-be"), ["UTF-16", "commas"], id="UTF-16 BE, no mark"),
+        pytest.param(PLAIN.encode("utf-16-le"), ["UTF-16", "commas"], id="UTF-16 LE, no mark"),
+        pytest.param(PLAIN.encode("utf-32"), ["UTF-32", "commas"], id="UTF-32"),
+        pytest.param(gzip.compress(PLAIN.encode()), ["gzip", "commas"], id="gzip"),
+        pytest.param(bz2.compress(PLAIN.encode()), ["bzip2", "commas"], id="bzip2"),
+        pytest.param(lzma.compress(PLAIN.encode()), ["xz", "commas"], id="xz"),
+        pytest.param(zipped("d.csv", "__MACOSX/._d.csv"), ["zip", "commas"], id="zip"),
+        pytest.param(
+            gzip.compress(PLAIN.encode("utf-16")), ["gzip", "UTF-16", "commas"], id="both"
+        ),
+        pytest.param(PLAIN.replace(",", ";"), ["semicolons"], id="semicolons"),
+        pytest.param(PLAIN.replace(",", "\t"), ["tabs"], id="tabs"),
+        pytest.param(PLAIN.replace(",", "|"), ["pipes"], id="pipes"),
+        pytest.param(PLAIN.replace(",", "   "), ["blanks"], id="blanks"),
+        pytest.param("a b\tlabel\n1.5 2\t0\n-3e2  0.25\t1\n", ["blanks"], id="blanks and tabs"),
+        pytest.param("sep=;\n" + PLAIN.replace(",", ";"), ["semicolons"], id="sep"),
+        pytest.param('"sep=|"\n' + PLAIN.replace(",", "|"), ["pipes"], id="quoted sep"),
+        pytest.param(
+            PLAIN.replace(",", ";").replace(".", ","), ["semicolons", "decimal comma"], id="comma"
+        ),
+        pytest.param(
+            'a,b,label\n"1,5",2,0\n-3e2,"0,25",1\n', ["commas", "decimal comma"], id="quoted comma"
+        ),
+        pytest.param("a, B ,label\n 1.5, 2,0\n-3e2,\t0.25 ,1\n", ["commas"], id="blanks around"),
+        pytest.param('"a","b","label"\n"1.5","2",0\n-3e2,0.25,1\n', ["commas"], id="quotes"),
+        pytest.param(
+            "# one\n% two\n// three\n! four\n" + PLAIN, ["commas", "4 comment lines"], id="comments"
+        ),
+        pytest.param("# a,b,label\n" + PLAIN[10:], ["commas", "1 comment line"], id="savetxt"),
+        pytest.param(
+            PLAIN.replace("\n", ",,\n"), ["commas", "left out 2 empty columns at the end"], id=",,"
+        ),
+        pytest.param(
+            "a,b,label\n1.5,2,0,\n-3e2,0.25,1,\n",
+            ["commas", "left out 1 empty column at the end"],
+            id="longer lines",
+        ),
+        pytest.param("a,b,label\n1.5,2,0\n−3e2,0.25,1\n", ["commas"], id="minus sign"),
+    ],
+)
+def test_what_is_recognised(content: str | bytes, phrases: Sequence[str], tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, content))
+    assert [name.lower() for name in table.header] == ["a", "b", "label"]
+    assert table.numbers(["A", "b"]).tolist() == VALUES
+    assert table.column("Label") == ["0", "1"]
+    assert table.recognised == tuple(phrases)
+
+
+def test_line_numbers_count_everything(tmp_path: Path) -> None:
+    """Comment lines, blank lines and line ends in quotes count; none of them is a row."""
+    text = '# first\n\na,b\n1,2\n\n,,\n# middle\n"3\n\n# no comment\n",4\n5,"6"\n'
+    table = read_table(write(tmp_path, text))
+    assert table.lines.tolist() == [4, 8, 12]
+    assert table.cell(1, "a") == "3\n\n# no comment"
+    assert str(table.error(2, "b", "wrong")).endswith("d.csv, line 12, column 2 (b): wrong")
+    without = read_table(write(tmp_path, "# first\n\na,b\n1,2\n\n,,\n# middle\n3,4\n"))
+    assert without.lines.tolist() == [4, 8]
+
+
+def test_a_header_is_told_from_numbers(tmp_path: Path) -> None:
+    for text in ("1 2 3\n4 5 6\n", "nan,2\n3,4\n", "0,0,sick\n1,2,well\n"):
+        assert read_table(write(tmp_path, text)).header == (), text
+    wide = read_table(write(tmp_path, "V,1,2\n0.1,5,6\n0.2,7,8\n"))
+    assert wide.header == ("V", "1", "2") and wide.lines.tolist() == [2, 3]
+    assert read_table(write(tmp_path, "x,y\nred,blue\n")).header == ("x", "y")
+    assert read_table(write(tmp_path, "x,y\nred,blue\n"), header=False).header == ()
+
+
+def test_names_are_found_in_any_spelling(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, "Word-Line Voltage (V),G [µS],g_us,Device\n1,2,3,4\n"))
+    assert table.find("word_line_voltage") == 0
+    assert table.find("nothing", "G us") == 2
+    assert table.find("DEVICE ") == 3 and table.find("cell") is None
+    assert plain("(V)") == "(v)"
+    with pytest.raises(UsageError, match="has no column 'cell': its columns are Word-Line"):
+        table.numbers(["cell"])
+
+
+def missing_values(folder: Path) -> Table:
+    return read_table(
+        write(folder, "a,b\n1,\nN/A,2\n9.9e37,true\n-9.910000E+37,FALSE\n199.999E+99,inf\n5,6\n")
+    )
+
+
+def test_missing_cells_and_overloads_are_nan(tmp_path: Path) -> None:
+    found = missing_values(tmp_path).numbers(["a", "b"], "nan")
+    nan = np.nan
+    expected = [[1, nan], [nan, 2], [nan, 1], [nan, 0], [nan, nan], [5, 6]]
+    assert np.array_equal(found, expected, equal_nan=True)
+
+
+def test_missing_cells_are_counted_where_they_are_refused(tmp_path: Path) -> None:
+    table = missing_values(tmp_path)
+    with pytest.raises(UsageError, match=r"line 2, column 2 \(b\): no value, the first of 6 such"):
+        table.numbers(["a", "b"])
+    with pytest.raises(UsageError, match=r"line 3, column 1 \(a\): no value \('N/A'\).*; so$"):
+        table.numbers(["a"], advice="so")
+    overload = read_table(write(tmp_path, "a\n1\n9.91e37\n"))
+    with pytest.raises(UsageError, match=r"line 3.*'9\.91e37' is the overload of an instrument"):
+        overload.numbers(["a"])
+
+
+def test_thousands_are_not_guessed(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, 'a,b\n"1,234",1\n"12,500",2\n'))
+    with pytest.raises(UsageError, match=r"line 2, column 1 \(a\): '1,234' has separators"):
+        table.numbers(["a"])
+    both = read_table(write(tmp_path, "a;b\n1,5;2.5\n"))
+    with pytest.raises(UsageError, match="'1,5' has a decimal comma; write it with a point"):
+        both.numbers(["a", "b"])
+
+
+def test_a_line_of_another_length(tmp_path: Path) -> None:
+    path = write(tmp_path, "a,b\n1,2\n3\n4,5,6\n7,8,\n")
+    with pytest.raises(UsageError, match="line 3: 1 column, but the header has 2; complete or"):
+        read_table(path)
+    table = read_table(path, odd_lines=LEAVE_OUT)
+    assert table.odd_lines == ((3, 1), (4, 3))
+    assert table.numbers([0, 1]).tolist() == [[1, 2], [7, 8]]
+    with pytest.raises(UsageError, match=r"row names of R, write the file with row\.names = FALSE"):
+        read_table(write(tmp_path, "a b\nr1 1 2\nr2 3 4\n"))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(b"", "is empty", id="empty"),
+        pytest.param(b"\n , \n# a comment\n", "is empty", id="no row"),
+        pytest.param(b"a,b\n1,2\0\n", "not a text file; line 2 has a NUL byte", id="NUL"),
+        pytest.param(bytes(range(256)) * 9, "not a text file", id="binary"),
+        pytest.param(b"a,b\n\x01\x02\x03\n", "not a text file", id="control characters"),
+        pytest.param(zipped("a.csv", "b.csv"), r"2 files \(a\.csv, b\.csv\): unpack", id="zip"),
+        pytest.param(zipped("xl/workbook.xml", "x.xml"), r"Excel workbook \(xlsx\)", id="xlsx"),
+        pytest.param(zipped("a.npy", "b.npy"), r"\(npz\)", id="npz"),
+        pytest.param(b"PK\x03\x04and no more", "damaged zip file", id="damaged zip"),
+        pytest.param(gzip.compress(b"a,b\n1,2\n")[:-5], "damaged gzip file", id="cut gzip"),
+        pytest.param(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", r"Excel workbook \(xls\)", id="xls"),
+        pytest.param(b"PAR1\x15\x04", "Parquet", id="parquet"),
+        pytest.param(b"\x93NUMPY\x01\x00", "numpy.savetxt", id="npy"),
+        pytest.param(b"%PDF-1.7\n", "PDF", id="pdf"),
+        pytest.param(b"\x89HDF\r\n\x1a\n", "HDF5", id="hdf5"),
+        pytest.param(b"<!DOCTYPE html>\n<p>", "web page", id="html"),
+        pytest.param(b'{"a": [1]}', "JSON", id="json"),
+        pytest.param(b"\x28\xb5\x2f\xfd\x00", "zstd -d", id="zstd"),
+        pytest.param(b'a,b\n1,2\n"3,4\n5,6\n', "line 3: the quotes do not match", id="open quote"),
+    ],
+)
+def test_what_is_refused(content: bytes, words: str, tmp_path: Path) -> None:
+    path = write(tmp_path, content)
+    with pytest.raises(UsageError, match=words) as caught:
+        read_table(path)
+    message = str(caught.value)
+    assert message.startswith(str(path)) and "\n" not in message
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    path = write(tmp_path, PLAIN, "Data.csv")
+    with pytest.raises(UsageError, match=r"No such file or directory \(did you mean .*Data\.csv"):
+        read_table(tmp_path / "dta.csv")
+    with pytest.raises(UsageError, match=r"No such file or directory$"):
+        read_table(tmp_path / "nothing.txt")
+    with pytest.raises(UsageError, match=r"Is a directory; give a file in it, as Data\.csv"):
+        read_table(path.parent)
+
+
+def test_latin_1(tmp_path: Path) -> None:
+    table = read_table(write(tmp_path, "Größe,I (µA)\n1,2\n".encode("latin-1")))
+    assert table.header == ("Größe", "I (µA)")
+    assert table.recognised[0] == "Windows-1252 (Latin-1)"
