@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import cocotb
+import numpy as np
 from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge, Timer
 
+from ohmcarlo.array.presets import get_preset
 from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.array.phy.pins import PINS, pins_signature
 from ohmcarlo_hdl.config import CoreConfig
@@ -308,3 +310,21 @@ async def hands(dut) -> None:  # type: ignore[no-untyped-def]
 
 def test_every_check_fires() -> None:
     run_bench(Wired(Puppet()), __name__, testcase="hands")
+
+
+def test_lines_with_resistance_are_those_of_the_model() -> None:
+    """READ by READ and access by access, as the hardware makes them."""
+    geometry = Geometry(rows=8, pairs=8, entropy_pairs=2, access_bits=1)
+    preset = get_preset("rram-1t1r").with_values(wire_ohm=5.0, read_noise_rel=0.0, relax_us=0.0)
+    array = KeyedArray(geometry, preset, 4)
+    array.reset(3)
+    codes = array.program(3, np.arange(16, dtype=np.int32), np.full(16, 1500, np.int32))
+    assert [array.sense(3, device) for device in range(16)] == codes.tolist()
+    ideal = KeyedArray(geometry, preset.with_values(wire_ohm=0.0), 4)
+    ideal._g[:] = array._g
+    for lines in np.random.default_rng(0).integers(0, 2, (4, 8)):
+        lines[6:] = 0  # no inputs
+        planes = [array.access(3, 0, -lines if bit == 7 else lines) << bit for bit in range(8)]
+        inputs = -lines[None, :6].astype(np.int8)
+        assert sum(planes) == array.dot(3, inputs)[0]
+        assert abs(sum(planes) - ideal.dot(3, inputs)[0]) > 2  # the lines are seen

@@ -78,14 +78,16 @@ class KeyedArray(PhysicsArray):
         """READ one device with a converter of unlimited range."""
         self._row = row
         self.ledger.note_read(1)
-        return self._rounded(float(self.conductance_us(row)[device]), b"read %d" % device)
+        devices = np.array([device], np.int32)
+        seen = self._read_us(row, devices, self.conductance_us(row)[devices])
+        return self._rounded(float(seen[0]), b"read %d" % device)
 
     def access(self, row: int, tile: int, drive: NDArray[np.int64]) -> int:
         """One DOT with a drive of 0, 1 or -1 and a converter of unlimited range, in LSBs of
         2**dot_shift codes."""
         self._row = row
         width = self.geometry.tile_pairs or self.geometry.pairs
-        g = self.conductance_us(row) / CODE_LSB_US
+        g = self._dot_us(row, self.geometry.pairs) / CODE_LSB_US
         pairs = slice(tile * width, min((tile + 1) * width, self.geometry.pairs))
         plus, minus = g[0::2][pairs], g[1::2][pairs]
         power = (plus**2 + minus**2) * self._read_rel**2

@@ -201,6 +201,12 @@ class DevicePreset:
     ageing : Ageing
     stuck_fraction, stuck_hrs_share : Value
         Fraction of devices that are stuck, and the share of those that are stuck in the HRS.
+    pulse_set_s, pulse_reset_s, pulse_read_s : Value
+        Lengths of the pulses; a DOT takes as long as a read.
+    wire_ohm : Value
+        Resistance of bit and source lines from cell to cell (``array/wires.py``).
+    line_calibration : Value
+        Whether the drivers of the bit lines correct it.
     """
 
     name: str
@@ -235,6 +241,18 @@ class DevicePreset:
     pulse_read_s: Value = field(
         default=Value(25e-9, "s", Tag.FOUND, "RADAR", 1e-9, 1e-5, "read and DOT access")
     )
+    wire_ohm: Value = field(
+        default=Value(
+            0.0, "Ω per cell", Tag.DEFINED, "MODEL", 0.0, 50.0,
+            "0: ideal lines; some 0.5 to 10 Ω, the more the narrower the metal (ASSUMED)",
+        )
+    )  # fmt: skip
+    line_calibration: Value = field(
+        default=Value(
+            0.0, "0 or 1", Tag.DEFINED, "MODEL", 0.0, 1.0,
+            "1: the gain of every line driver corrects the wires at the centre",
+        )
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         if self.dac_low_v.value >= self.dac_high_v.value:

@@ -2,7 +2,8 @@
 
 A SET pulse becomes a code in these steps: DAC code → gate voltage → median conductance → ageing →
 offset of the device → deviation of this cycle (a slow part and a new part) → relaxation since the
-pulse → noise of this read → ADC. Each step is a constant of a ``DevicePreset``.
+pulse → resistance of the lines → noise of this read → ADC. Each step is a constant of a
+``DevicePreset``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from .device_preset import DevicePreset, FloatArray
 from .generator import check_generator, pack_generator, philox, unpack_generator
 from .presets import get_preset
 from .read_noise import with_read_noise
+from .wires import Wires
 
 SIGNED = ("slow", "relax")  # arrays of the state that may be negative
 PULSES, READS = range(2)  # generators, so that reads leave the draws of pulses unchanged
@@ -103,6 +105,7 @@ class PhysicsArray:
         self._warned = False
         self._build_devices()
         self._build_constants()
+        self._build_wires()
 
     def _build_devices(self) -> None:
         """Properties of each device, which the seed decides, and the state before any pulse."""
@@ -141,6 +144,17 @@ class PhysicsArray:
         self._drifts = on.drift and (p.relax_us.value > 0 or p.drift_rel_per_decade.value > 0)
         self._decades_at_1s = float(np.log10(1 + 1 / p.relax_onset_s.value))
         self._ages = on.ageing and max(*p.ageing.sigma_gain, *p.ageing.hrs_gain) > 1
+
+    def _build_wires(self) -> None:
+        p, geometry = self.preset, self.geometry
+        self.wires = Wires.of(p, geometry)
+        self._gains: dict[int, FloatArray] = {}
+        if self.wires is None:
+            return
+        self._medians_us = self.wires.medians_us(p, geometry.row_devices)
+        caution = self.wires.caution(p, geometry)
+        if caution:
+            warnings.warn(caution, ValidityWarning, stacklevel=3)
 
     # -- the array interface ----------------------------------------------------------------
 
@@ -185,7 +199,7 @@ class PhysicsArray:
         self._g[row, devices] = g
         self._clock += n * (p.pulse_set_s.value + p.pulse_read_s.value)
         self._time[row, devices] = self._clock[0]
-        codes = self._convert(g)
+        codes = self._convert(self._read_us(row, devices, g))
         self.ledger.note_program(row, devices, codes)
         return codes
 
@@ -228,7 +242,7 @@ class PhysicsArray:
             self._time[row] = self._clock[0]
             self._clock += n * (p.pulse_set_s.value + p.pulse_read_s.value)
         self._time[row, devices] = self._clock[0]
-        codes = self._convert(g)
+        codes = self._convert(self._read_us(row, devices, g))
         self.ledger.note_reset(pulses * width)
         for line in codes:
             self.ledger.note_program(row, devices, line)
@@ -238,7 +252,7 @@ class PhysicsArray:
         n = len(devices)
         self._clock += n * self.preset.pulse_read_s.value
         self.ledger.note_read(n)
-        return self._convert(self.conductance_us(row)[devices])
+        return self._convert(self._read_us(row, devices, self.conductance_us(row)[devices]))
 
     def dot(self, row: int, inputs: NDArray[np.int8]) -> NDArray[np.int32]:
         """Dot products with read noise, converted access by access according to the geometry.
@@ -248,7 +262,7 @@ class PhysicsArray:
         """
         geometry = self.geometry
         points, pairs = inputs.shape
-        g = self.conductance_us(row)[: 2 * pairs] / CODE_LSB_US
+        g = self._dot_us(row, pairs) / CODE_LSB_US
         weights = g[0::2] - g[1::2]
         power = (g[0::2] ** 2 + g[1::2] ** 2) * self._read_rel**2
         tile = geometry.tile_pairs or pairs
@@ -280,6 +294,27 @@ class PhysicsArray:
         reading = np.floor(value / step + 0.5)
         np.clip(reading, -geometry.dot_limit - 1, geometry.dot_limit, out=reading)
         return reading.astype(np.int64) * step
+
+    # -- the lines ---------------------------------------------------------------------------
+
+    def _read_us(self, row: int, devices: IntArray, g_us: FloatArray) -> FloatArray:
+        """Conductance (µS) of ``devices`` of ``row`` as a READ sees it; ``g_us`` (…, n)."""
+        return g_us if self.wires is None else self.wires.read_us(g_us, row, devices)
+
+    def _dot_us(self, row: int, pairs: int) -> FloatArray:
+        """Conductance (µS) of the devices of a row as a DOT over ``pairs`` pairs sees it."""
+        g = self.conductance_us(row)
+        if self.wires is None:
+            return g[: 2 * pairs]
+        return (self.wires.dot_us(g, row) * self._line_gains(pairs))[: 2 * pairs]
+
+    def _line_gains(self, pairs: int) -> FloatArray | float:
+        if self.wires is None or not self.preset.line_calibration.value:
+            return 1.0
+        if pairs not in self._gains:
+            off_us = self.preset.hrs_median_us.value
+            self._gains[pairs] = self.wires.line_gains(self.geometry, pairs, off_us)
+        return self._gains[pairs]
 
     # -- the model ---------------------------------------------------------------------------
 
@@ -331,7 +366,10 @@ class PhysicsArray:
     ) -> FloatArray:
         """Conductance (µS) after SET pulses on devices that are not stuck: (…, n)."""
         p = self.preset
-        median = np.interp(p.gate_v(dac), self._lookup_v, self._lookup_us)
+        if self.wires is None:
+            median = np.interp(p.gate_v(dac), self._lookup_v, self._lookup_us)
+        else:
+            median = self._medians_us[devices, dac]
         median = median + self._d2d[row, devices] * p.d2d_us(median)
         median = np.maximum(median * median_gain, 0.0)
         if not self.effects.c2c:

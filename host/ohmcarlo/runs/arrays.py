@@ -169,6 +169,11 @@ def open_array(
         )
         return OpenedArray(ideal, ideal, (DEFAULT_LO_US, DEFAULT_HI_US), True)
     device = device_preset(preset)
+    if device.wire_ohm.value:
+        raise UsageError(
+            f"the emulated array has no line resistance (wire_ohm = {device.wire_ohm.value:g} Ω): "
+            f"use --array {PhysicsArray.name}, or leave out wire_ohm"
+        )
     emulated = EmulatedArray(
         geometry,
         seed,
@@ -224,7 +229,7 @@ def _window(device: DevicePreset) -> tuple[float, float]:
 
 
 def _is_ideal(device: DevicePreset) -> bool:
-    return not (device.d2d_rel.value or device.stuck_fraction.value)
+    return not (device.d2d_rel.value or device.stuck_fraction.value or device.wire_ohm.value)
 
 
 def _is_steady(device: DevicePreset) -> bool:
