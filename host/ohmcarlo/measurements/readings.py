@@ -1,0 +1,113 @@
+"""Readings of devices, one entry a line of a file, before they are chosen and ordered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .recording import FloatArray, IntArray, LeftOut
+
+NO_CYCLE = -1
+
+
+@dataclass(frozen=True, eq=False)
+class Readings:
+    """What a reader of a format finds in a file; ``recording_of`` makes a ``Recording`` of it.
+
+    Attributes
+    ----------
+    source : Path
+    format : str
+        Name of the format, as in ``docs/measurements.md``.
+    device : str (n,)
+        Name of the device of each entry.
+    after_us : float (n,)
+        Conductance after the pulse, µS; NaN for an overload or a missing value.
+    line : int (n,)
+        Line of the file, from 1.
+    quantities : mapping of str to float (n,)
+        Levels and conditions by the names of ``quantities.QUANTITIES``; NaN where not given.
+    before_us : float (n,)
+        NaN where it was not measured.
+    problem : str (n,)
+        Why an entry cannot be used, as "instrument overload"; empty if it can.
+    cycle : int (n,)
+        Sweep or repeat as the file numbers it; NO_CYCLE where it does not.
+    read : int (n,)
+        Number of the read of one state, from 0: all but the first are repeated reads.
+    labels : mapping of str to str (n,)
+        Other columns of the file by their header, for ``--where``.
+    operation : str (n,)
+        "SET", "RESET" or another operation in capitals; empty where the file does not name it.
+    left_out : tuple of LeftOut
+    recognised : tuple of str
+    """
+
+    source: Path
+    format: str
+    device: NDArray[np.str_]
+    after_us: FloatArray
+    line: IntArray
+    quantities: Mapping[str, FloatArray]
+    before_us: FloatArray = field(default_factory=lambda: np.empty(0))
+    problem: NDArray[np.str_] = field(default_factory=lambda: np.empty(0, "U1"))
+    cycle: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    read: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
+    operation: NDArray[np.str_] = field(default_factory=lambda: np.empty(0, "U1"))
+    labels: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+    recognised: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Entries that a reader does not give are filled in."""
+        n = len(self.device)
+        usual = {
+            "before_us": np.full(n, np.nan),
+            "problem": np.full(n, "", "U64"),
+            "cycle": np.full(n, NO_CYCLE),
+            "read": np.zeros(n, np.int64),
+            "operation": np.full(n, "", "U16"),
+        }
+        for name, values in usual.items():
+            if len(getattr(self, name)) != n:
+                object.__setattr__(self, name, values)
+
+    def __len__(self) -> int:
+        return len(self.device)
+
+    def only(self, kept: NDArray[Any]) -> Readings:
+        """The entries that ``kept``, a mask or indices, selects."""
+        changes: dict[str, Any] = {}
+        for entry in fields(self):
+            values = getattr(self, entry.name)
+            if isinstance(values, np.ndarray):
+                changes[entry.name] = values[kept]
+            elif entry.name in ("quantities", "labels"):
+                changes[entry.name] = {name: column[kept] for name, column in values.items()}
+        return replace(self, **changes)
+
+    def without(self, dropped: NDArray[np.bool_], reason: str, device: str = "") -> Readings:
+        """The other entries; the lines of those dropped are noted with the reason."""
+        if not dropped.any():
+            return self
+        lines = tuple(sorted({int(n) for n in self.line[dropped]}))
+        noted = (*self.left_out, LeftOut(reason, lines, device))
+        return replace(self.only(~dropped), left_out=noted)
+
+    def noting(self, *phrases: str) -> Readings:
+        """The same with further phrases about what was recognised."""
+        return replace(self, recognised=(*self.recognised, *phrases))
+
+
+def names_in_order(device: NDArray[np.str_] | Sequence[str]) -> tuple[tuple[str, ...], IntArray]:
+    """Different names in the order of their first entry, and the index of each entry's name."""
+    names, first, index = np.unique(device, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    return tuple(str(name) for name in names[order]), rank[index]

@@ -1,0 +1,115 @@
+"""The six-column sweep: cell address, pulse width, bit line, word line, resistances."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import UsageError
+from ..tables import Table
+from .quantities import BIT_LINE, WIDTH, WORD_LINE
+from .readings import Readings
+from .values import numbers_of
+
+NAME = "six-column sweep"
+COLUMNS = (
+    "cell address, pulse width (ns), bit-line voltage (V), word-line voltage (V), "
+    "resistance before and after the pulse (ohm)"
+)
+WIDTH_OF_TABLE = 6
+BEFORE, AFTER = 4, 5  # columns, from 0
+HEADER = ("address", "width (ns)", "V_BL (V)", "V_WL (V)", "R_before (ohm)", "R_after (ohm)")
+OHM_RANGE = (500.0, 1e9)  # the lower end of the resistances after a SET lies in it
+LOW, HIGH = 0.05, 0.95  # quantiles that a message names
+VOLTS = 20.0  # no line of a device has more
+SIEMENS_BELOW = 0.1  # as numbers
+
+
+def recognises(table: Table) -> bool:
+    """Whether a table has six columns of numbers without a header."""
+    return table.width == WIDTH_OF_TABLE and not table.header
+
+
+def read(table: Table) -> Readings:
+    """The readings of a six-column table.
+
+    Raises UsageError where its numbers are not volts and ohms.
+    """
+    if not len(table):
+        raise UsageError(f"{table.path} is empty; expected {COLUMNS}")
+    needed = [column for column in range(WIDTH_OF_TABLE) if column != BEFORE]
+    values = np.empty((len(table), WIDTH_OF_TABLE))
+    values[:, needed], problem = numbers_of(table, needed)
+    values[:, [BEFORE]], _ = numbers_of(table, [BEFORE])
+    before, after = values[:, BEFORE], values[:, AFTER]
+    bad = (after <= 0) & (problem == "")
+    problem[bad] = "a resistance that is not positive"
+    _check_volts(table, values)
+    _check_ohms(table, values, problem == "")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        after_us = np.where(after > 0, 1e6 / after, np.nan)
+        before_us = np.where(before > 0, 1e6 / before, np.nan)
+    return Readings(
+        source=table.path,
+        format=NAME,
+        device=np.array([address_text(value) for value in values[:, 0]]),
+        after_us=after_us,
+        before_us=before_us,
+        line=table.lines,
+        quantities={WIDTH: values[:, 1], BIT_LINE: values[:, 2], WORD_LINE: values[:, 3]},
+        problem=problem,
+        recognised=(NAME, *table.recognised),
+    )
+
+
+def address_text(value: float) -> str:
+    """A cell address as a name.
+
+    >>> address_text(1450.0)
+    '1450'
+    """
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:g}"
+
+
+def _check_volts(table: Table, values: np.ndarray) -> None:
+    for column in (2, 3):
+        known = np.abs(values[:, column][np.isfinite(values[:, column])])
+        if len(known) and np.median(known) > VOLTS:
+            raise UsageError(
+                f"{table.path}: column {column + 1} is a voltage in V: {known.min():.4g} V to "
+                f"{known.max():.4g} V found; millivolts? Expected {COLUMNS}"
+            )
+
+
+def _check_ohms(table: Table, values: np.ndarray, good: np.ndarray) -> None:
+    """Refuse resistances in another unit than ohm."""
+    after = values[good, 5]
+    after = after[np.isfinite(after) & (after > 0)]
+    if not len(after):
+        return
+    low, high = np.quantile(after, [LOW, HIGH])
+    if OHM_RANGE[0] <= low <= OHM_RANGE[1]:
+        return
+    if high < SIEMENS_BELOW:
+        unit, wrong = "siemens", "S"
+    elif _rises(values[good]):
+        unit, wrong = "microsiemens", "uS"
+    elif low < OHM_RANGE[0]:
+        unit, wrong = "kilo-ohm", "kOhm"
+    else:
+        unit, wrong = "milliohm", "ohm"
+    quantity = "g" if wrong.endswith("S") else "R"
+    header = ",".join((*HEADER[:4], f"{quantity}_before ({wrong})", f"{quantity}_after ({wrong})"))
+    raise UsageError(
+        f"{table.path}: column 6 is in ohm: {low:.4g} ohm to {high:.4g} ohm found, "
+        f"{OHM_RANGE[0]:g} ohm to 1 Gohm expected; {unit}? Then name the unit in a first line: "
+        f"{header}"
+    )
+
+
+def _rises(values: np.ndarray) -> bool:
+    """Whether column 6 rises with the voltage, as a conductance does."""
+    level = 3 if np.ptp(values[:, 3]) >= np.ptp(values[:, 2]) else 2
+    upper = values[:, level] > np.median(values[:, level])
+    if not upper.any() or upper.all():
+        return False
+    return bool(np.median(values[upper, 5]) > np.median(values[~upper, 5]))

@@ -1,0 +1,203 @@
+"""Sweeps: which pulses belong together, and which sweeps are left out.
+
+A sweep is a run of pulses of one device with rising voltage. It ends when the device has reached
+its final conductance, or at the highest voltage. A sweep with a reading that cannot be used is left
+out as a whole: without single pulses, the sweeps at each voltage would be a selection by their
+conductance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .quantities import SWEPT_LINES
+from .readings import Readings, names_in_order
+from .recording import FloatArray, IntArray
+from .screening import OVERLOAD
+
+RISING_SHARE = 0.5  # of the steps of a device, which rise in a sweep
+GRID_SHARE = 0.5  # of the pulses at a higher voltage, which a voltage of the sweep has at least
+OVERLOADED_SHARE = 0.1  # of the readings at a voltage, above which the voltage is left out
+INTERLEAVED_SHARE = 0.5  # of the steps of a device, which then lie between those of others
+VOLT_DIGITS, TARGET_DIGITS = 3, 9
+
+ONE_POINT = "sweeps that ended at their first voltage: the cell had not been reset"
+LATE = "sweeps that do not begin at the first voltage"
+GAPS = "sweeps that skip a voltage"
+SPOILT = "sweeps with a reading that cannot be used"
+OFF_GRID = "voltages that most sweeps skip"
+OVERLOADED = "voltages at which many readings are overloads"
+FEW = "cells with fewer sweeps than most"
+
+
+def rounded(values: FloatArray, level: str) -> FloatArray:
+    """Levels on the grid of a file: voltages in mV, targets to nine digits."""
+    if level in SWEPT_LINES:
+        scale = 10.0**VOLT_DIGITS
+        return np.rint(values * scale) / scale
+    magnitude = 10.0 ** np.floor(np.log10(np.maximum(np.abs(values), 1e-12)))
+    step = magnitude * 10.0 ** (1 - TARGET_DIGITS)
+    return np.rint(values / step) * step
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """Sweeps of the readings, in the order of devices: all arrays have an entry a sweep.
+
+    Attributes
+    ----------
+    of : int (n,)
+        Sweep of each reading.
+    device, first, points : int
+        Index of the device and of the first level; number of readings.
+    last : int
+        Index of the last level.
+    """
+
+    of: IntArray
+    device: IntArray
+    first: IntArray
+    last: IntArray
+    points: IntArray
+
+
+def is_swept(readings: Readings, level: str) -> bool:
+    """Whether the level is a voltage that mostly rises from pulse to pulse of a device."""
+    if level not in SWEPT_LINES or len(readings) < 2:
+        return False
+    _, device = names_in_order(readings.device)
+    order = np.argsort(device, kind="stable")
+    steps = np.diff(rounded(readings.quantities[level], level)[order])
+    same = np.diff(device[order]) == 0
+    return bool(same.any()) and float((steps[same] > 0).mean()) > RISING_SHARE
+
+
+def _runs(readings: Readings, index: IntArray) -> Runs:
+    """The sweeps, for levels with this index."""
+    _, device = names_in_order(readings.device)
+    order = np.argsort(device, kind="stable")
+    steps, same = np.diff(index[order]), np.diff(device[order]) == 0
+    apart = _interrupted(order, same)
+    begins = np.concatenate([[True], ~same | (steps <= 0) | _next_cycle(readings, order) | apart])
+    number = np.cumsum(begins) - 1
+    of = np.empty(len(order), np.int64)
+    of[order] = number
+    starts = np.flatnonzero(begins)
+    ends = np.append(starts[1:], len(order)) - 1
+    at = index[order]
+    return Runs(of, device[order][starts], at[starts], at[ends], ends - starts + 1)
+
+
+def _interrupted(order: IntArray, same: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Steps of a device over lines of other devices, in a file that is written device by device."""
+    apart = (np.diff(order) != 1) & same
+    return apart if apart.sum() < INTERLEAVED_SHARE * max(same.sum(), 1) else np.zeros_like(apart)
+
+
+def _next_cycle(readings: Readings, order: IntArray) -> NDArray[np.bool_]:
+    """Steps at which the number of the sweep in the file changes; none if it counts pulses."""
+    cycle = readings.cycle[order]
+    changes = np.diff(cycle) != 0
+    return changes if changes.mean() < RISING_SHARE else np.zeros_like(changes)
+
+
+def arranged_sweeps(readings: Readings, level: str) -> tuple[Readings, IntArray]:
+    """The readings of usable sweeps, and the number of the sweep in its device, from 0."""
+    readings = _on_grid(readings, level)
+    values, index = np.unique(rounded(readings.quantities[level], level), return_inverse=True)
+    if len(values) < 2:
+        return readings, np.zeros(len(readings), np.int64)
+    runs = _runs(readings, index)
+    longer = runs.points > 1
+    start = int(np.bincount(runs.first[longer] if longer.any() else runs.first).argmax())
+    reason = _reasons(readings, runs, start)
+    counts = runs.first <= start  # the others do not count as sweeps of their cell
+    number = _rank_in_device(runs.device, counts)
+    few = _few(runs.device, counts)
+    reason[few & (reason == "")] = FEW
+    kept, cycle = reason[runs.of] == "", number[runs.of]
+    for word in (ONE_POINT, LATE, GAPS, SPOILT, FEW):
+        readings = _noting(readings, reason[runs.of] == word, word)
+    return readings.only(kept), cycle[kept]
+
+
+def _noting(readings: Readings, dropped: NDArray[np.bool_], reason: str) -> Readings:
+    """The same readings, with the dropped lines noted device by device."""
+    left_out = readings.left_out
+    for name in dict.fromkeys(readings.device[dropped].tolist()):
+        mine = dropped & (readings.device == name)
+        left_out = readings.without(mine, reason, str(name)).left_out
+        readings = replace(readings, left_out=left_out)
+    return readings
+
+
+def _reasons(readings: Readings, runs: Runs, start: int) -> NDArray[np.str_]:
+    """Why each sweep is left out; empty if it is not."""
+    reason = np.full(len(runs.points), "", "U80")
+    spoilt = np.bincount(runs.of, readings.problem != "", len(reason)) > 0
+    reason[runs.points <= runs.last - runs.first] = GAPS
+    reason[spoilt] = SPOILT
+    reason[runs.first > start] = LATE
+    reason[(runs.points == 1) & (runs.first <= start)] = ONE_POINT
+    return reason
+
+
+def _rank_in_device(device: IntArray, counts: NDArray[np.bool_]) -> IntArray:
+    """Number of each sweep among those of its device that count."""
+    total = np.cumsum(counts) - 1
+    base = np.zeros(int(device.max()) + 1, np.int64)
+    begins = np.flatnonzero(np.diff(device, prepend=-1) != 0)
+    base[device[begins]] = total[begins] - counts[begins] + 1
+    return np.maximum(total - base[device], 0)
+
+
+def _few(device: IntArray, counts: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Sweeps of the devices with fewer sweeps than half of the devices have."""
+    number = np.bincount(device, counts)
+    there = np.unique(device)
+    usual = int(np.median(number[there]))
+    return number[device] < usual
+
+
+def _on_grid(readings: Readings, level: str) -> Readings:
+    """The readings at voltages that the sweeps share, and at which an instrument can read."""
+    for unusual, reason in ((_overloaded, OVERLOADED), (_skipped, OFF_GRID)):
+        at = rounded(readings.quantities[level], level)
+        values, index = np.unique(at, return_inverse=True)
+        odd = unusual(readings, index)
+        volts = ", ".join(f"{v:g} V" for v in values[odd][:4]) + (", …" if odd.sum() > 4 else "")
+        readings = readings.without(odd[index], f"{reason} ({volts})")
+    return readings
+
+
+def _overloaded(readings: Readings, index: IntArray) -> NDArray[np.bool_]:
+    pulses = np.bincount(index)
+    return np.bincount(index, readings.problem == OVERLOAD) > OVERLOADED_SHARE * pulses
+
+
+def _skipped(readings: Readings, index: IntArray) -> NDArray[np.bool_]:
+    """Voltages with far fewer pulses than a higher one, which sweeps reach through them."""
+    pulses = np.bincount(index)
+    above = np.append(np.maximum.accumulate(pulses[::-1])[::-1][1:], 0)
+    return pulses < GRID_SHARE * above
+
+
+def arranged_repeats(readings: Readings, level: str) -> tuple[Readings, IntArray]:
+    """The usable readings, and the number of each one among those of its device and level."""
+    for word in sorted({str(w) for w in readings.problem if w}):
+        readings = _noting(readings, readings.problem == word, word)
+    readings = readings.only(readings.problem == "")
+    if not len(readings):
+        return readings, np.zeros(0, np.int64)
+    _, device = names_in_order(readings.device)
+    values, index = np.unique(rounded(readings.quantities[level], level), return_inverse=True)
+    key = device * len(values) + index
+    order = np.argsort(key, kind="stable")
+    begins = np.flatnonzero(np.diff(key[order], prepend=-1) != 0)
+    sizes = np.diff(np.append(begins, len(order)))
+    number = np.empty(len(order), np.int64)
+    number[order] = np.arange(len(order)) - np.repeat(begins, sizes)
+    return readings, number

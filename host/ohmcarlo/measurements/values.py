@@ -1,0 +1,55 @@
+"""Numbers of a table in which single cells may be unusable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..tables import AS_NAN, Table
+from ..tables.cells import is_missing, is_overload, not_a_number, value_of
+from .recording import FloatArray
+from .screening import NO_VALUE, OVERLOAD
+
+
+def numbers_of(table: Table, columns: Iterable[int]) -> tuple[FloatArray, NDArray[np.str_]]:
+    """The numbers in some columns, (rows, columns), and the problem of each row.
+
+    A cell without a number is NaN. The problem of its row is an overload, no value, or the cell
+    that is not a number; it is empty for a row of numbers.
+    """
+    wanted = list(columns)
+    problem = np.full(len(table), "", "U80")
+    try:
+        values = table.numbers(wanted, missing=AS_NAN)
+        if np.isfinite(values).all():
+            return values, problem
+    except UsageError:  # a cell is not a number
+        values = np.empty((len(table), len(wanted)))
+    for place, column in enumerate(wanted):
+        values[:, place] = _column(table.column(column), column, table.decimal_comma, problem)
+    return values, problem
+
+
+def _column(
+    cells: Sequence[str], column: int, decimal_comma: bool, problem: NDArray[np.str_]
+) -> FloatArray:
+    """The numbers of a column; problems of its rows are noted in ``problem``."""
+    values = np.empty(len(cells))
+    for row, cell in enumerate(cells):
+        number = value_of(cell, decimal_comma)
+        if number is not None and abs(number) < np.inf and not is_overload(number):
+            values[row] = number
+            continue
+        values[row] = np.nan
+        if problem[row] and problem[row] != NO_VALUE:
+            continue
+        if number is not None and is_overload(number):
+            problem[row] = OVERLOAD
+        elif is_missing(cell) or number is not None:
+            problem[row] = NO_VALUE
+        else:
+            problem[row] = f"column {column + 1}: {not_a_number(cell)}"[:80]
+    return values
