@@ -47,6 +47,7 @@ SOURCES = {
     "EIE": "arXiv 1602.01528, table I (45 nm)",
     "M4": "Zephyr and RT-Thread board pages, STM32L452 and L496 at 3.3 V",
     "FIT": "fitted to the user's own measurements",
+    "IMPORTED": "noise model of another simulator, from the user's file",
     "MODEL": "a setting of the model",
     "ESTIMATE": "engineering estimate",
 }

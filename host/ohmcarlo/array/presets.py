@@ -11,6 +11,7 @@ from pathlib import Path
 from ..errors import UsageError
 from ..spec import DAC_MAX, TARGET_LSB_US
 from .device_preset import Ageing, DevicePreset, LinearSpread, RelativeSpread, Table, Tag, Value
+from .noise_models import noise_model_of, preset_of_noise
 
 
 def _set(value: float, unit: str, low: float, high: float) -> Value:
@@ -149,13 +150,19 @@ PRESET_NAMES = tuple(_PRESETS)
 def get_preset(name: str) -> DevicePreset:
     """The preset of that name, or in that ``.json`` file.
 
-    UsageError with the list of names on an unknown one.
+    The file holds a preset, or a noise model of another simulator (``noise_models``). UsageError
+    with the list of names on an unknown one.
     """
     if name.endswith(".json"):
         try:
             content = json.loads(Path(name).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise UsageError(f"cannot read a preset from {name}: {error}") from error
+        try:
+            if (model := noise_model_of(content)) is not None:
+                return preset_of_noise(model, Path(name).stem, _relative(0.05))
+        except UsageError as error:
+            raise UsageError(f"{name}: {error}") from error
         return DevicePreset.from_dict(content)
     if name not in _PRESETS:
         raise UsageError(
