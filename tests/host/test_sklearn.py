@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +24,16 @@ SHORT = {"chains": 1, "steps": 2000}
 pytestmark = pytest.mark.filterwarnings("ignore::ohmcarlo.sklearn.UnsettledWarning")
 
 
-@parametrize_with_checks([MemristorClassifier(steps=300, chains=1)])
+def checks() -> Iterator[Any]:
+    """scikit-learn's checks of an estimator; one of them samples given 24,000 points."""
+    slow = "check_class_weight_classifiers"
+    found = parametrize_with_checks([MemristorClassifier(steps=300, chains=1)])
+    for estimator, check in found.args[1]:
+        marks = pytest.mark.verify if slow in str(check) else ()
+        yield pytest.param(estimator, check, marks=marks, id=found.kwargs["ids"](check))
+
+
+@pytest.mark.parametrize(("estimator", "check"), checks())
 def test_check_estimator(estimator, check) -> None:  # type: ignore[no-untyped-def]
     check(estimator)
 

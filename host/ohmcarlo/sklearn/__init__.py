@@ -5,3 +5,4 @@ from .base import UnsettledWarning as UnsettledWarning
 from .base import as_parameters as as_parameters
 from .classifier import MemristorClassifier as MemristorClassifier
 from .regressor import MemristorRegressor as MemristorRegressor
+from .weights import ResampledWeightsWarning as ResampledWeightsWarning

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..datasets import Encoder
+from ..errors import UsageError
 from ..golden import Registers
 from ..posterior_error import errors_to_dict
 from ..runs.agreement import prediction_agreement, samples_of
@@ -49,6 +51,9 @@ SINGLE = (  # attributes of the posterior of a single problem
 )  # fmt: skip
 MEASURES = ("ess_min", "ess_tail_min", "rhat_max", "longest_stay", "longest_stay_expected")
 PAIRS = (16, 32, 64, 128, 256)  # widths that `pairs="auto"` chooses from
+WHOLE_NUMBERS = ("steps", "chains", "wide_every", "hidden", "features", "rows", "repeats")
+REQUIRED = ("hidden", "rows", "repeats")  # of these, None is no choice
+NAMES = ("array", "preset", "kernel", "dot_products", "backend")
 
 
 class UnsettledWarning(ConvergenceWarning):
@@ -96,9 +101,15 @@ class SampledProblem:
 
     @classmethod
     def of(
-        cls, setup: ChainSetup, encoder: Encoder, trace: Trace, x: NDArray[np.float64]
+        cls,
+        setup: ChainSetup,
+        encoder: Encoder,
+        trace: Trace,
+        x: NDArray[np.float64],
+        rows: NDArray[np.int64] | None = None,
     ) -> SampledProblem:
-        """The chains of ``setup``, which learn from x (n, d), after their last step."""
+        """The chains of ``setup``, which learn from x (n, d), after their last step; ``rows`` (n,)
+        as for ``LearntData``."""
         burn_in = burn_in_of(trace)
         codes, counts = samples_of(setup.registers, trace, burn_in)
         labels = labels_of(setup.registers, codes, counts)
@@ -112,7 +123,7 @@ class SampledProblem:
             weights=standardised_weights(setup.registers, encoder, codes, labels),
             values=_values_of(setup, encoder, trace, burn_in, labels),
             cautions=tuple(as_parameters(text) for text in setup.cautions),
-            learnt=LearntData.of_setup(setup, x, encoder),
+            learnt=LearntData.of_setup(setup, x, encoder, rows),
             digests={
                 DATA: digest_of([x, setup.points.labels], exact=True),
                 "encoder": digest_of(encoder),
@@ -150,24 +161,32 @@ def sample_problem(
     labels: NDArray[np.integer[Any]],
     feature_names: Sequence[str] | None = None,
     pool: NDArray[np.float64] | None = None,
+    rows: NDArray[np.int64] | None = None,
 ) -> SampledProblem:
     """Sample the posterior of a logistic model or network: x (n, d), labels 0/1 (n,).
 
-    ``pool`` (m, d) is that of ``Encoder.fit``. Raises UsageError for data or settings that cannot
-    be used.
+    ``pool`` (m, d) is that of ``Encoder.fit``; ``rows`` (n,) are the numbers of the points in the
+    data of the user, by default 0 to n - 1. Raises UsageError for data or settings that cannot be
+    used.
     """
     setup, encoder = prepare(config, TASK, x, labels, feature_names, pool=pool)
     with closing(setup):
-        return sample(setup, encoder, x)
+        return sample(setup, encoder, x, rows)
 
 
-def sample(setup: ChainSetup, encoder: Encoder, x: NDArray[np.float64]) -> SampledProblem:
+def sample(
+    setup: ChainSetup,
+    encoder: Encoder,
+    x: NDArray[np.float64],
+    rows: NDArray[np.int64] | None = None,
+) -> SampledProblem:
     """Run the chains of ``setup``, which learn from x (n, d), to their last step."""
     run = ChainRun(setup)
     run.run()
     # a run may have changed its coordinates before it sampled
     setup, encoder = run.setup, getattr(run.setup, "encoder", None) or encoder
-    return SampledProblem.of(setup, encoder, Trace.of(run.streamed(), setup.board.current()), x)
+    trace = Trace.of(run.streamed(), setup.board.current())
+    return SampledProblem.of(setup, encoder, trace, x, rows)
 
 
 def _draws(
@@ -252,40 +271,51 @@ class MemristorEstimator(BaseEstimator):
     def _config(self, features: int) -> TrainConfig:
         """The configuration for data with so many features; call it from ``fit`` itself, so that
         its notes name the line of the user."""
-        kept = features if self.features is None else self.features
-        seed = check_random_state(self.random_state).randint(1 << 31)
-        chosen: dict[str, Any] = {
-            "backend": self.backend,
-            "array": self.array,
-            "preset": self.preset,
-            "kernel": self.kernel,
-            "rho": self.rho,
-            "wide_every": self.wide_every,
-            "whiten": False if self.hidden else self.whiten,
-            "rows": self.rows,
-            "pairs": self._pairs(kept) if self.pairs == "auto" else int(self.pairs),
-            "chains": self.chains,
-            "steps": self.steps,
-            "seed": seed,
-            "features": self.features,
-            "hidden": self.hidden,
-            "sigma_p": plain_widths(self.sigma_p),
-            "dot_products": self.dot_products,
-            "repeats": self.repeats,
-        }
+        chosen = self._chosen()
+        kept = features if chosen["features"] is None else chosen["features"]
+        if chosen["pairs"] is None:
+            chosen["pairs"] = self._pairs(kept, chosen["hidden"])
         completed = complete(self._task, chosen)
         for note in completed.notes:
             warnings.warn(note, stacklevel=3)
         return completed.config
+
+    def _chosen(self) -> dict[str, Any]:
+        """The parameters, checked, as fields of a configuration; ``pairs`` is None for "auto".
+
+        Raises UsageError, which names the parameter.
+        """
+        chosen: dict[str, Any] = {}
+        for name in WHOLE_NUMBERS:
+            chosen[name] = whole_number(name, getattr(self, name), name not in REQUIRED)
+        for name in NAMES:
+            chosen[name] = text = getattr(self, name)
+            if not (isinstance(text, str) or (text is None and name in ("preset", "dot_products"))):
+                raise UsageError(f"{name} = {text!r}: give a text")
+        auto = isinstance(self.pairs, str) and self.pairs == "auto"
+        whiten = self.whiten if self.whiten is None else bool(self.whiten)
+        return chosen | {
+            "pairs": None if auto else whole_number("pairs", self.pairs, False, ' or "auto"'),
+            "rho": real_number("rho", self.rho),
+            "whiten": False if chosen["hidden"] else whiten,
+            "seed": self._seed(),
+            "sigma_p": plain_widths(self.sigma_p),
+        }
+
+    def _seed(self) -> int:
+        try:
+            return int(check_random_state(self.random_state).randint(1 << 31))
+        except ValueError as error:
+            raise UsageError(f"random_state = {self.random_state!r}: {error}") from error
 
     def _names(self) -> list[str] | None:
         """Names of the columns, if the data have them."""
         names = getattr(self, "feature_names_in_", None)
         return None if names is None else [str(name) for name in names]
 
-    def _pairs(self, features: int) -> int:
+    def _pairs(self, features: int, hidden: int) -> int:
         coin = Geometry().entropy_pairs
-        needed = max(features, self.hidden) + 1 + coin
+        needed = max(features, hidden) + 1 + coin
         return next((p for p in PAIRS if p >= needed), PAIRS[-1])
 
     def _keep(self, problem: SampledProblem) -> None:
@@ -323,9 +353,37 @@ def plain_widths(sigma_p: Any) -> Any:
     """Widths of a prior as a configuration stores them: numbers of Python, lists, mappings."""
     if sigma_p is None or isinstance(sigma_p, str):
         return sigma_p
-    if isinstance(sigma_p, Mapping):
-        return {str(name): float(width) for name, width in sigma_p.items()}
-    return np.asarray(sigma_p, np.float64).tolist()
+    try:
+        if isinstance(sigma_p, Mapping):
+            return {str(name): float(width) for name, width in sigma_p.items()}
+        return np.asarray(sigma_p, np.float64).tolist()
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            f'sigma_p = {sigma_p!r}: give a number, numbers, numbers by name, or "auto"'
+        ) from error
+
+
+def whole_number(name: str, value: Any, optional: bool, otherwise: str = "") -> int | None:
+    """A parameter as an integer; whole floats, as searches of parameters draw them, count.
+
+    ``optional``: None is allowed. Raises UsageError, which names the parameter, for anything else.
+    """
+    if value is None and optional:
+        return None
+    if isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_):
+        number = float(value)
+        if number.is_integer():
+            return int(number)
+    raise UsageError(f"{name} = {value!r}: give a whole number{otherwise}")
+
+
+def real_number(name: str, value: Any) -> float | None:
+    """A parameter as a float, or None; UsageError, which names it, for anything else."""
+    if value is None:
+        return None
+    if isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_):
+        return float(value)
+    raise UsageError(f"{name} = {value!r}: give a number")
 
 
 def as_parameters(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -18,9 +19,14 @@ from ..golden import predict
 from ..runs.classes import DRAWS, TWO_CLASSES, ClassPosterior, ClassUncertainty
 from ..runs.config import TrainConfig
 from ..runs.verdict import Verdict, judge_all
+from ..spec import PROB_FRAC
 from ..tasks import MULTICLASS
 from .base import TASK, MemristorEstimator, SampledProblem, as_parameters, sample_problem
 from .inference import class_tree, two_class_tree
+from .weights import ResampledWeightsWarning, WeightedPoints, checked_weights, class_weights
+
+LEAST = 0.5 ** (PROB_FRAC + 1)
+"""Half an LSB of the array's table of probabilities."""
 
 
 class MemristorClassifier(ClassifierMixin, MemristorEstimator):
@@ -76,8 +82,10 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         Reads and accesses that are averaged, a power of two.
     backend : str
         Board that runs the chains: ``"model"``, ``"rtl"`` or ``"serial:PORT"``.
+    class_weight : dict, "balanced" or None
+        Factors of the weights of the points by class, as in scikit-learn; see ``fit``.
     random_state : int, RandomState or None
-        Seed of the array and of its noise.
+        Seed of the array, of its noise and of the resampling of weights.
 
     Attributes
     ----------
@@ -101,6 +109,9 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
     posterior_error_ : dict
         Predicted errors of the posterior by source (``encoding``, ``window``, …): see
         ``PosteriorError``.
+    weight_error_ : float
+        Standard error of the posterior means by resampled weights, in posterior standard
+        deviations; 0 for whole-number weights, which are exact.
     trace_ : Trace
         Every step.
     sigma_p_ : float or dict
@@ -135,6 +146,7 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         dot_products: str | None = None,
         repeats: int = 1,
         backend: str = "model",
+        class_weight: Any = None,
         random_state: Any = None,
     ) -> None:
         super().__init__(
@@ -157,9 +169,23 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
             random_state=random_state,
         )
         self.multi_class = multi_class
+        self.class_weight = class_weight
 
-    def fit(self, X: ArrayLike, y: ArrayLike, pool: ArrayLike | None = None) -> MemristorClassifier:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        pool: ArrayLike | None = None,
+    ) -> MemristorClassifier:
         """Sample the posterior given X (n, features) and y (n,), two classes or more.
+
+        ``sample_weight`` (n,) counts points. A point with the weight 2 is a point that occurs
+        twice, exactly, and the weight 0 removes a point. Weights that are not whole numbers are
+        rounded up or down at random, which is another posterior than that of the weights:
+        ``ResampledWeightsWarning`` and ``weight_error_`` say how far. Weights that sum to 1 are
+        shares of the n points, as ``AdaBoostClassifier`` passes them.
 
         With few labels, ``pool`` (m, features) are rows without labels. Means, standard deviations
         and the range of the inputs are then those of X and pool together.
@@ -167,13 +193,20 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         Raises ValueError (UsageError) for data or settings that cannot be used.
         """
         x: NDArray[np.float64]
-        x, y = validate_data(self, X, y, dtype=np.float64)
-        check_classification_targets(y)
-        self.classes_, labels = np.unique(y, return_inverse=True)
+        given: NDArray[Any]
+        x, given = validate_data(self, X, y, dtype=np.float64)
+        check_classification_targets(given)
+        weights = self._weights(given, sample_weight)
+        self.classes_ = np.unique(given[weights > 0])
         if len(self.classes_) < 2:
-            raise ValueError("y has only one class: two are needed")
+            raise ValueError("y has only one class (of a weight above 0): two are needed")
         self._task = TASK if len(self.classes_) == 2 else replace(TASK, kind=MULTICLASS)
         config = replace(self._config(x.shape[1]), multi_class=self.multi_class)
+        points = WeightedPoints.of(weights, given, config.seed, classes=True)
+        if points.note:
+            warnings.warn(points.note, ResampledWeightsWarning, stacklevel=2)
+        x, labels = x[points.rows], np.searchsorted(self.classes_, given[points.rows])
+        self.weight_error_ = points.error
         others: NDArray[np.float64] | None = None
         if pool is not None:
             others = validate_data(self, pool, dtype=np.float64, reset=False)
@@ -181,11 +214,11 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         if len(self.classes_) == 2:
             own = replace(config, multi_class=None)
             self.binary_problems_ = TWO_CLASSES
-            self.problems_ = [sample_problem(own, x, labels, self._names(), others)]
+            self.problems_ = [sample_problem(own, x, labels, self._names(), others, points.rows)]
             self._keep(self.problems_[0])
         else:
             self.binary_problems_ = binary_problems(x, labels, self.multi_class)
-            self.problems_ = self._sample_all(config, x, labels, others)
+            self.problems_ = self._sample_all(config, x, labels, others, points.rows)
         self.acceptance_rate_ = float(np.mean([p.trace.accepted.mean() for p in self.problems_]))
         self._judge(*self._verdict())
         return self
@@ -196,15 +229,23 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         x: NDArray[np.float64],
         labels: NDArray[np.integer[Any]],
         pool: NDArray[np.float64] | None,
+        numbers: NDArray[np.int64],
     ) -> list[SampledProblem]:
-        """The binary problems of several classes, each in an array of its own."""
+        """The binary problems of several classes, each in an array of its own; ``numbers`` (n,) are
+        the rows of the points in the data."""
         found = []
         for number, problem in enumerate(self.binary_problems_):
             rows = problem.uses(labels)
             own = replace(config, problem=number)
             binary = problem.labels(labels[rows])
-            found.append(sample_problem(own, x[rows], binary, self._names(), pool))
+            found.append(sample_problem(own, x[rows], binary, self._names(), pool, numbers[rows]))
         return found
+
+    def _weights(self, y: NDArray[Any], sample_weight: ArrayLike | None) -> NDArray[np.float64]:
+        """Weights of the points, (n,): those of the classes and of the points, multiplied."""
+        weights = checked_weights(sample_weight, len(y))
+        by_class = class_weights(self.class_weight, y)
+        return weights if by_class is None else checked_weights(weights * by_class, len(y))
 
     def _verdict(self) -> tuple[Verdict, list[str], list[str]]:
         """Verdict, reasons and cautions of all problems."""
@@ -257,6 +298,14 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
             return self._posterior().predict(x)[0]
         mean, _ = self._probability(x)
         return np.c_[1 - mean, mean]
+
+    def predict_log_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Logarithm of ``predict_proba``, float64 (n, K).
+
+        A probability below ``LEAST``, which the table of the array rounds to 0, counts as
+        ``LEAST``, so that every logarithm is finite.
+        """
+        return np.log(np.maximum(self.predict_proba(X), LEAST))
 
     def drawn_proba(self, X: ArrayLike, draws: int) -> NDArray[np.float64]:
         """Class probabilities under evenly spaced joint draws of the posterior,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,7 @@ from ..runs.trace import Trace
 from ..runs.verdict import Verdict
 from ..tasks import REGRESSION
 from .base import MEASURES, TASK, MemristorEstimator, as_parameters
+from .weights import ResampledWeightsWarning, WeightedPoints, checked_weights
 
 FloatArray = NDArray[np.float64]
 
@@ -70,7 +72,7 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
     backend : str
         Board that runs the chain: ``"model"``, ``"rtl"`` or ``"serial:PORT"``.
     random_state : int, RandomState or None
-        Seed of the array, of its noise and of the draws of the host.
+        Seed of the array, of its noise, of the draws of the host and of the resampling of weights.
 
     Attributes
     ----------
@@ -93,6 +95,8 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         (``UnsettledWarning``).
     verdict_reasons_ : list of str
         Reasons of any other verdict, with a remedy each.
+    weight_error_ : float
+        As for ``MemristorClassifier``.
     trace_ : Trace
         Every step.
 
@@ -143,15 +147,26 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         self.backend = backend
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> MemristorRegressor:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> MemristorRegressor:
         """Sample the posterior given X (n, features) and y (n,), numbers.
+
+        ``sample_weight`` (n,) counts points, as for ``MemristorClassifier``: whole numbers are
+        exact.
 
         Raises ValueError (UsageError) for data or settings that cannot be used.
         """
         x: FloatArray
-        x, y = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
-        labels = np.asarray(y, np.float64)
+        given: FloatArray
+        x, given = validate_data(self, X, y, dtype=np.float64, y_numeric=True, ensure_min_samples=2)
+        weights = checked_weights(sample_weight, len(given))
         config = self._config(x.shape[1])
+        points = WeightedPoints.of(weights, given, config.seed, classes=False)
+        if points.note:
+            warnings.warn(points.note, ResampledWeightsWarning, stacklevel=2)
+        self.weight_error_ = points.error
+        x, labels = x[points.rows], np.asarray(given, np.float64)[points.rows]
         names = self._feature_names()
         setup, encoder = prepare_regression(config, self._task, x, labels, names)
         with closing(setup):
@@ -160,6 +175,7 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
             setup, encoder = run.setup, run.setup.encoder
             trace = Trace.of(run.streamed(), setup.board.current())
             self._keep_posterior(setup, encoder, trace, x, labels)
+        self._learnt = LearntNumbers(x, labels, points.rows, names)
         reasons = [as_parameters(text) for text in self._values["verdict_reasons"]]
         cautions = [as_parameters(text) for text in setup.cautions]
         self._judge(Verdict(self._values["verdict"]), reasons, cautions)
@@ -178,7 +194,6 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         self.posterior_ = JointPosterior.learnt(
             registers, encoder, trace, burn_in, x, y, config.seed
         )
-        self._learnt = LearntNumbers(x, y, np.arange(len(y)), self._feature_names())
         self.trace_, self.sigma_p_ = trace, encoder.widths()
         self.acceptance_rate_ = float(trace.accepted.mean())
         self.posterior_error_ = errors_to_dict(setup.errors)

@@ -53,14 +53,18 @@ class LearntData:
 
     @classmethod
     def of_setup(
-        cls, setup: ChainSetup, inputs: NDArray[np.float64], encoder: Encoder
+        cls,
+        setup: ChainSetup,
+        inputs: NDArray[np.float64],
+        encoder: Encoder,
+        rows: NDArray[np.integer[Any]] | None = None,
     ) -> LearntData:
-        """The points of ``setup`` without a data set: rows from 0, classes 0 and 1."""
+        """The points of ``setup`` without a data set: rows from 0 by default, classes 0 and 1."""
         return cls(
             registers=setup.registers,
             points=setup.points,
             inputs=inputs,
-            rows=np.arange(len(inputs)),
+            rows=np.arange(len(inputs)) if rows is None else rows,
             feature_names=encoder.data_names,
             class_names=("0", "1"),
             seed=setup.config.array_seed,
