@@ -8,9 +8,12 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..errors import UsageError
-from ..tables import LEAVE_OUT, Table, read_table
-from . import long_table, six_columns
+from ..readable import count
+from ..tables import LEAVE_OUT, Table, Text, parse_table, read_text
+from . import easyexpert, long_table, six_columns, smu_list
 from .assembly import recording_of
+from .iv_curves import Curve
+from .iv_pulses import recording_of_curves
 from .readings import Readings
 from .recording import Recording
 
@@ -48,13 +51,40 @@ FORMATS: tuple[Format, ...] = (
 )
 
 
+@dataclass(frozen=True)
+class Instrument:
+    """A format of I-V lists, with lines that need not form one table.
+
+    Attributes
+    ----------
+    name : str
+        As in ``docs/measurements.md``.
+    recognises : function of a text
+    curves : function of a text
+        The curves in it; raises UsageError for a text that cannot be used.
+    """
+
+    name: str
+    recognises: Callable[[Text], bool]
+    curves: Callable[[Text], list[Curve]]
+
+
+INSTRUMENTS: tuple[Instrument, ...] = (
+    Instrument(easyexpert.NAME, easyexpert.recognises, easyexpert.curves_of),
+    Instrument(smu_list.NAME, smu_list.recognises, smu_list.curves_of),
+)
+SUFFIXES = (".csv", ".txt", ".tsv", ".dat", ".gz", "")
+"""Files of a folder that are read."""
+
+
 def read_recording(path: str | Path, where: Where | None = None) -> Recording:
     """The SET pulses in a file of measurements.
 
     Parameters
     ----------
     path : path
-        ``docs/measurements.md`` has the formats; the content decides which one it is.
+        ``docs/measurements.md`` has the formats; the content decides which one it is. A folder
+        holds I-V lists of single devices.
     where : mapping of str to str, optional
         Conditions of the pulses that are read, as ``{"vbl": "2.0", "width": "100ns"}``.
 
@@ -66,22 +96,57 @@ def read_recording(path: str | Path, where: Where | None = None) -> Recording:
     (50, 'word line')
     """
     path = Path(path)
-    try:
-        state = path.stat()
-        stamp = (state.st_mtime_ns, state.st_size)
-    except OSError:
-        stamp = (0, 0)  # the read raises the error
+    stamp = tuple(_stamp(file) for file in _files(path))
     return _read(path, stamp, tuple(sorted((where or {}).items())))
 
 
+Stamp = tuple[str, int, int]
+
+
+def _files(path: Path) -> list[Path]:
+    """The file, or the files in a folder in the order of their names."""
+    if not path.is_dir():
+        return [path]
+    files = [file for file in sorted(path.iterdir()) if file.is_file()]
+    return [file for file in files if file.suffix.lower() in SUFFIXES and file.name[0] != "."]
+
+
+def _stamp(file: Path) -> Stamp:
+    """Name, time and size of a file; the read raises the error for a file that is missing."""
+    try:
+        state = file.stat()
+    except OSError:
+        return str(file), 0, 0
+    return str(file), state.st_mtime_ns, state.st_size
+
+
 @lru_cache(maxsize=4)
-def _read(path: Path, stamp: tuple[int, int], where: tuple[tuple[str, str], ...]) -> Recording:
+def _read(path: Path, stamp: tuple[Stamp, ...], where: tuple[tuple[str, str], ...]) -> Recording:
     """A file that had this ``stamp``; one command uses it several times."""
-    table = read_table(path, odd_lines=LEAVE_OUT)
+    texts = [read_text(Path(name)) for name, _, _ in stamp]
+    for instrument in INSTRUMENTS:
+        if texts and instrument.recognises(texts[0]):
+            curves = [curve for text in texts for curve in _curves(instrument, text)]
+            return recording_of_curves(curves, path, instrument.name, dict(where))
+    if len(texts) != 1:
+        raise UsageError(
+            f"{path} is a folder with {count(len(texts), 'file')} ({', '.join(SUFFIXES[:4])}) and "
+            "no I-V lists: give one file, or a folder with an I-V list of each device"
+        )
+    table = parse_table(texts[0], odd_lines=LEAVE_OUT)
     for known in FORMATS:
         if known.recognises(table):
             return known.read(table, dict(where))
     raise _unknown(table)
+
+
+def _curves(instrument: Instrument, text: Text) -> list[Curve]:
+    if not instrument.recognises(text):
+        raise UsageError(
+            f"{text.path} is no {instrument.name} as the other files of its folder: remove it, or "
+            "give one file"
+        )
+    return instrument.curves(text)
 
 
 def _unknown(table: Table) -> UsageError:

@@ -101,9 +101,9 @@ def _score(sample: Sequence[str], separator: str) -> float:
     share = usual / len(rows)
     if share < LEAST_SHARE:
         return 0.0
-    cells = [cell for row in rows if len(row) == width for cell in row]
+    cells = [cell for row in rows if len(row) == width for cell in row if cell.strip()]
     comma = separator != ","
-    numeric = sum(number(cell, comma) is not None for cell in cells) / len(cells)
+    numeric = sum(number(cell, comma) is not None for cell in cells) / max(len(cells), 1)
     return share * (1 + numeric)
 
 
