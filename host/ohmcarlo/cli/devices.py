@@ -45,6 +45,20 @@ def characterize(
         Path | None,
         typer.Option(metavar="FOLDER", help="Draw spreads, memory, read noise and age."),
     ] = None,
+    steps: Annotated[
+        int,
+        typer.Option(
+            help="Steps of each chain of the reference run behind the verdict; 0: no such run."
+        ),
+    ] = 1000,
+    endurance: Annotated[
+        float | None,
+        typer.Option(
+            metavar="CYCLES",
+            help="Cycles that a device stands, to compare with the pulses of a run [default: 1e6, "
+            "an assumption].",
+        ),
+    ] = None,
     json: JsonOption = None,
 ) -> None:
     """Measure an array: offset, spread, trim, stuck devices, and the kernels that suit it.
@@ -62,8 +76,14 @@ def characterize(
       `ohmcarlo train breast-cancer --array physics --preset mine.json`
     """
     from ..array.physics import PhysicsArray
-    from ..runs.characterize import DeviceOutputs, characterize_array, fitted_constants
+    from ..runs.characterize import (
+        DeviceOutputs,
+        Reference,
+        characterize_array,
+        fitted_constants,
+    )
     from .console import Console
+    from .progress import RunProgress
     from .show_devices import show_characterization
 
     console = Console(json)
@@ -72,7 +92,16 @@ def characterize(
         array, preset = PhysicsArray.name, str(fit)
     outputs = DeviceOutputs(out, preset_out, plots)
     values = characterize_array(
-        array, preset, backend, rows, pairs, seed, outputs, console.say, fit
+        array,
+        preset,
+        backend,
+        rows,
+        pairs,
+        seed,
+        outputs,
+        console.say,
+        fit,
+        Reference(steps, endurance, RunProgress(console)),
     )
     show_characterization(console, values)
 

@@ -34,12 +34,13 @@ def show_characterization(console: Console, values: Mapping[str, Any]) -> None:
     console.out.print(table)
     console.table("Array", characterization_rows(values))
     console.table("Device model fitted to it [95 % interval]", constant_rows(values["fit"]))
+    console.table("Verdict", [(name, text) for name, text in values["verdict"]["lines"]])
     if values["ages"]:
         console.table("Age (a model of it: not measured)", age_rows(values["ages"]))
 
 
 def characterization_rows(v: Mapping[str, Any]) -> Rows:
-    """Properties of an array, the advice last."""
+    """Properties of an array."""
     return [
         (
             "array",
@@ -60,8 +61,6 @@ def characterization_rows(v: Mapping[str, Any]) -> Rows:
         ("successive pulses", f"correlation {v['cycle_correlation']:.2f}"),
         ("read noise", f"{v['read_noise_rel']:.2%} of the conductance"),
         ("coin", _coin(v["raw_bits"])),
-        ("error of a posterior", _posterior_error(v)),
-        ("advice", v["advice"]),
     ]
 
 
@@ -83,16 +82,6 @@ def age_rows(ages: Sequence[Mapping[str, Any]]) -> Rows:
         )
         for age in ages
     ]
-
-
-def _posterior_error(v: Mapping[str, Any]) -> str:
-    """The predicted error of a run with the usual options."""
-    error = v["posterior_error"]["devices"]
-    return (
-        f"means {error['mean_sd_rms']:.2f} sd (worst of {v['posterior_error_weights']}: "
-        f"{error['mean_sd']:.2f}), spreads {error['spread'] - 1:+.0%}: predicted for "
-        f"{v['posterior_error_steps']:,} steps, trimmed and whitened"
-    )
 
 
 def _coin(raw: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,28 @@ from ..array.characterize.estimates import Estimates
 from ..array.characterize.estimation import estimate_measurement
 from ..array.characterize.evaluation import DEFAULT_CYCLES, DEFAULT_TARGETS_US, characterize
 from ..array.characterize.fit import fit_file, preset_of
-from ..array.characterize.measure import measure
+from ..array.characterize.measure import Measurement, measure
+from ..array.characterize.population import Population
+from ..array.characterize.pulse_files import after_reset_us, csv_pulses, is_sweep, sweep_pulses
+from ..array.die import Die
 from ..array.physics import PhysicsArray, ValidityWarning
 from ..array.read_noise import ARRAY, CODES
+from ..array.sweep import load_sweep
 from ..boards import MODEL, check_backend, open_serial
 from ..errors import UsageError
 from ..files import atomic, check_file, json_ready, make_folder
+from ..measurements.reading import read_recording
 from ..posterior_error import errors_to_dict
 from ..spec import DEFAULT_MID_US, Geometry
-from .arrays import DEFAULT_PHYSICS, OpenedArray, device_preset, open_array
-from .device_errors import USUAL_STEPS, USUAL_WEIGHTS, usual_error
+from .arrays import DEFAULT_PHYSICS, OpenedArray, device_preset, open_array, sweep_of
+from .chain_run import Observer, Silence
+from .config import TrainConfig
+from .device_errors import USUAL_STEPS, USUAL_WEIGHTS
+from .dies.expectation import STEPS, TASK
+from .dies.findings import DieFindings, gather
+from .dies.judgement import judge_die
 
+FEWEST_STEPS = 100  # of a chain of the reference run
 FITTED_ROWS, AGED_ROWS = 16, 8  # rows whose devices decide the fitted model, and its ages
 
 
@@ -41,58 +52,148 @@ def characterize_array(
     outputs: DeviceOutputs,
     say: Callable[[str], None],
     fit: Path | None = None,
+    reference: Reference | None = None,
 ) -> dict[str, Any]:
     """Measure an array, trim it, measure the trimmed array, and fit the model to it.
 
     ``fit``: own measurements that ``preset`` is fitted to; ``--preset-out`` and the pictures then
-    show their fit. ``say`` is called with a line of text before a step that takes long. Returns
-    the content of the JSON file. Raises UsageError for a bad request.
+    show their fit. ``say`` is called with a line of text before a step that takes long.
+    ``reference``: the run that the verdict rests on; None: no run. Returns the content of the JSON
+    file. Raises UsageError for a bad request.
     """
+    reference = reference or Reference()
     check_backend(backend, array)
+    reference.check()
     outputs.check()
-    opened = open_array(array, preset, Geometry(rows=rows, pairs=pairs), seed)
+    geometry = Geometry(rows=rows, pairs=pairs)
+    opened = open_array(array, preset, geometry, seed)
     if backend == MODEL:
-        found, left, estimates = _characterize(opened)
+        measured = _characterize(opened)
     else:
         with closing(open_serial(backend, opened.array, say)) as board:
             raw = board.raw_array()
             behind_board = replace(opened, array=raw, calibration_array=raw)
-            found, left, estimates = _characterize(behind_board)
+            measured = _characterize(behind_board)
+    found, left, seen, estimates = measured
+    population, recording = Population.of_measurement(seen), _recorded(array)
     if fit is not None:
         estimates = fit_file(fit, fit.stem)[1]
-    ages = _ages(array, preset, seed)
-    outputs.write(found, estimates, ages)
-    error = usual_error(found, max(int((~found.bad_rows).sum()), 1))
-    return json_ready(
-        {
-            "array": array,
-            "preset": preset,
-            "rows": rows,
-            "pairs": pairs,
-            "devices": found.devices,
-            "cycles_per_target": found.cycles,
-            "target_us": np.round(found.targets_us, 2),
-            "mean_us": np.round(found.mean_us, 2),
-            "sigma_c2c_us": np.round(found.sigma_us_at, 2),
-            "sigma_d2d_us": np.round(found.d2d_us, 2),
-            "sigma_spread_ln": found.sigma_spread_ln,
-            "cycle_correlation": found.cycle_correlation,
-            "read_noise_rel": found.read_noise_rel,
-            "raw_bits": found.raw_bits.to_dict(),
-            "dead_devices": int(found.dead.sum()),
-            "rows_without_dead_devices": int((~found.bad_rows).sum()),
-            "untrimmed": _devices(found),
-            "trimmed": _devices(left),
-            "excess_spread": found.excess_spread,
-            "dot_products": found.dot_products,
-            "advice": advice(found, left),
-            "posterior_error": errors_to_dict([error]),
-            "posterior_error_weights": USUAL_WEIGHTS,
-            "posterior_error_steps": USUAL_STEPS,
-            "fit": estimates.to_dict(),
-            "ages": ages,
-        }
+        population, recording = _devices_of(fit)
+    config = reference.config(array, preset, backend, rows, pairs, seed)
+    evidence = gather(
+        config, geometry, opened.ideal, found, left, reference.endurance, reference.observer
     )
+    findings = DieFindings(
+        config=config,
+        geometry=geometry,
+        untrimmed=found,
+        trimmed=left,
+        estimates=estimates,
+        population=population,
+        evidence=evidence,
+        verdict=judge_die(evidence),
+        fitted="" if fit is None else str(fit),
+        recording=recording,
+        ages=_ages(array, preset, seed),
+    )
+    outputs.write(findings)
+    return json_ready(_values(findings) | findings.to_dict())
+
+
+def _values(findings: DieFindings) -> dict[str, Any]:
+    """Properties of an array and the fit, for JSON."""
+    found, left, config = findings.untrimmed, findings.trimmed, findings.config
+    return {
+        "array": config.array,
+        "preset": config.preset,
+        "rows": config.rows,
+        "pairs": config.pairs,
+        "devices": found.devices,
+        "cycles_per_target": found.cycles,
+        "target_us": np.round(found.targets_us, 2),
+        "mean_us": np.round(found.mean_us, 2),
+        "sigma_c2c_us": np.round(found.sigma_us_at, 2),
+        "sigma_d2d_us": np.round(found.d2d_us, 2),
+        "sigma_spread_ln": found.sigma_spread_ln,
+        "cycle_correlation": found.cycle_correlation,
+        "read_noise_rel": found.read_noise_rel,
+        "raw_bits": found.raw_bits.to_dict(),
+        "dead_devices": int(found.dead.sum()),
+        "rows_without_dead_devices": int((~found.bad_rows).sum()),
+        "untrimmed": _devices(found),
+        "trimmed": _devices(left),
+        "excess_spread": found.excess_spread,
+        "dot_products": found.dot_products,
+        "advice": advice(found, left),
+        "posterior_error": errors_to_dict([findings.evidence.usual]),
+        "posterior_error_weights": USUAL_WEIGHTS,
+        "posterior_error_steps": USUAL_STEPS,
+        "fit": findings.estimates.to_dict(),
+        "ages": findings.ages,
+    }
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The run that a verdict rests on.
+
+    Attributes
+    ----------
+    steps : int
+        Of every chain; 0: no run.
+    endurance : float or None
+        Cycles that a device stands; None: assumed.
+    progress : Observer
+        Shows the progress of the run.
+    """
+
+    steps: int = 0
+    endurance: float | None = None
+    progress: Observer = field(default_factory=Silence)
+
+    def check(self) -> None:
+        """Raise UsageError for numbers out of range."""
+        if self.steps and self.steps < FEWEST_STEPS:
+            raise UsageError(
+                f"--steps {self.steps}: the reference run needs {FEWEST_STEPS} steps or more; 0 "
+                "leaves it out"
+            )
+        if self.endurance is not None and not self.endurance >= 1:
+            raise UsageError(
+                f"--endurance {self.endurance:g}: give the cycles that a device stands, as in 1e6"
+            )
+
+    @property
+    def observer(self) -> Observer | None:
+        """For the run; None without one."""
+        return self.progress if self.steps else None
+
+    def config(
+        self, array: str, preset: str | None, backend: str, rows: int, pairs: int, seed: int
+    ) -> TrainConfig:
+        """The configuration of the run. A board with an emulated array makes the steps of the
+        model, so that the model makes them."""
+        board = backend if array == Die.name else MODEL
+        return TrainConfig(
+            task=TASK, array=array, preset=preset, backend=board, rows=rows, pairs=pairs, seed=seed,
+            steps=self.steps or STEPS,
+        )  # fmt: skip
+
+
+def _recorded(array: str) -> dict[str, Any]:
+    """What was recognised in the file of an array of recorded cells; nothing for another array."""
+    path = sweep_of(array)
+    return {} if path is None else read_recording(path).describe()
+
+
+def _devices_of(fit: Path) -> tuple[Population, dict[str, Any]]:
+    """The devices of a file of measurements, and what was recognised in it."""
+    recording = read_recording(fit)
+    silent, described = len(recording.silent), recording.describe()
+    if not is_sweep(fit):
+        return Population.of_pulses(csv_pulses(fit), silent=silent), described
+    sweep = load_sweep(fit)
+    return Population.of_pulses(sweep_pulses(sweep), after_reset_us(sweep), silent), described
 
 
 @dataclass(frozen=True)
@@ -122,10 +223,9 @@ class DeviceOutputs:
             if path is not None:
                 check_file(path)
 
-    def write(
-        self, found: Characterization, estimates: Estimates, ages: list[dict[str, Any]]
-    ) -> None:
+    def write(self, findings: DieFindings) -> None:
         """Raises OhmcarloError when a file cannot be written."""
+        found, estimates = findings.untrimmed, findings.estimates
         if self.trim is not None:
             with atomic(self.trim) as temporary:
                 found.save(temporary)
@@ -137,13 +237,14 @@ class DeviceOutputs:
             from ..pictures.devices import characterization_pictures
 
             make_folder(self.plots, "--plots")
-            write_pictures(self.plots, characterization_pictures(estimates, ages))
+            write_pictures(self.plots, characterization_pictures(estimates, findings.ages))
 
 
 def _characterize(
     opened: OpenedArray,
-) -> tuple[Characterization, Characterization, Estimates]:
-    """Characterisation without trim, characterisation with the trim it gives, and the fit.
+) -> tuple[Characterization, Characterization, Measurement, Estimates]:
+    """Characterisation without trim, characterisation with the trim it gives, measurement for the
+    fit, and the fit.
 
     The model is fitted to some rows only, over the range of conductance in which its law holds.
     """
@@ -165,7 +266,7 @@ def _characterize(
         centre_us=DEFAULT_MID_US,
         everything=True,
     )
-    return found, left, estimate_measurement(seen)
+    return found, left, seen, estimate_measurement(seen)
 
 
 def _ages(array: str, preset: str | None, seed: int) -> list[dict[str, Any]]:

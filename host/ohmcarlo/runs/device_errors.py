@@ -70,20 +70,34 @@ def mismatch_errors(
     rows = int((~found.bad_rows).sum()) if trimmed else config.rows
     proposal = Proposal(settings.rho, rows, config.steps * config.chains / rows)
     devices = mismatch_of(found, trimmed, assumed)
-    error = device_error(devices, proposal, spread * settings.gamma_us)
-    if config.array.startswith(MEASURED):
-        error = replace(
-            error, mean_sd=error.mean_sd * RECORDED, mean_sd_rms=error.mean_sd_rms * RECORDED
-        )
+    error = _recorded(config.array, device_error(devices, proposal, spread * settings.gamma_us))
     remedy = "" if error.trusted else BETTER if trimmed else TRIM
     return (replace(error, remedy=remedy),)
 
 
-def usual_error(found: Characterization, good_rows: int) -> PosteriorError:
-    """The predicted error of a whitened run with the usual options on a trimmed array."""
-    spread = float(found.sigma_us(np.array([found.centre_us]))[0])
+def usual_error(
+    found: Characterization, rows: int, array: str = "", trimmed: bool = True
+) -> PosteriorError:
+    """The predicted error of a whitened run with the usual options on an array, trimmed or not.
+
+    ``found``: the properties of the array without a trim; ``rows`` that take part; ``array``: its
+    name.
+    """
+    if trimmed:
+        spread = float(found.sigma_us(np.array([found.centre_us]))[0])
+    else:
+        spread = float(np.interp(found.centre_us, found.targets_us, found.sigma_us_at))
     rho = WHITENED_RHO_TRIMMED
     whitened = SamplerSettings.whitened(spread / found.centre_us, rho, centre_us=found.centre_us)
-    width = whitened.gamma_us * TRIMMED_GAMMA
-    proposal = Proposal(rho, good_rows, USUAL_STEPS / good_rows)
-    return device_error(mismatch_of(found, True, spread), proposal, np.full(USUAL_WEIGHTS, width))
+    widths = np.full(USUAL_WEIGHTS, whitened.gamma_us * (TRIMMED_GAMMA if trimmed else 1.0))
+    proposal = Proposal(rho, rows, USUAL_STEPS / rows)
+    return _recorded(array, device_error(mismatch_of(found, trimmed, spread), proposal, widths))
+
+
+def _recorded(array: str, error: PosteriorError) -> PosteriorError:
+    """The error with the factor of recorded cells, where ``array`` is made of them."""
+    if not array.startswith(MEASURED):
+        return error
+    return replace(
+        error, mean_sd=error.mean_sd * RECORDED, mean_sd_rms=error.mean_sd_rms * RECORDED
+    )

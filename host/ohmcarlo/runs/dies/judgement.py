@@ -1,0 +1,303 @@
+"""The verdict on an array: which kernel it carries, what limits it, what it does not carry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from ...array.characterize.characterization import (
+    RANDOM_WALK_D2D,
+    RANDOM_WALK_OFFSET,
+    Characterization,
+)
+from ...array.read_noise import ARRAY
+from ...diagnostics import ESS_LIMIT
+from ...posterior_error import TRUSTED_SD, TRUSTED_SPREAD, PosteriorError, together
+from ..defaults import CHAIN_GROUPS, CHAINS
+from ..device_errors import WHITENED_RHO_TRIMMED
+from .expectation import Expectation, Rows
+
+ENDURANCE_CYCLES = 1e6
+"""Of 28 nm 1T1R OxRAM (doi 10.3389/fnano.2025.1549547); others reach 10⁵ to 10¹⁰ cycles."""
+WORN_SHARE = 0.1
+"""Share of the endurance from which on the pulses of one run are a limit."""
+REFERENCE_RHAT = 1.3
+"""Largest R-hat of the short chains of a reference run; those of usual arrays are below 1.1."""
+
+
+class Standing(StrEnum):
+    """What an array is good for, the best first."""
+
+    EVERY = "carries every kernel"
+    ADAPTED = "carries chains that adapt"
+    LIMITED = "usable with limits"
+    UNUSABLE = "not usable"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Whether an array carries a kernel.
+
+    Attributes
+    ----------
+    name : str
+    trimmed : bool
+        The devices are corrected first.
+    carried : bool
+    reason : str
+        A phrase with numbers.
+    """
+
+    name: str
+    trimmed: bool
+    carried: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Endurance:
+    """SET pulses of a default run against the endurance of the devices.
+
+    Attributes
+    ----------
+    cycles : float
+        Endurance of a device.
+        Whether ``cycles`` was assumed.
+    pulses, pulses_most : float
+        Of a device that holds weights, mean, and of the device with the most.
+    """
+
+    cycles: float
+    given: bool
+    pulses: float
+    pulses_most: float
+
+    @property
+    def runs(self) -> float:
+        """Runs until the device with the most pulses reaches its endurance."""
+        return self.cycles / max(self.pulses_most, 1.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Values for JSON."""
+        return asdict(self) | {"runs": self.runs}
+
+
+@dataclass(frozen=True)
+class DieVerdict:
+    """The verdict.
+
+    Attributes
+    ----------
+    standing : Standing
+    advice : str
+        What to do with the array, or why it cannot be used.
+    limits : tuple of str
+        What makes it unusable, or limits its use; a sentence without a full stop each.
+    kernels : tuple of Kernel
+    dot_products : str
+        Where they should be computed: ``array`` or ``codes``.
+    error : PosteriorError
+        Predicted for a run with the default settings.
+    """
+
+    standing: Standing
+    advice: str
+    limits: tuple[str, ...]
+    kernels: tuple[Kernel, ...]
+    dot_products: str
+    error: PosteriorError
+
+    def to_dict(self) -> dict[str, Any]:
+        """Values for JSON."""
+        return asdict(self) | {
+            "standing": self.standing.value,
+            "error": self.error.to_dict(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a verdict rests on.
+
+    Attributes
+    ----------
+    untrimmed, trimmed : Characterization
+        Before and after the correction of the devices.
+    rows : Rows
+    expectation : Expectation or None
+        Of the reference run, if one was made.
+    failure : str
+        Why the reference run could not be made; empty if it was, or if it was left out.
+    endurance : Endurance or None
+        None without a reference run.
+    usual, usual_untrimmed : PosteriorError
+        The predicted error of a run with the usual options, as far as the devices alone tell: on
+        devices that are corrected, and as they are.
+    """
+
+    untrimmed: Characterization
+    trimmed: Characterization
+    rows: Rows
+    expectation: Expectation | None
+    failure: str
+    endurance: Endurance | None
+    usual: PosteriorError
+    usual_untrimmed: PosteriorError
+
+    @property
+    def error(self) -> PosteriorError:
+        """The predicted error of a run with the default settings."""
+        if self.expectation is None:
+            return self.usual
+        return together(self.expectation.errors) if self.expectation.errors else NO_ERROR
+
+
+NO_ERROR = PosteriorError("devices", 0.0, 0.0, 1.0)
+
+
+def judge_die(evidence: Evidence) -> DieVerdict:
+    """The verdict on an array."""
+    hopeless, limits = list(_hopeless(evidence)), list(_limits(evidence))
+    kernels = kernels_of(evidence)
+    random_walk = kernels[0].carried or kernels[1].carried
+    standing = Standing.EVERY if random_walk else Standing.ADAPTED
+    if limits:
+        standing = Standing.LIMITED
+    if hopeless:
+        standing = Standing.UNUSABLE
+    return DieVerdict(
+        standing=standing,
+        advice=_advice(evidence, kernels, hopeless),
+        limits=(*hopeless, *limits),
+        kernels=kernels,
+        dot_products=evidence.untrimmed.dot_products,
+        error=evidence.error,
+    )
+
+
+def kernels_of(evidence: Evidence) -> tuple[Kernel, ...]:
+    """Whether the array carries the random walk and the autoregressive proposal, each without a
+    trim and with it."""
+    rho = WHITENED_RHO_TRIMMED
+    adapted = f"autoregressive, whitened or adapted, rho {rho:g}"
+    if evidence.expectation is not None:
+        adapted = adapted.replace(f"{rho:g}", f"{evidence.expectation.rho:g}")
+    walks = [
+        Kernel("random walk", trimmed, found.random_walk, _walk_reason(found))
+        for trimmed, found in ((False, evidence.untrimmed), (True, evidence.trimmed))
+    ]
+    errors = ((False, evidence.usual_untrimmed), (True, evidence.error))
+    failed = bool(evidence.failure)
+    return (
+        *walks,
+        *(
+            Kernel(adapted, trimmed, e.trusted and not failed, error_text(e))
+            for trimmed, e in errors
+        ),
+    )
+
+
+def _walk_reason(found: Characterization) -> str:
+    return (
+        f"common offset {found.common_offset_rel:+.2%} (limit ±{RANDOM_WALK_OFFSET:.1%}), device "
+        f"to device {found.d2d_rel:.1%} (limit {RANDOM_WALK_D2D:.0%})"
+    )
+
+
+def error_text(error: PosteriorError) -> str:
+    """A predicted error and its limits, as a phrase."""
+    return (
+        f"means within {error.mean_sd:.2f} posterior sd (rms {error.mean_sd_rms:.2f}; limit "
+        f"{TRUSTED_SD:g}), spreads {error.spread - 1:+.0%} (limit ±{TRUSTED_SPREAD:.0%})"
+    )
+
+
+def _hopeless(evidence: Evidence) -> Iterator[str]:
+    """Reasons why the array carries no kernel."""
+    rows = len(evidence.untrimmed.bad_rows)
+    if evidence.untrimmed.raw_bits.to_dict()["fold"] is None:
+        yield "the entropy devices vary too little for a fair coin: use devices that spread more"
+    if not evidence.rows.chains:
+        yield (
+            f"only {evidence.rows.good} of {rows} rows have no dead device among those of "
+            f"{evidence.rows.inputs} inputs and the coin, and a chain needs {CHAIN_GROUPS} rows: "
+            f"{_fewer_inputs(evidence.rows)}"
+        )
+    elif evidence.failure:
+        yield f"the reference run failed: {evidence.failure}"
+    error = evidence.error
+    wrong = error.mean_sd > 2 * TRUSTED_SD or abs(error.spread - 1) > 2 * TRUSTED_SPREAD
+    if wrong and evidence.rows.chains:
+        yield f"the posterior is predicted to be wrong: {error_text(error)}"
+    if evidence.endurance is not None and evidence.endurance.runs < 1:
+        yield (
+            f"one default run takes up to {evidence.endurance.pulses_most:,.0f} SET pulses of a "
+            f"device, more than its {evidence.endurance.cycles:.3g} cycles of endurance"
+        )
+
+
+def _fewer_inputs(rows: Rows) -> str:
+    """A remedy for too many dead devices."""
+    if rows.most_inputs > 1:
+        return (
+            f"with up to {rows.most_inputs} inputs there are enough for {CHAINS} chains "
+            f"(--features {rows.most_inputs - 1})"
+        )
+    return "use a larger --rows"
+
+
+def _limits(evidence: Evidence) -> Iterator[str]:
+    """What limits the use of the array."""
+    rows = evidence.rows
+    if 0 < rows.chains < CHAINS:
+        yield (
+            f"{rows.good} rows work with {rows.inputs} inputs, too few for {CHAINS} chains: use "
+            f"--chains {rows.chains}, or {_fewer_inputs(rows)}"
+        )
+    error = evidence.error
+    near = error.mean_sd <= 2 * TRUSTED_SD and abs(error.spread - 1) <= 2 * TRUSTED_SPREAD
+    if near and not error.trusted:
+        yield f"a default run is not called settled: {error_text(error)}"
+    expected = evidence.expectation
+    if expected is not None:
+        reached = expected.ess_per_1000_steps.value * expected.sampling_steps / 1000
+        if reached < ESS_LIMIT:
+            yield (
+                f"a default run reaches about {reached:,.0f} effective samples, and {ESS_LIMIT} "
+                "are needed: take more --steps"
+            )
+        if expected.rhat > REFERENCE_RHAT:
+            yield f"the chains of the reference run do not agree (R-hat {expected.rhat:.2f})"
+    endurance = evidence.endurance
+    if endurance is not None and 1 <= endurance.runs < 1 / WORN_SHARE:
+        yield (
+            f"{int(endurance.runs)} default runs use up the endurance of the "
+            f"most used device ({endurance.pulses_most:,.0f} of {endurance.cycles:.3g} cycles each)"
+        )
+
+
+def _advice(evidence: Evidence, kernels: tuple[Kernel, ...], hopeless: list[str]) -> str:
+    """What to do with the array; the best kernel comes first."""
+    if hopeless:
+        return f"not usable because {hopeless[0]}"
+    plain, trimmed, untrimmed_adapted, _ = kernels
+    adapting = "let the chains adapt (the default of train)"
+    if plain.carried:
+        kernel = f"any kernel works, trimmed or not; {adapting}, which mixes best"
+    elif trimmed.carried:
+        kernel = f"trim it (train does), then any kernel works; {adapting}, which mixes best"
+    elif untrimmed_adapted.carried:
+        kernel = f"{adapting}, trimmed or not; the random walk stalls or is biased"
+    else:
+        kernel = f"trim it and {adapting}; the random walk stalls or is biased"
+    dots = (
+        "dot products of the array"
+        if evidence.untrimmed.dot_products == ARRAY
+        else (
+            "dot products from the codes read back, because of the read noise "
+            f"(spreads would be {evidence.untrimmed.excess_spread:.0%} too wide)"
+        )
+    )
+    return f"{kernel}; {dots}"
