@@ -33,7 +33,7 @@ NEEDED = "At least 3 levels, 5 devices and 5 SETs of each device at each level a
 
 
 @dataclass(frozen=True, eq=False)
-class _Loops:
+class Loops:
     """Half loops of all devices, one entry each; ``kept`` shrinks as they are examined."""
 
     source: Path
@@ -68,21 +68,25 @@ def recording_of_curves(
     of a single level; that message shows what could be read.
     """
     chosen = dict(where or {})
-    loops = _collect(curves, source, form, _read_voltage(chosen))
+    return recording_of_loops(_collect(curves, source, form, read_voltage(chosen)), chosen)
+
+
+def recording_of_loops(loops: Loops, where: dict[str, str]) -> Recording:
+    """As ``recording_of_curves`` for half loops that were read."""
     _examine(loops, _set_polarity(loops))
     settings = _rounded(loops)
-    _choose(loops, settings, chosen)
+    _choose(loops, settings, where)
     if not loops.kept.any():
         why = max(loops.left_out, key=lambda left: len(left.lines)).reason
-        raise UsageError(f"{source}, {form}: no SET is left ({why})")
-    recording = recording_of(_readings(loops, settings), chosen)
+        raise UsageError(f"{loops.source}, {loops.format}: no SET is left ({why})")
+    recording = recording_of(_readings(loops, settings), where)
     switching = {loops.devices[d] for d in loops.device[loops.kept]}
     silent = dict.fromkeys((*recording.silent, *(d for d in loops.devices if d not in switching)))
     return replace(recording, silent=tuple(silent))
 
 
-def _read_voltage(where: dict[str, str]) -> float:
-    """The read voltage that ``where`` names, which is taken from it."""
+def read_voltage(where: dict[str, str], usual: float = READ_V) -> float:
+    """The read voltage that ``where`` names, which is taken from it; else ``usual``."""
     for key in list(where):
         if key.strip().lower().replace("_", "") in READ_KEYS:
             text = where.pop(key)
@@ -90,10 +94,10 @@ def _read_voltage(where: dict[str, str]) -> float:
             if value is None or not value > 0:
                 raise UsageError(f"--where {key}={text}: give a voltage above 0, as in vread=0.2")
             return value
-    return READ_V
+    return usual
 
 
-def _collect(curves: Sequence[Curve], source: Path, form: str, read_v: float) -> _Loops:
+def _collect(curves: Sequence[Curve], source: Path, form: str, read_v: float) -> Loops:
     names, device, found, left_out = [], [], [], []
     for d, (name, mine) in enumerate(joined(curves).items()):
         names.append(name)
@@ -106,7 +110,7 @@ def _collect(curves: Sequence[Curve], source: Path, form: str, read_v: float) ->
         found += _closed(own)
         device += [d] * len(own)
     kept = np.ones(len(found), bool)
-    return _Loops(
+    return Loops(
         source, form, read_v, tuple(names), np.array(device, np.int64), found, kept, left_out
     )
 
@@ -121,7 +125,7 @@ def _closed(loops: Sequence[HalfLoop]) -> list[HalfLoop]:
     ]
 
 
-def _log_gain(loops: _Loops) -> FloatArray:
+def _log_gain(loops: Loops) -> FloatArray:
     """Natural logarithm of the conductance after over that before; NaN where either is missing."""
     before, after = loops.of("before_us"), loops.of("after_us")
     good = (before > 0) & (after > 0) & np.isfinite(before + after)
@@ -129,7 +133,7 @@ def _log_gain(loops: _Loops) -> FloatArray:
         return np.where(good, np.log(after / before), np.nan)
 
 
-def _set_polarity(loops: _Loops) -> IntArray:
+def _set_polarity(loops: Loops) -> IntArray:
     """Polarity (1, -1) at which each device sets; 0 for a device that never sets."""
     gain, side = _log_gain(loops), loops.of("polarity")
     if not np.isfinite(gain).any():
@@ -160,7 +164,7 @@ def _set_polarity(loops: _Loops) -> IntArray:
     return out
 
 
-def _examine(loops: _Loops, polarity: IntArray) -> None:
+def _examine(loops: Loops, polarity: IntArray) -> None:
     """Leave out the half loops that are no SET pulse from the reset state."""
     side, before, after = loops.of("polarity"), loops.of("before_us"), loops.of("after_us")
     common = 1 if (polarity == 1).sum() * 2 >= len(polarity) else -1
@@ -184,7 +188,7 @@ def _examine(loops: _Loops, polarity: IntArray) -> None:
         loops.drop(mine & (before > middle), "the cell had not been reset")
 
 
-def _forming(loops: _Loops, mine: BoolArray) -> BoolArray:
+def _forming(loops: Loops, mine: BoolArray) -> BoolArray:
     """The first SET of a device if it needed far more voltage, from a far lower conductance."""
     first, later = np.flatnonzero(mine)[0], np.flatnonzero(mine)[1:]
     volts, before = loops.of("set_v"), loops.of("before_us")
@@ -195,7 +199,7 @@ def _forming(loops: _Loops, mine: BoolArray) -> BoolArray:
     return out
 
 
-def _rounded(loops: _Loops) -> dict[str, FloatArray]:
+def _rounded(loops: Loops) -> dict[str, FloatArray]:
     """Settings by the names of quantities, rounded so that equal settings have equal values."""
     limit = loops.of("limit_ua")
     scale = 10.0 ** (np.floor(np.log10(np.where(limit > 0, limit, 1.0))) - DIGITS + 1)
@@ -206,7 +210,7 @@ def _rounded(loops: _Loops) -> dict[str, FloatArray]:
     }
 
 
-def _choose(loops: _Loops, settings: Mapping[str, FloatArray], where: dict[str, str]) -> None:
+def _choose(loops: Loops, settings: Mapping[str, FloatArray], where: dict[str, str]) -> None:
     """Keep the half loops with the settings that ``where`` names, and take these keys from it."""
     for key in list(where):
         name = quantity_of(key)
@@ -226,7 +230,7 @@ def _choose(loops: _Loops, settings: Mapping[str, FloatArray], where: dict[str, 
         loops.kept[~near] = False
 
 
-def _level(loops: _Loops, settings: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+def _level(loops: Loops, settings: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     """Level and conditions by the names of quantities.
 
     Raises UsageError, which shows what was read, for a single level.
@@ -254,7 +258,7 @@ def _level(loops: _Loops, settings: Mapping[str, FloatArray]) -> dict[str, Float
         return conditions | {TARGET: settings[COMPLIANCE] / volts}
     if VOLTAGE in several:
         return conditions | {VOLTAGE: settings[VOLTAGE]}
-    raise UsageError(f"{loops.source}, I-V list: {_summary(loops, settings)}")
+    raise UsageError(f"{loops.source}, {loops.format}: {_summary(loops, settings)}")
 
 
 def _follows(values: FloatArray, leader: FloatArray) -> bool:
@@ -262,10 +266,14 @@ def _follows(values: FloatArray, leader: FloatArray) -> bool:
     return all(len(np.unique(values[leader == lead])) == 1 for lead in np.unique(leader))
 
 
-def _volts(loops: _Loops, limit_ua: FloatArray) -> float:
+def _volts(loops: Loops, limit_ua: FloatArray) -> float:
     """Compliance current over conductance, V; two digits."""
     after = np.maximum(loops.of("after_us")[loops.kept], 1e-3)
     return float(f"{np.median(limit_ua[loops.kept] / after):.{DIGITS}g}")
+
+
+def _at(loops: Loops) -> str:
+    return f" at {loops.read_v:g} V" if loops.read_v else ""
 
 
 def _span(values: FloatArray) -> str:
@@ -276,27 +284,32 @@ def _span(values: FloatArray) -> str:
     return f"{middle:.3g} ({low:.3g} to {high:.3g})"
 
 
-def _summary(loops: _Loops, settings: Mapping[str, FloatArray]) -> str:
+def _at_volts(volts: FloatArray, before: str, after: str) -> str:
+    """The span of SET voltages between two texts; empty without any."""
+    return f"{before}{_span(volts)} V{after}" if np.isfinite(volts).any() else ""
+
+
+def _summary(loops: Loops, settings: Mapping[str, FloatArray]) -> str:
     """What a list of a single level shows, and what is needed for a SET law."""
     k = loops.kept
     limit = settings[COMPLIANCE][k]
     at = f"compliance current, {limit[0]:.3g} µA" if np.isfinite(limit).all() else "setting"
     return (
         f"{count(int(k.sum()), 'SET')} of {count(len(np.unique(loops.device[k])), 'device')} at a "
-        f"single {at}: SET at {_span(loops.of('set_v')[k])} V; LRS "
-        f"{_span(loops.of('after_us')[k])} µS and HRS {_span(loops.of('before_us')[k])} µS at "
-        f"{loops.read_v:g} V. {NEEDED}: repeat the list at other compliance currents, gate "
+        f"single {at}: {_at_volts(loops.of('set_v')[k], 'SET at ', '; ')}LRS "
+        f"{_span(loops.of('after_us')[k])} µS and HRS {_span(loops.of('before_us')[k])} µS"
+        f"{_at(loops)}. {NEEDED}: repeat the list at other compliance currents, gate "
         "voltages or stop voltages, and give one file or the folder of all files"
     )
 
 
-def _readings(loops: _Loops, settings: Mapping[str, FloatArray]) -> Readings:
+def _readings(loops: Loops, settings: Mapping[str, FloatArray]) -> Readings:
     quantities = _level(loops, settings)
     kept = np.flatnonzero(loops.kept)
     before, limit = loops.of("before_us")[kept], settings[COMPLIANCE]
     phrases = [
-        f"{count(len(kept), 'SET')} at {_span(loops.of('set_v')[kept])} V",
-        f"conductance at {loops.read_v:g} V",
+        f"{count(len(kept), 'SET')}{_at_volts(loops.of('set_v')[kept], ' at ', '')}",
+        *([f"conductance{_at(loops)}"] if loops.read_v else []),
     ]
     if TARGET in quantities:
         low, high = limit[kept].min(), limit[kept].max()

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from ..errors import UsageError
 from ..readable import count
 from ..tables import LEAVE_OUT, Table, Text, parse_table, read_text
-from . import easyexpert, long_table, six_columns, smu_list
+from . import cycle_table, easyexpert, long_table, six_columns, smu_list
 from .assembly import recording_of
 from .iv_curves import Curve
 from .iv_pulses import recording_of_curves
+from .other_kinds import other_kind
 from .readings import Readings
 from .recording import Recording
+from .reshaping import BLOCKS, STACKED, long_of_blocks, long_of_stacked, with_one_header
 
 Where = Mapping[str, str]
 DOCUMENT = "docs/measurements.md"
@@ -52,27 +54,45 @@ FORMATS: tuple[Format, ...] = (
 
 
 @dataclass(frozen=True)
-class Instrument:
-    """A format of I-V lists, with lines that need not form one table.
+class ListFormat:
+    """A format of lines that need not form one table, in a file or a folder of files.
 
     Attributes
     ----------
     name : str
         As in ``docs/measurements.md``.
     recognises : function of a text
-    curves : function of a text
-        The curves in it; raises UsageError for a text that cannot be used.
+    read : function of texts, their file or folder, and ``where``
+        The recording; raises UsageError for texts that cannot be used.
     """
 
     name: str
     recognises: Callable[[Text], bool]
-    curves: Callable[[Text], list[Curve]]
+    read: Callable[[Sequence[Text], Path, Where], Recording]
 
 
-INSTRUMENTS: tuple[Instrument, ...] = (
-    Instrument(easyexpert.NAME, easyexpert.recognises, easyexpert.curves_of),
-    Instrument(smu_list.NAME, smu_list.recognises, smu_list.curves_of),
+def of_curves(name: str, curves: Callable[[Text], list[Curve]]) -> Callable[..., Recording]:
+    """The ``read`` of a ListFormat whose module gives I-V curves."""
+
+    def read(texts: Sequence[Text], source: Path, where: Where) -> Recording:
+        found = [curve for text in texts for curve in curves(text)]
+        return recording_of_curves(found, source, name, where)
+
+    return read
+
+
+LISTS: tuple[ListFormat, ...] = (
+    ListFormat(
+        easyexpert.NAME, easyexpert.recognises, of_curves(easyexpert.NAME, easyexpert.curves_of)
+    ),
+    ListFormat(smu_list.NAME, smu_list.recognises, of_curves(smu_list.NAME, smu_list.curves_of)),
+    ListFormat(cycle_table.NAME, cycle_table.recognises, cycle_table.read),
 )
+SHAPES: tuple[tuple[str, Callable[[Text], Table | None]], ...] = (
+    (STACKED, long_of_stacked),
+    (BLOCKS, long_of_blocks),
+)
+"""Shapes that become a long table, by name."""
 SUFFIXES = (".csv", ".txt", ".tsv", ".dat", ".gz", "")
 """Files of a folder that are read."""
 
@@ -123,30 +143,39 @@ def _stamp(file: Path) -> Stamp:
 @lru_cache(maxsize=4)
 def _read(path: Path, stamp: tuple[Stamp, ...], where: tuple[tuple[str, str], ...]) -> Recording:
     """A file that had this ``stamp``; one command uses it several times."""
-    texts = [read_text(Path(name)) for name, _, _ in stamp]
-    for instrument in INSTRUMENTS:
-        if texts and instrument.recognises(texts[0]):
-            curves = [curve for text in texts for curve in _curves(instrument, text)]
-            return recording_of_curves(curves, path, instrument.name, dict(where))
+    texts = [with_one_header(read_text(Path(name))) for name, _, _ in stamp]
+    for known in LISTS:
+        if texts and known.recognises(texts[0]):
+            _check_alike(known, texts)
+            return known.read(texts, path, dict(where))
     if len(texts) != 1:
         raise UsageError(
             f"{path} is a folder with {count(len(texts), 'file')} ({', '.join(SUFFIXES[:4])}) and "
             "no I-V lists: give one file, or a folder with an I-V list of each device"
         )
-    table = parse_table(texts[0], odd_lines=LEAVE_OUT)
+    return _of_table(texts[0], dict(where))
+
+
+def _check_alike(known: ListFormat, texts: Sequence[Text]) -> None:
+    for text in texts:
+        if not known.recognises(text):
+            raise UsageError(
+                f"{text.path} is no {known.name} as the other files of its folder: remove it, or "
+                "give one file"
+            )
+
+
+def _of_table(text: Text, where: Where) -> Recording:
+    for name, reshaped in SHAPES:
+        if (long := reshaped(text)) is not None:
+            return recording_of(replace(long_table.read(long), format=name), where)
+    table = parse_table(text, odd_lines=LEAVE_OUT)
+    if other := other_kind(table):
+        raise UsageError(f"{table.path} holds {other} ({DOCUMENT})")
     for known in FORMATS:
         if known.recognises(table):
-            return known.read(table, dict(where))
+            return known.read(table, where)
     raise _unknown(table)
-
-
-def _curves(instrument: Instrument, text: Text) -> list[Curve]:
-    if not instrument.recognises(text):
-        raise UsageError(
-            f"{text.path} is no {instrument.name} as the other files of its folder: remove it, or "
-            "give one file"
-        )
-    return instrument.curves(text)
 
 
 def _unknown(table: Table) -> UsageError:
