@@ -6,6 +6,8 @@ Intervals are percentiles of a bootstrap over devices, which are the independent
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from enum import StrEnum
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -15,17 +17,30 @@ from .measure import FloatArray
 
 LEVEL = 0.95
 REPLICATES = 400
+SEEN = 0.1  # of the estimate: with replicates below, a spread may be zero
 ABSENT = -1
+
+
+class Origin(StrEnum):
+    """Where a constant comes from."""
+
+    FITTED = "fitted"
+    RANGE = "from the data's range"  # a bound: the data end before they show it
+    ASSUMED = "assumed"  # the data say nothing about it
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % interval; ``low`` and ``high`` are None without an interval."""
+    """A number with its 95 % interval; ``low`` and ``high`` are None without an interval.
+
+    Only a fitted number has an interval.
+    """
 
     value: float
     low: float | None
     high: float | None
     unit: str
+    origin: Origin = Origin.FITTED
 
     def covers(self, truth: float) -> bool:
         """Whether the interval contains ``truth``."""
@@ -35,6 +50,11 @@ class Estimate:
         if self.low is None or self.high is None:
             return f"{self.value:.4g} {self.unit}"
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}] {self.unit}"
+
+
+def bound(value: float, unit: str) -> Estimate:
+    """A number that the range of the data implies."""
+    return Estimate(float(value), None, None, unit, Origin.RANGE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +104,9 @@ class Estimates:
         By the names of ``DevicePreset.with_values``: c2c_intercept_us, c2c_slope, c2c_max_rel,
         c2c_floor_us, c2c_device_ln,
         slow_share, memory (correlation length, pulses) and slow_phi, d2d_max_us, d2d_rel; if they
-        were measured, read_noise_rel, hrs_median_us, hrs_ln_sigma and stuck_fraction.
+        were measured, read_noise_rel, hrs_median_us, hrs_ln_sigma, stuck_fraction and
+        stuck_hrs_share. A fit of measurements adds those of the model that the data do not
+        determine. ``Estimate.origin`` tells them apart.
     lags : int (n,)
         In pulses.
     correlation, correlation_low, correlation_high, correlation_model : float (n,)
@@ -92,6 +114,8 @@ class Estimates:
         the fit. ``correlation_model`` includes the effect of subtracting these means.
     read_noise : list of Estimate
         Fraction of g, at each level; empty where reads were not repeated.
+    notes : tuple of str
+        Devices and levels that were left out or merged, phrases.
     """
 
     levels: FloatArray
@@ -108,6 +132,7 @@ class Estimates:
     correlation_high: FloatArray
     correlation_model: FloatArray
     read_noise: list[Estimate]
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -121,10 +146,55 @@ def bootstrap_weights(devices: int, replicates: int, seed: int) -> FloatArray:
     return np.concatenate([np.ones((1, devices)), draws]).astype(np.float64)
 
 
-def interval(values: FloatArray, unit: str) -> Estimate:
-    """The interval of replicates (B,), the first of which is the estimate."""
+def interval(
+    values: FloatArray,
+    unit: str,
+    devices: int = 0,
+    limits: tuple[float, float] = (-np.inf, np.inf),
+) -> Estimate:
+    """The interval of replicates (B,), the first of which is the estimate.
+
+    Percentiles of few ``devices`` are too narrow by the factor of ``_widening``. ``limits`` bound
+    the interval.
+    """
+    value = float(values[0])
     rest = values[1:][np.isfinite(values[1:])]
     if len(rest) < 2:
-        return Estimate(float(values[0]), None, None, unit)
-    low, high = np.quantile(rest, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Estimate(float(values[0]), float(low), float(high), unit)
+        return Estimate(value, None, None, unit)
+    ends = np.quantile(rest, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.clip(value + (ends - value) * _widening(devices), *limits)
+    return Estimate(value, float(low), float(high), unit)
+
+
+def spread_interval(values: FloatArray, unit: str, devices: int, least: float) -> Estimate:
+    """``interval`` of a standard deviation between devices.
+
+    Its logarithm is nearly normal, so that its interval is symmetric on a logarithmic scale; the
+    bias of the bootstrap is removed. ``least`` is the smallest spread that the data could have
+    shown: the interval of a spread of 0 ends there.
+    """
+    value = float(values[0])
+    rest = values[1:][np.isfinite(values[1:])]
+    if len(rest) < 2:
+        return Estimate(value, None, None, unit)
+    if not (value > 0 and np.quantile(rest, (1 - LEVEL) / 2) > SEEN * value):
+        plain = interval(values, unit, devices, (0.0, np.inf))
+        return Estimate(value, 0.0, max(plain.high or 0.0, least, value), unit)
+    log = np.log(rest[rest > 0] / value)
+    half = _normal_quantile() * log.std() * _widening(devices)
+    low, high = value * np.exp(-log.mean() + np.array([-half, half]))
+    return Estimate(value, float(low), float(high), unit)
+
+
+def _normal_quantile() -> float:
+    return NormalDist().inv_cdf((1 + LEVEL) / 2)
+
+
+def _widening(devices: int) -> float:
+    """Student's quantile of so many devices over the normal one, and the bias of their variance."""
+    if devices < 2:
+        return 1.0
+    from scipy.special import stdtrit
+
+    student = float(stdtrit(devices - 1, (1 + LEVEL) / 2))
+    return student / _normal_quantile() * float(np.sqrt(devices / (devices - 1)))

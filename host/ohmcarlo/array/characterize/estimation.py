@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ...errors import UsageError
 from ...spec import CODE_LSB_US
 from .estimates import REPLICATES, Estimates, Pulses, bootstrap_weights
+from .levels import MIN_DEVICES, enough, refuse_few, rising_levels
 from .measure import Measurement
 from .model_fit import ModelFit
 from .moments import device_sums, expected_moments, lags_of
+from .following import followers, of_devices, refuse_exact_repeats
 from .reads import hrs_estimates, pooled_read_noise, read_noise, share_estimate
 
-MIN_TARGETS, MIN_DEVICES, MIN_REPEATS = 3, 5, 5
+LEAST_IN_REPLICATE = 2  # devices at every level
 
 
 def estimate(pulses: Pulses, seed: int = 0, replicates: int = REPLICATES) -> Estimates:
@@ -20,28 +24,39 @@ def estimate(pulses: Pulses, seed: int = 0, replicates: int = REPLICATES) -> Est
 
     ``seed`` decides the bootstrap. Raises UsageError for too few levels, devices or repeats.
     """
+    pulses, notes = enough(pulses)
     level = pulses.level
-    devices = level.shape[1]
-    seen = device_sums(pulses) if level.size else None
-    counted = np.zeros(0) if seen is None else seen.number
-    counted = counted[counted > 0] if pulses.partial else counted
-    repeats = int(counted.min()) if counted.size else 0
-    if (
-        seen is None
-        or len(pulses.levels) < MIN_TARGETS
-        or devices < MIN_DEVICES
-        or repeats < MIN_REPEATS
-    ):
-        raise UsageError(
-            f"{len(pulses.levels)} targets, {devices} devices and down to {repeats} repeats of a "
-            f"device at a target; at least {MIN_TARGETS}, {MIN_DEVICES} and {MIN_REPEATS} are "
-            "needed"
-        )
+    seen = device_sums(pulses)
     lags = lags_of(len(level))
     expected = expected_moments(level, len(pulses.levels), lags)
-    weight = bootstrap_weights(devices, replicates, seed)
-    fit = ModelFit(pulses, seen, expected, weight)
-    return fit.estimates(lags)
+    weight = bootstrap_weights(level.shape[1], replicates, seed)
+    covered = (weight @ (seen.number > 1).T >= LEAST_IN_REPLICATE).all(axis=1)
+    fit = ModelFit(pulses, seen, expected, weight[covered])
+    return replace(fit.estimates(lags), notes=notes)
+
+
+def estimate_population(pulses: Pulses, silent: int = 0, seed: int = 0) -> Estimates:
+    """``estimate`` of devices as a file records them.
+
+    Devices that do not follow their level are counted, together with ``silent`` ones, and left
+    out. Levels are merged or left out until the mean conductance rises with each
+    (``rising_levels``). Raises UsageError where there is nothing to fit, before any work that takes
+    long.
+    """
+    refuse_few(pulses)
+    refuse_exact_repeats(pulses)
+    seen = followers(pulses)
+    live = of_devices(pulses, seen.live)
+    kept, notes = rising_levels(live)
+    found = estimate(kept, seed)
+    stuck_us = np.concatenate([seen.stuck_us[~seen.live], np.zeros(silent)])
+    number = len(seen.live) + silent
+    stuck = {"stuck_fraction": share_estimate(len(stuck_us), number)}
+    if len(stuck_us):
+        low = int((stuck_us < seen.middle_us).sum())
+        stuck["stuck_hrs_share"] = share_estimate(low, len(stuck_us), "fraction of stuck")
+        notes = (f"{len(stuck_us)} of {number} devices do not follow the level: left out", *notes)
+    return replace(found, constants=found.constants | stuck, notes=notes + found.notes)
 
 
 def estimate_measurement(seen: Measurement, seed: int = 0) -> Estimates:

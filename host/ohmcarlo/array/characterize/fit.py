@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,14 @@ from ...spec import DAC_MAX, TARGET_LSB_US
 from ..device_preset import DevicePreset, LinearSpread, Table, Tag, Value
 from ..presets import get_preset
 from ..sweep import load_sweep
-from .estimates import Estimates
-from .estimation import estimate
+from .estimates import LEVEL, Estimate, Estimates, Origin, bound
+from .estimation import estimate_population
 from .measure import FloatArray
 from .pulse_files import after_reset_us, csv_pulses, is_sweep, sweep_pulses
 from .reads import hrs_estimates
 
+BASE = "rram-1t1r"  # its constants are assumed where the data determine none
+READ_PART = 0.3  # of the smallest relative spread: a larger read noise would have been seen in it
 VOLTS_PER_US = 1e-3 / TARGET_LSB_US  # the fitted law is over the target: 1 mV per DAC code
 LAW = ("c2c_floor_us", "c2c_max_rel", "c2c_intercept_us", "c2c_slope")
 # Range of a fitted constant; wider than the ranges of the cited presets.
@@ -38,6 +39,7 @@ LIMITS = {
     "hrs_median_us": (0.05, 60.0),
     "hrs_ln_sigma": (0.0, 3.0),
     "stuck_fraction": (0.0, 0.5),
+    "stuck_hrs_share": (0.0, 1.0),
 }
 
 
@@ -70,33 +72,52 @@ def _estimates(path: Path, changed: int, size: int) -> Estimates:
     """Estimates of a file in the state given by ``changed`` and ``size``; one command uses them
     several times."""
     sweep = load_sweep(path) if is_sweep(path) else None
-    found = estimate(sweep_pulses(sweep) if sweep else csv_pulses(path))
+    found = estimate_population(sweep_pulses(sweep) if sweep else csv_pulses(path))
     if sweep is not None:
         found.constants.update(hrs_estimates(after_reset_us(sweep)))
+    found.constants.update(assumed_constants(found))
     return found
 
 
-def preset_of(found: Estimates, name: str) -> DevicePreset:
-    """A preset with the estimated constants; the others are those of ``rram-1t1r``.
+def assumed_constants(found: Estimates) -> dict[str, Estimate]:
+    """The constants of the base preset that the data do not determine.
 
-    Raises UsageError when the conductance does not rise with the programming level.
+    A spread that is fitted contains the noise of its reads. An assumed read noise is therefore
+    limited, so that it hardly adds to that spread.
     """
-    base = get_preset("rram-1t1r")
-    typical = np.array([e.value for e in found.mean_us])
-    if any(b <= a for a, b in pairwise(typical)):
-        raise UsageError("a mean conductance that does not rise with the target")
+    base = get_preset(BASE).constants()
+    out = {
+        name: Estimate(value.value, None, None, value.unit, Origin.ASSUMED)
+        for name, value in base.items()
+        if name not in found.constants and value.tag is not Tag.DEFINED
+    }
+    noise = out.get("read_noise_rel")
+    if noise is not None:
+        levels = zip(found.sigma_us, found.mean_us, strict=True)
+        most = READ_PART * min(sigma.value / mean.value for sigma, mean in levels)
+        out["read_noise_rel"] = noise if noise.value <= most else bound(most, noise.unit)
+    return out
+
+
+def preset_of(found: Estimates, name: str) -> DevicePreset:
+    """A preset with the estimated constants; the others are assumed to be those of ``BASE``.
+
+    Levels with equal means count as one. Raises UsageError when fewer than two are different.
+    """
+    base = get_preset(BASE)
+    levels, typical = _rising(found)
     values = {
-        key: _derived(found.constants[key].value, found.constants[key].unit, *limits)
+        key: _fitted(found.constants[key], *limits)
         for key, limits in LIMITS.items()
-        if key in found.constants
+        if key in found.constants and found.constants[key].origin is not Origin.ASSUMED
     }
     law = {key.removeprefix("c2c_"): v for key, v in values.items() if key in LAW}
     others: dict[str, Any] = {key: v for key, v in values.items() if key not in LAW}
     volts = found.unit == "V"
-    table = _table(found.levels, typical) if volts else _law(found.levels, typical)
+    table = _table(levels, typical) if volts else _law(levels, typical)
     low, high = (table.x[0], table.x[-1]) if volts else (0.0, DAC_MAX * 1e-3)
     return replace(
-        base,
+        _assumed(base),
         name=name,
         description=f"fitted to {found.pulses:,} pulses of {found.devices:,} devices",
         set_law=table,
@@ -108,8 +129,38 @@ def preset_of(found: Estimates, name: str) -> DevicePreset:
     )
 
 
-def _derived(value: float, unit: str, low: float, high: float) -> Value:
-    return Value(float(np.clip(value, low, high)), unit, Tag.DERIVED, "FIT", low, high)
+def _rising(found: Estimates) -> tuple[FloatArray, FloatArray]:
+    """Levels and means (µS) of a rising curve through the means."""
+    from scipy.optimize import isotonic_regression
+
+    means = isotonic_regression([e.value for e in found.mean_us]).x
+    first = np.concatenate([[True], np.diff(means) > 1e-9 * means.max()])
+    if first.sum() < 2:
+        raise UsageError("a mean conductance that does not rise with the level")
+    block = np.cumsum(first) - 1
+    return np.bincount(block, found.levels) / np.bincount(block), means[first]
+
+
+def _assumed(base: DevicePreset) -> DevicePreset:
+    """The preset as an assumption about other devices than its own."""
+    values: dict[str, Any] = {
+        name: replace(value, tag=Tag.ASSUMED, note=f"of {base.name}; the data do not determine it")
+        for name, value in base.constants().items()
+        if value.tag is not Tag.DEFINED and isinstance(getattr(base, name, None), Value)
+    }
+    return replace(base, **values)
+
+
+def _fitted(found: Estimate, low: float, high: float) -> Value:
+    """A constant of the preset; the note states its origin, interval and limit."""
+    note: str = found.origin.value
+    if found.low is not None and found.high is not None:
+        note += f", {LEVEL:.0%} interval {found.low:.4g} to {found.high:.4g}"
+    value = float(np.clip(found.value, low, high))
+    if value != found.value:
+        note += f"; {found.value:.4g} is outside the range of the model"
+    tag = Tag.DERIVED if found.origin is Origin.FITTED else Tag.ASSUMED
+    return Value(value, found.unit, tag, "FIT", low, high, note)
 
 
 def _table(volts: FloatArray, typical_us: FloatArray) -> Table:

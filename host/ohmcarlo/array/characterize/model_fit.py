@@ -8,17 +8,22 @@ read adds noise. ``moments`` describes the correction for the finite number of p
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
 from ...spec import CODE_LSB_US
-from .estimates import ABSENT, LEVEL, Estimate, Estimates, Pulses, interval
+from .estimates import ABSENT, LEVEL, Estimate, Estimates, Pulses, bound, interval, spread_interval
 from .measure import FloatArray
 from .moments import MEMORIES, DeviceSums, ExpectedMoments, correlation_of, fit_memory
 
 ADC_VARIANCE = CODE_LSB_US**2 / 12  # of rounding to a code
 BRANCH_GAIN = 9.0  # χ² that a second branch of the σ law must gain
+US = "µS"
+SHARE, POSITIVE = (0.0, 1.0), (0.0, np.inf)
+OUTER = (2, "fraction of g"), (-1, US)  # constants of the outer branches: place and unit
 NODES, NODE_WEIGHTS = (v / s for v, s in zip(
     np.polynomial.hermite_e.hermegauss(9), (1.0, np.sqrt(2 * np.pi)), strict=True
 ))  # fmt: skip
@@ -31,6 +36,7 @@ class ModelFit:
         self, pulses: Pulses, seen: DeviceSums, expected: ExpectedMoments, weight: FloatArray
     ) -> None:
         self.pulses, self.seen, self.expected, self.weight = pulses, seen, expected, weight
+        self.devices = weight.shape[1]
         there = seen.number > 1
         number = weight @ there.T  # (B, T)
         self.number = number
@@ -140,8 +146,10 @@ class ModelFit:
         mean = self.weight @ log / number
         variance = (self.weight @ log**2 / number - mean**2) * number / (number - 1)
         read = 1 + self.noise[0] / np.maximum(self.c2c[0], 1e-9)
-        chance = float(scipy.special.polygamma(1, self._freedom() / 2)) * float((read**2).mean())
-        return np.sqrt(np.maximum(variance - chance, 0.0) / 4)
+        self.chance = float(scipy.special.polygamma(1, self._freedom() / 2)) * float(
+            (read**2).mean()
+        )
+        return np.sqrt(np.maximum(variance - self.chance, 0.0) / 4)
 
     def _freedom(self) -> float:
         """Degrees of freedom of the χ² with the spread of a device's sum of squares."""
@@ -195,18 +203,51 @@ class ModelFit:
     def _outer(self) -> dict[str, Estimate]:
         """The outer branches of the law; a branch that the levels do not show becomes a bound."""
         sigma, g = np.sqrt(self.c2c_typical[0]), self.mean[0]
-        rel, floor = self.branches
-        largest, smallest = (sigma / g).max(keepdims=True), sigma.min(keepdims=True) / 2
+        names = ("c2c_max_rel", "c2c_floor_us")
+        out = {}
+        for name, (place, unit), shown, end in zip(
+            names, OUTER, self.branches, ((sigma / g).max(), sigma.min() / 2), strict=True
+        ):
+            out[name] = self._interval(self.laws[:, place], unit) if shown else bound(end, unit)
+        return out
+
+    def _slow(self) -> dict[str, Estimate]:
+        """The slow process; without one, and beyond the lengths that are tried, its length is a
+        bound."""
+        share = self._interval(self.share, "fraction of variance", SHARE)
+        length = self._interval(self.memory, "pulses", POSITIVE)
+        phi = self._interval(np.exp(-1 / self.memory), "per cycle", SHARE)
+        if not share.low or not 0 < self.grid[0] < len(MEMORIES) - 1:
+            length, phi = bound(length.value, length.unit), bound(phi.value, phi.unit)
+        return {"slow_share": share, "slow_phi": phi, "memory": length}
+
+    def _d2d(self) -> dict[str, Estimate]:
+        rel, top, shown = self._limits()
+        least = self._least_d2d()
+        parts = (
+            ("d2d_rel", rel, shown[0], "fraction of g", (least / self.mean[0]).min()),
+            ("d2d_max_us", top, shown[1], US, least.min()),
+        )
         return {
-            "c2c_max_rel": interval(self.laws[:, 2] if rel else largest, "fraction of g"),
-            "c2c_floor_us": interval(self.laws[:, -1] if floor else smallest, "µS"),
+            name: spread_interval(values, unit, self.devices, float(end))
+            if seen
+            else bound(values[0], unit)
+            for name, values, seen, unit, end in parts
         }
+
+    def _least_d2d(self) -> FloatArray:
+        """The device-to-device spread that each level could have shown (T,), µS: that of chance."""
+        error = (self.within[0] / self.inside[0]) * self._of(self.expected.between)[0]
+        return np.sqrt(error * _chance(self.devices))
 
     # -- the result ----------------------------------------------------------------------------
 
+    def _interval(
+        self, values: FloatArray, unit: str, limits: tuple[float, float] = (-np.inf, np.inf)
+    ) -> Estimate:
+        return interval(values, unit, self.devices, limits)
+
     def estimates(self, lags: NDArray[np.int64]) -> Estimates:
-        unit = "µS"
-        rel, top, shown = self._limits()
         usable = (lags > 0) & np.isfinite(self.correlation[0])
         correlation = self.correlation[:, usable]
         # computed one by one: without any lag, nanquantile of both gives no pair
@@ -214,27 +255,28 @@ class ModelFit:
             np.nanquantile(correlation[1:], q, axis=0) for q in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
         )
         model = self._of(self.expected.lag)[0]
+        least = np.sqrt(self.chance * _chance(self.devices)) / 2
         constants = {
-            "c2c_intercept_us": interval(self.laws[:, 0], unit),
-            "c2c_slope": interval(self.laws[:, 1], "µS per µS"),
+            "c2c_intercept_us": self._interval(self.laws[:, 0], US),
+            "c2c_slope": self._interval(self.laws[:, 1], "µS per µS"),
             **self._outer(),
-            "c2c_device_ln": interval(self.device_ln, "ln σ"),
-            "slow_share": interval(self.share, "fraction of variance"),
-            "slow_phi": interval(np.exp(-1 / self.memory), "per cycle"),
-            "memory": interval(self.memory, "pulses"),
-            "d2d_rel": interval(rel if shown[0] else rel[:1], "fraction of g"),
-            "d2d_max_us": interval(top if shown[1] else top[:1], unit),
+            "c2c_device_ln": spread_interval(self.device_ln, "ln σ", self.devices, least),
+            **self._slow(),
+            **self._d2d(),
         }
         if self.pulses.read_noise_rel is not None:
             constants["read_noise_rel"] = self.pulses.read_noise_rel
         return Estimates(
             levels=self.pulses.levels,
             unit=self.pulses.unit,
-            devices=self.pulses.level.shape[1],
+            devices=self.devices,
             pulses=int((self.pulses.level != ABSENT).sum()),
-            mean_us=[interval(v, unit) for v in self.mean.T],
-            sigma_us=[interval(v, unit) for v in np.sqrt(self.c2c_typical).T],
-            d2d_us=[interval(v, unit) for v in np.sqrt(self.d2d).T],
+            mean_us=[self._interval(v, US) for v in self.mean.T],
+            sigma_us=[self._interval(v, US, POSITIVE) for v in np.sqrt(self.c2c_typical).T],
+            d2d_us=[
+                spread_interval(v, US, self.devices, float(least_us))
+                for v, least_us in zip(np.sqrt(self.d2d).T, self._least_d2d(), strict=True)
+            ],
             constants=constants,
             lags=lags[usable],
             correlation=correlation[0],
@@ -243,3 +285,8 @@ class ModelFit:
             correlation_model=(model / model[0])[usable],
             read_noise=[],
         )
+
+
+def _chance(devices: int) -> float:
+    """How far chance moves a variance between so many devices, relative to it: one-sided."""
+    return NormalDist().inv_cdf(LEVEL) * float(np.sqrt(2 / max(devices - 1, 1)))

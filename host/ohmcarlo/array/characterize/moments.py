@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 
 from .estimates import ABSENT, Pulses
@@ -18,6 +19,8 @@ from .measure import FloatArray
 
 MAX_DESIGNS = 3  # orders of pulses that are averaged if devices differ in them
 MEMORIES = np.geomspace(0.3, 400, 30)  # candidate correlation lengths, pulses
+MOST_PULSES = 20_000  # of a device, whose expectation is computed
+FEW_PULSES = 150  # up to so many, a product of matrices is faster than a filter
 DENSE_LAGS, LONGEST_LAG = 13, 120
 
 
@@ -115,21 +118,33 @@ def _best_memory(share: FloatArray, error: FloatArray) -> Memory:
     return Memory(found, MEMORIES[0] * np.exp(x * step), x)
 
 
-def device_sums(pulses: Pulses) -> DeviceSums:
+def group_sums(pulses: Pulses) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Number, mean and sample variance of every device at every level, (T, D) each; 0 without."""
     level, g = pulses.level, pulses.g_us
-    shape = (len(pulses.levels), level.shape[1])
-    count, mean, variance = (np.zeros(shape) for _ in range(3))
-    z = np.zeros(level.shape)
-    for t in range(shape[0]):
-        here = level == t
-        count[t] = here.sum(axis=0)
-        n = np.maximum(count[t], 1)
-        mean[t] = np.where(here, g, 0.0).sum(axis=0) / n
-        deviation = np.where(here, g - mean[t], 0.0)
-        variance[t] = (deviation**2).sum(axis=0) / np.maximum(n - 1, 1)
-        typical = variance[t][count[t] > 1].mean() if (count[t] > 1).any() else 0.0
-        z += deviation / np.sqrt(typical if typical > 0 else 1.0)
+    devices = level.shape[1]
+    shape = (len(pulses.levels), devices)
     there = level != ABSENT
+    place = (level * devices + np.arange(devices))[there]
+
+    def total(values: FloatArray | None) -> FloatArray:
+        sums = np.bincount(place, values, minlength=shape[0] * devices)
+        return sums.astype(np.float64).reshape(shape)
+
+    number = total(None)
+    mean = total(g[there]) / np.maximum(number, 1)
+    square = total((g[there] - mean.ravel()[place]) ** 2)
+    return number, mean, square / np.maximum(number - 1, 1)
+
+
+def device_sums(pulses: Pulses) -> DeviceSums:
+    level = pulses.level
+    number, mean, variance = group_sums(pulses)
+    there = level != ABSENT
+    several = number > 1
+    typical = np.where(several, variance, 0.0).sum(axis=1) / np.maximum(several.sum(axis=1), 1)
+    scale = np.sqrt(np.where(typical > 0, typical, 1.0))
+    own = np.take_along_axis(mean, np.where(there, level, 0), axis=0)
+    z = np.where(there, (pulses.g_us - own) / scale[level], 0.0)
     lags = lags_of(len(level))
     same = bool((there == there[:, :1]).all())
     lag_sum = np.stack([np.einsum("nd,nd->d", z[k:], z[: len(z) - k]) for k in lags])
@@ -141,7 +156,7 @@ def device_sums(pulses: Pulses) -> DeviceSums:
         lag_count = np.stack(
             [(there[k:] & there[: len(there) - k]).sum(axis=0) for k in lags]
         ).astype(np.float64)
-    return DeviceSums(count, mean, variance, lag_sum, lag_count)
+    return DeviceSums(number, mean, variance, lag_sum, lag_count)
 
 
 def lags_of(pulses: int) -> NDArray[np.int64]:
@@ -167,30 +182,69 @@ def expected_moments(
 def _expectation(
     order: NDArray[np.integer[Any]], levels: int, lags: NDArray[np.int64]
 ) -> tuple[FloatArray, ...]:
-    """For one order (N,) of levels; a residual is a deviation minus the mean of its level."""
-    place = np.flatnonzero(order != ABSENT)
-    group = order[place]
-    distance = np.abs(place[:, None] - place[None, :])
-    size = np.bincount(group, minlength=levels).astype(np.float64)
-    average = np.zeros((levels, len(place)))
-    average[group, np.arange(len(place))] = 1.0 / size[group]
-    upper = np.triu_indices(len(place))
-    gap = distance[upper]
-    number = np.bincount(gap, minlength=lags[-1] + 1)[lags].astype(np.float64)
+    """For one order (N,) of levels; a residual is a deviation minus the mean of its level.
+
+    The expectations of a longer order are those of its first MOST_PULSES pulses, scaled. Every
+    memory takes a time proportional to the number of pulses.
+    """
+    longest = order[: int(np.searchsorted(np.cumsum(order != ABSENT), MOST_PULSES)) + 1]
+    size = np.bincount(longest[longest != ABSENT], minlength=levels).astype(np.float64)
+    pairs = [_pairs(longest, int(k)) for k in lags]
     out: list[list[Any]] = [[], [], [], []]
     for memory in (0.0, *MEMORIES):
-        covariance = np.exp(-distance / memory) if memory else np.eye(len(place))
-        half = average @ covariance
-        both = half @ average.T
-        residual = covariance - half[group] - half[group].T + both[np.ix_(group, group)]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            out[0].append(
-                np.bincount(gap, weights=residual[upper], minlength=lags[-1] + 1)[lags] / number
-            )
-            out[1].append(
-                np.bincount(group, weights=np.diag(residual), minlength=levels)
-                / np.where(size > 1, size - 1, np.nan)
-            )
-        out[2].append(np.where(size > 0, np.diag(both), np.nan))
-        out[3].append((np.trace(residual), np.sum(residual**2)))
-    return tuple(np.array(part) for part in out)
+        for part, value in zip(out, _under(memory, longest, size, lags, pairs), strict=True):
+            part.append(value)
+    share = np.count_nonzero(longest != ABSENT) / np.count_nonzero(order != ABSENT)
+    lag, within, between, squares = (np.array(part) for part in out)
+    return lag, within, between * share, squares / share
+
+
+def _pairs(order: NDArray[np.integer[Any]], lag: int) -> NDArray[np.int64]:
+    """First places of the pairs of pulses at a lag."""
+    return np.flatnonzero((order[: len(order) - lag] != ABSENT) & (order[lag:] != ABSENT))
+
+
+def _under(
+    memory: float,
+    order: NDArray[np.integer[Any]],
+    size: FloatArray,
+    lags: NDArray[np.int64],
+    pairs: list[NDArray[np.int64]],
+) -> tuple[FloatArray, ...]:
+    """The moments of ``_expectation`` for one correlation length (0: no memory)."""
+    decay = np.exp(-1 / memory) if memory else 0.0
+    place = np.flatnonzero(order != ABSENT)
+    group, levels = order[place], len(size)
+    average = np.zeros((levels, len(order)))
+    average[group, place] = 1.0 / size[group]
+    half = _smoothed(average, decay)  # covariance of the mean of a level with every deviation
+    both = (half[:, place] / size[group]) @ (group[:, None] == np.arange(levels))
+    lag, within = np.full(len(lags), np.nan), np.full(levels, np.nan)
+    for i, (k, first) in enumerate(zip(lags.tolist(), pairs, strict=True)):
+        if len(first):
+            left, right = order[first], order[first + k]
+            known = half[left, first + k] + half[right, first] - both[left, right]
+            lag[i] = decay**k - known.mean()
+    residual = 1.0 - 2 * half[group, place] + both[group, group]
+    several = size > 1
+    within[several] = np.bincount(group, residual, minlength=levels)[several] / (size - 1)[several]
+    between = np.where(size > 0, np.diag(both), np.nan)
+    presence = (order != ABSENT).astype(np.float64)[None]
+    whole = float(_smoothed(presence, decay**2)[0, place].sum())
+    removed = float((size[:, None] * half[:, place] ** 2).sum())
+    square = whole - 2 * removed + float((size[:, None] * size * both**2).sum())
+    return lag, within, between, np.array([residual.sum(), square])
+
+
+def _smoothed(rows: FloatArray, decay: float) -> FloatArray:
+    """Sum over n' of ``rows[:, n'] decay^|n - n'|`` at every n."""
+    pulses = rows.shape[1]
+    if not decay:
+        return rows
+    if pulses <= FEW_PULSES:
+        place = np.arange(pulses)
+        return np.asarray(rows @ decay ** np.abs(place[:, None] - place))
+    coefficients = ([1.0], [1.0, -decay])
+    forward = scipy.signal.lfilter(*coefficients, rows, axis=1)
+    backward = scipy.signal.lfilter(*coefficients, rows[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(forward + backward - rows)

@@ -43,13 +43,13 @@ def pooled_read_noise(reads: NDArray[np.int16], weight: FloatArray) -> Estimate:
     return _noise_of(variance, level, weight)
 
 
-def share_estimate(hits: int, number: int) -> Estimate:
+def share_estimate(hits: int, number: int, unit: str = "fraction of devices") -> Estimate:
     """The share of ``hits`` in ``number``, with Clopper and Pearson's interval."""
     tail = (1 - LEVEL) / 2
     inverse = scipy.special.betaincinv
     low = float(inverse(hits, number - hits + 1, tail)) if hits else 0.0
     high = float(inverse(hits + 1, number - hits, 1 - tail)) if hits < number else 1.0
-    return Estimate(hits / number, low, high, "fraction of devices")
+    return Estimate(hits / number, low, high, unit)
 
 
 def hrs_estimates(g_us: FloatArray, seed: int = 0) -> dict[str, Estimate]:
