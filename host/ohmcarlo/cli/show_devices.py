@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from ..array.characterize.estimates import Estimate
+from ..array.characterize.estimates import Estimate, Origin
 from ..runs.rows import array_name
 from .console import Console, Rows
 
@@ -65,10 +65,11 @@ def characterization_rows(v: Mapping[str, Any]) -> Rows:
 
 
 def constant_rows(fit: Mapping[str, Any]) -> Rows:
-    """Fitted constants."""
+    """Constants with interval and origin, then what was left out."""
+    found = {name: Estimate(**e) for name, e in fit["constants"].items()}
     return [
-        (name, str(Estimate(e["value"], e["low"], e["high"], e["unit"])))
-        for name, e in fit["constants"].items()
+        *((name, f"{e}, {Origin(e.origin)}") for name, e in found.items()),
+        *(("note", note) for note in fit["notes"]),
     ]
 
 

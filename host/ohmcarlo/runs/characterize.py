@@ -280,8 +280,10 @@ def _ages(array: str, preset: str | None, seed: int) -> list[dict[str, Any]]:
 
 
 def fitted_constants(path: Path) -> dict[str, str]:
-    """Constants fitted to own measurements in ``path``, with intervals and units."""
-    return {name: str(e) for name, e in fit_file(path, path.stem)[1].constants.items()}
+    """Constants of own measurements in ``path``, with intervals, units and origins; notes last."""
+    found = fit_file(path, path.stem)[1]
+    constants = {name: f"{e}, {e.origin}" for name, e in found.constants.items()}
+    return constants | {f"note {i}": note for i, note in enumerate(found.notes, 1)}
 
 
 def _devices(found: Characterization) -> dict[str, Any]:

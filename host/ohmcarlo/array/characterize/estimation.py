@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import UsageError
 from ...spec import CODE_LSB_US
 from .estimates import REPLICATES, Estimates, Pulses, bootstrap_weights
-from .levels import MIN_DEVICES, enough, refuse_few, rising_levels
+from .levels import MIN_DEVICES, Notes, enough, refuse_few, rising_levels
 from .measure import Measurement
 from .model_fit import ModelFit
 from .moments import device_sums, expected_moments, lags_of
@@ -46,16 +46,16 @@ def estimate_population(pulses: Pulses, silent: int = 0, seed: int = 0) -> Estim
     refuse_few(pulses)
     refuse_exact_repeats(pulses)
     seen = followers(pulses)
-    live = of_devices(pulses, seen.live)
-    kept, notes = rising_levels(live)
+    number, lost = len(seen.live) + silent, int((~seen.live).sum()) + silent
+    notes: Notes = (
+        (f"{lost} of {number} devices do not follow the level: left out",) if lost else ()
+    )
+    kept, notes = rising_levels(of_devices(pulses, seen.live), notes)
     found = estimate(kept, seed)
-    stuck_us = np.concatenate([seen.stuck_us[~seen.live], np.zeros(silent)])
-    number = len(seen.live) + silent
-    stuck = {"stuck_fraction": share_estimate(len(stuck_us), number)}
-    if len(stuck_us):
-        low = int((stuck_us < seen.middle_us).sum())
-        stuck["stuck_hrs_share"] = share_estimate(low, len(stuck_us), "fraction of stuck")
-        notes = (f"{len(stuck_us)} of {number} devices do not follow the level: left out", *notes)
+    stuck = {"stuck_fraction": share_estimate(lost, number)}
+    if lost:
+        low = int((seen.stuck_us[~seen.live] < seen.middle_us).sum()) + silent
+        stuck["stuck_hrs_share"] = share_estimate(low, lost, "fraction of stuck")
     return replace(found, constants=found.constants | stuck, notes=notes + found.notes)
 
 

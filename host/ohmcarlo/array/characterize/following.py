@@ -44,10 +44,8 @@ class _Groups(NamedTuple):
 def followers(pulses: Pulses) -> Followers:
     """Compare the curve of every device with that of a typical one.
 
-    Raises UsageError when most devices do not follow, and when nothing is conducting.
+    Raises UsageError when most devices do not follow.
     """
-    if not (pulses.g_us[pulses.level != ABSENT] > 0).any():
-        raise UsageError("only conductances of 0 µS: were the devices contacted and formed?")
     number, mean, variance = group_sums(pulses)
     pooled = variance.sum() / max(int((number > 1).sum()), 1)
     spread = np.where(number > 1, variance, pooled)
@@ -104,6 +102,8 @@ def of_devices(pulses: Pulses, chosen: NDArray[np.bool_]) -> Pulses:
 
 def refuse_exact_repeats(pulses: Pulses) -> None:
     """UsageError for repeats that are equal: they show no spread."""
+    if not (pulses.g_us[pulses.level != ABSENT] > 0).any():
+        raise UsageError("only conductances of 0 µS: were the devices contacted and formed?")
     number, mean, variance = group_sums(pulses)
     several = number > 1
     exact = several & (variance <= (EXACT * mean) ** 2)

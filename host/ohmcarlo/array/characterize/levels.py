@@ -27,6 +27,7 @@ MARGIN = 2.0  # standard errors: a smaller rise to the end of the curve is none
 MOST_LEVELS = 24  # more are merged
 MIN_LEVELS, MIN_DEVICES, MIN_REPEATS = 3, 5, 5
 FEWEST_REPEATS = 2  # of a device at a level, before levels are merged
+Notes = tuple[str, ...]
 
 
 class Groups(NamedTuple):
@@ -67,15 +68,16 @@ class Groups(NamedTuple):
         return float(step.mean()), float(np.sqrt(variance / len(step)))
 
 
-def rising_levels(pulses: Pulses) -> tuple[Pulses, tuple[str, ...]]:
-    """Pulses whose mean conductance rises with every level, and what was done to the levels.
+def rising_levels(pulses: Pulses, notes: Notes = ()) -> tuple[Pulses, Notes]:
+    """Pulses whose mean conductance rises with every level, and ``notes`` with what was done.
 
     A pulse of a merged level is moved to the conductance of its group by the difference of the
     means. Raises UsageError when the mean falls by more than its error (it names the two levels),
     when it does not rise, and when levels, devices or repeats are too few.
     """
-    refuse_few(pulses)
-    pulses, notes = _without_clipped(pulses)
+    refuse_few(pulses, notes)
+    pulses, clipped = _without_clipped(pulses)
+    notes += clipped
     groups = Groups(*group_sums(pulses))
     refuse_fall(pulses, groups)
     curve = _isotonic(groups)
@@ -86,8 +88,7 @@ def rising_levels(pulses: Pulses) -> tuple[Pulses, tuple[str, ...]]:
     before, after = last + 1 - first, int(group.max()) + 1
     if after < before:
         notes += (f"{before} levels are merged into {after}, whose mean conductance rises",)
-    pulses, weak = enough(_regrouped(pulses, group, curve, groups))
-    return pulses, notes + weak
+    return enough(_regrouped(pulses, group, curve, groups), notes)
 
 
 def refuse_fall(pulses: Pulses, groups: Groups) -> None:
@@ -116,8 +117,9 @@ def refuse_fall(pulses: Pulses, groups: Groups) -> None:
         )
 
 
-def enough(pulses: Pulses) -> tuple[Pulses, tuple[str, ...]]:
-    """The levels at which MIN_DEVICES devices have MIN_REPEATS repeats each, and notes on others.
+def enough(pulses: Pulses, notes: Notes = ()) -> tuple[Pulses, Notes]:
+    """The levels at which MIN_DEVICES devices have MIN_REPEATS repeats each; ``notes`` and one
+    on the others.
 
     Raises UsageError when fewer than MIN_LEVELS levels remain.
     """
@@ -126,44 +128,46 @@ def enough(pulses: Pulses) -> tuple[Pulses, tuple[str, ...]]:
     kept = (number > 1) & good[:, None]
     devices = kept.any(axis=0)
     if good.sum() < MIN_LEVELS or devices.sum() < MIN_DEVICES:
-        raise _too_few(pulses, number)
+        raise _too_few(pulses, number, notes)
     if (kept == (number > 0)).all() and devices.all():
-        return pulses, ()
+        return pulses, notes
     weak = [_name(pulses, i) for i in np.flatnonzero(~good & (number > 0).any(axis=1))]
-    notes = (
-        f"left out for fewer than {MIN_DEVICES} devices with {MIN_REPEATS} repeats: "
-        f"{_listed(weak)}",
-    )
+    if weak:
+        notes += (
+            f"left out for fewer than {MIN_DEVICES} devices with {MIN_REPEATS} repeats: "
+            f"{_listed(weak)}",
+        )
     there = pulses.level != ABSENT
     there &= np.take_along_axis(kept, np.where(there, pulses.level, 0), axis=0)
     place = np.cumsum(good) - 1
     level = np.where(there, place[pulses.level], ABSENT)[:, devices]
     left = replace(pulses, levels=pulses.levels[good], level=level, g_us=pulses.g_us[:, devices])
-    return left, notes if weak else ()
+    return left, notes
 
 
-def refuse_few(pulses: Pulses) -> None:
+def refuse_few(pulses: Pulses, notes: Notes = ()) -> None:
     """UsageError when no merging of levels could give enough repeats."""
     number = group_sums(pulses)[0] if pulses.level.size else np.zeros((0, 0))
     devices = number.shape[1] if number.size else 0
     several = number.size and np.median(number[number > 0]) >= FEWEST_REPEATS
     if len(pulses.levels) < MIN_LEVELS or devices < MIN_DEVICES or not several:
-        raise _too_few(pulses, number)
+        raise _too_few(pulses, number, notes)
 
 
-def _too_few(pulses: Pulses, number: FloatArray) -> UsageError:
+def _too_few(pulses: Pulses, number: FloatArray, notes: Notes) -> UsageError:
     there = number > 0
     repeats = int(number[there].min()) if there.any() else 0
     kind = "voltages" if pulses.unit == "V" else "targets"
+    after = f" ({'; '.join(notes)})" if notes else ""
     return UsageError(
         f"{len(pulses.levels)} {kind}, {pulses.level.shape[1]} devices and down to {repeats} "
-        f"repeats of a device at one of them; at least {MIN_LEVELS}, {MIN_DEVICES} and "
+        f"repeats of a device at one of them{after}; at least {MIN_LEVELS}, {MIN_DEVICES} and "
         f"{MIN_REPEATS} are needed: repeats show the cycle-to-cycle spread, devices the "
         "device-to-device spread, levels their law"
     )
 
 
-def _without_clipped(pulses: Pulses) -> tuple[Pulses, tuple[str, ...]]:
+def _without_clipped(pulses: Pulses) -> tuple[Pulses, Notes]:
     """Without levels at which most devices repeat exactly, as at an instrument's limit."""
     number, mean, variance = group_sums(pulses)
     several = number > 1
@@ -175,8 +179,9 @@ def _without_clipped(pulses: Pulses) -> tuple[Pulses, tuple[str, ...]]:
     group = np.where(clipped, ABSENT, np.cumsum(~clipped) - 1)
     level = np.where(pulses.level == ABSENT, ABSENT, group[pulses.level])
     left = replace(pulses, levels=pulses.levels[~clipped], level=level)
-    refuse_few(left)
-    return left, (f"left out, since repeats are equal (clipped values?): {_listed(names)}",)
+    note = f"left out, since repeats are equal (clipped values?): {_listed(names)}"
+    refuse_few(left, (note,))
+    return left, (note,)
 
 
 def _isotonic(groups: Groups) -> FloatArray:
@@ -206,9 +211,9 @@ def _ends(pulses: Pulses, curve: FloatArray, groups: Groups) -> tuple[int, int]:
     return (first, last) if last - first + 1 >= MIN_LEVELS else (0, levels - 1)
 
 
-def _ends_left_out(pulses: Pulses, first: int, last: int) -> tuple[str, ...]:
+def _ends_left_out(pulses: Pulses, first: int, last: int) -> Notes:
     """Notes on flat ends."""
-    notes: tuple[str, ...] = ()
+    notes: Notes = ()
     if first > 0:
         notes += (f"left out, since the mean does not rise yet: below {_name(pulses, first)}",)
     if last < len(pulses.levels) - 1:

@@ -22,6 +22,7 @@ from .moments import MEMORIES, DeviceSums, ExpectedMoments, correlation_of, fit_
 ADC_VARIANCE = CODE_LSB_US**2 / 12  # of rounding to a code
 BRANCH_GAIN = 9.0  # χ² that a second branch of the σ law must gain
 US = "µS"
+TINY_US = 1e-9
 SHARE, POSITIVE = (0.0, 1.0), (0.0, np.inf)
 OUTER = (2, "fraction of g"), (-1, US)  # constants of the outer branches: place and unit
 NODES, NODE_WEIGHTS = (v / s for v, s in zip(
@@ -181,7 +182,7 @@ class ModelFit:
                 )
                 t = (w_high * d[:, high]).sum(axis=1) / w_high.sum()
             if not first:  # all at the limit: the lowest level bounds the slope from below
-                r = t / g[:, 0]
+                r = t / np.maximum(g[:, 0], TINY_US)
             if first == len(importance):
                 t = r * g[:, -1]
             model = np.minimum(r[:, None] * g, t[:, None])
@@ -206,7 +207,11 @@ class ModelFit:
         names = ("c2c_max_rel", "c2c_floor_us")
         out = {}
         for name, (place, unit), shown, end in zip(
-            names, OUTER, self.branches, ((sigma / g).max(), sigma.min() / 2), strict=True
+            names,
+            OUTER,
+            self.branches,
+            ((sigma / np.maximum(g, TINY_US)).max(), sigma.min() / 2),
+            strict=True,
         ):
             out[name] = self._interval(self.laws[:, place], unit) if shown else bound(end, unit)
         return out
@@ -225,7 +230,13 @@ class ModelFit:
         rel, top, shown = self._limits()
         least = self._least_d2d()
         parts = (
-            ("d2d_rel", rel, shown[0], "fraction of g", (least / self.mean[0]).min()),
+            (
+                "d2d_rel",
+                rel,
+                shown[0],
+                "fraction of g",
+                (least / np.maximum(self.mean[0], TINY_US)).min(),
+            ),
             ("d2d_max_us", top, shown[1], US, least.min()),
         )
         return {

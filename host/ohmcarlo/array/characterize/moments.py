@@ -126,11 +126,10 @@ def group_sums(pulses: Pulses) -> tuple[FloatArray, FloatArray, FloatArray]:
     there = level != ABSENT
     place = (level * devices + np.arange(devices))[there]
 
-    def total(values: FloatArray | None) -> FloatArray:
-        sums = np.bincount(place, values, minlength=shape[0] * devices)
-        return sums.astype(np.float64).reshape(shape)
+    def total(values: FloatArray) -> FloatArray:
+        return np.asarray(np.bincount(place, values, shape[0] * devices).reshape(shape))
 
-    number = total(None)
+    number = counts(level, shape[0])
     mean = total(g[there]) / np.maximum(number, 1)
     square = total((g[there] - mean.ravel()[place]) ** 2)
     return number, mean, square / np.maximum(number - 1, 1)
@@ -170,13 +169,40 @@ def lags_of(pulses: int) -> NDArray[np.int64]:
 def expected_moments(
     level: NDArray[np.integer[Any]], levels: int, lags: NDArray[np.int64]
 ) -> ExpectedMoments:
-    """Averages over the orders of pulses of the devices."""
+    """Averages over some orders of pulses of the devices.
+
+    The variance of a mean is that of all devices, which differ in the number of their pulses. A
+    level that the chosen orders lack has the average over the other levels.
+    """
     _, places = np.unique(level, axis=1, return_index=True)
     chosen = places[np.linspace(0, len(places) - 1, min(MAX_DESIGNS, len(places))).astype(int)]
     parts = [_expectation(level[:, d], levels, lags) for d in chosen]
-    return ExpectedMoments(
-        *(np.nanmean(np.stack(part), axis=0) for part in zip(*parts, strict=True))
+    lag, within, between, squares = (
+        _known_mean(np.stack(part)) for part in zip(*parts, strict=True)
     )
+    for moment in (within, between):
+        moment[:] = np.where(np.isfinite(moment), moment, np.nanmean(moment, axis=1)[:, None])
+    number = counts(level, levels)
+    several = number > 1
+    one_over = np.where(several, 1 / np.maximum(number, 1), 0.0).sum(axis=1)
+    between *= one_over / np.maximum(several.sum(axis=1), 1) / between[0]
+    return ExpectedMoments(lag, within, between, squares)
+
+
+def _known_mean(values: FloatArray) -> FloatArray:
+    """Mean over the first axis of the finite values; NaN where there is none."""
+    known = np.isfinite(values)
+    number = known.sum(axis=0)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
+
+
+def counts(level: NDArray[np.integer[Any]], levels: int) -> FloatArray:
+    """Number of pulses of every device at every level, (T, D)."""
+    devices = level.shape[1]
+    place = (level * devices + np.arange(devices))[level != ABSENT]
+    number = np.bincount(place, minlength=levels * devices)
+    return number.reshape(levels, devices).astype(np.float64)
 
 
 def _expectation(
