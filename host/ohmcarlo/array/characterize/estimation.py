@@ -9,11 +9,11 @@ import numpy as np
 from ...errors import UsageError
 from ...spec import CODE_LSB_US
 from .estimates import REPLICATES, Estimates, Pulses, bootstrap_weights
+from .following import followers, of_devices, refuse_exact_repeats
 from .levels import MIN_DEVICES, Notes, enough, refuse_few, rising_levels
 from .measure import Measurement
 from .model_fit import ModelFit
 from .moments import device_sums, expected_moments, lags_of
-from .following import followers, of_devices, refuse_exact_repeats
 from .reads import hrs_estimates, pooled_read_noise, read_noise, share_estimate
 
 LEAST_IN_REPLICATE = 2  # devices at every level

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from ...errors import UsageError
 from .estimates import ABSENT, Pulses
+from .following import EXACT, MOST_EXACT
 from .measure import FloatArray
 from .moments import group_sums
-from .following import EXACT, MOST_EXACT
 
 FALSE_ALARM = 1e-3  # chance that levels without a fall are refused
 MATERIAL = 0.02  # of the rise of the curve: a smaller fall is never refused
