@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from .datasets import Dataset, is_path, load
 from .datasets.fetch import WBC
@@ -198,11 +200,12 @@ def get_task(name: str) -> Task:
     raise unknown("task", name, TASKS, "or give a CSV file with a label column")
 
 
-def labelled_task(name: str, regression: bool | None = None) -> Task:
+def labelled_task(name: str, regression: bool | None = None, **columns: Any) -> Task:
     """``get_task``; for a CSV file, with the kind of run that its labels need.
 
     ``regression``: the labels are numbers to predict (True) or classes (False); None: by the rule
-    of ``datasets.labels``. Raises UsageError for a file that cannot be used.
+    of ``datasets.labels``. ``columns`` are ``label``, ``drop`` and ``positive`` of
+    ``datasets.load``. Raises UsageError for a file that cannot be used.
     """
     task = get_task(name)
     if name in TASKS:
@@ -211,11 +214,20 @@ def labelled_task(name: str, regression: bool | None = None) -> Task:
                 f"{name} does not have such labels: --regression and --no-regression are for CSV "
                 "files"
             )
+        require_own_columns(name, columns)
         return task
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the run reads the file again
-        dataset = load(name, regression=regression)
+        dataset = load(name, regression=regression, **columns)
     return replace(task, kind=kind_of_labels(dataset))
+
+
+def require_own_columns(name: str, columns: Mapping[str, Any]) -> None:
+    """Raise UsageError if columns are chosen for a task that is not a file."""
+    if any(columns.values()):
+        raise UsageError(
+            f"{name} has its own label and features: --label, --drop and --positive are for files"
+        )
 
 
 def kind_of_labels(dataset: Dataset) -> str:

@@ -114,13 +114,40 @@ def train(
             rich_help_panel="Model",
         ),
     ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Label column of a file, in any case (default: the column called label, class, "
+            "target, y, diagnosis or outcome, otherwise the last one).",
+            rich_help_panel="Data",
+        ),
+    ] = None,
+    drop: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="A,B",
+            help="Columns of a file to leave out, as an identifier. Repeat the option for a name "
+            "with a comma.",
+            rich_help_panel="Data",
+        ),
+    ] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS",
+            help="Class of two that is 1 (default: the larger number, or the last one in the "
+            "alphabet).",
+            rich_help_panel="Data",
+        ),
+    ] = None,
     regression: Annotated[
         bool | None,
         typer.Option(
             "--regression/--no-regression",
             help="The label of a CSV file is a number to predict, or a class (default: a number "
             "where more than 20 distinct values occur, some of them not whole numbers).",
-            rich_help_panel="Model",
+            rich_help_panel="Data",
         ),
     ] = None,
     multi_class: Annotated[
@@ -217,7 +244,11 @@ def train(
     - `ohmcarlo train breast-cancer --out runs/first`: keep the run, for `resume` after a crash
 
     - `ohmcarlo train my-data.csv`: your own data; the label is the column named label, class,
-      target or y, otherwise the last one; it holds classes, or numbers to predict
+      target, y, diagnosis or outcome, otherwise the last one; it holds classes, or numbers to
+      predict
+
+    - `ohmcarlo train my-data.csv --label state --drop id --positive ill`: your own choice of
+      label, features and positive class
 
     - `ohmcarlo train digits --out runs/digits`: ten classes, sampled as nine binary problems
 
@@ -261,7 +292,8 @@ def train(
         "repeats": repeats,
         "multi_class": multi_class,
     }
-    completed = complete(labelled_task(task, regression), chosen, paper)
+    columns = {"label": label, "drop": tuple(drop or ()), "positive": positive}
+    completed = complete(labelled_task(task, regression, **columns), chosen | columns, paper)
     console = Console(json)
     for note in completed.notes:
         console.say(note)

@@ -17,20 +17,25 @@ from .names import unknown
 def is_path(name: str | Path) -> bool:
     """Whether a name means a file: it has the form of a path, or the file exists."""
     path = Path(name)
-    return path.suffix.lower() == ".csv" or len(path.parts) > 1 or path.exists()
+    return bool(path.suffix) or len(path.parts) > 1 or path.exists()
 
 
 def load(
-    name_or_path: str | Path, label: str | None = None, regression: bool | None = None
+    name_or_path: str | Path,
+    label: str | None = None,
+    regression: bool | None = None,
+    drop: tuple[str, ...] = (),
+    positive: str | None = None,
 ) -> Dataset:
     """A data set known by name, or a CSV file (``load_csv`` has the rules for its columns).
 
     ``label`` names the label column of a CSV file; ``regression`` decides whether it holds numbers
-    or classes (None: by ``labels.RULE``). Raises UsageError, in one line, for an unknown
-    name or a file that cannot be used.
+    or classes (None: by ``labels.RULE``); ``drop`` names columns to leave out, ``positive`` the
+    class of two that is 1. Raises UsageError, in one line, for an unknown name or a file that
+    cannot be used.
     """
     if isinstance(name_or_path, str) and name_or_path in BUILTIN:
         return BUILTIN[name_or_path]()
     if is_path(name_or_path):
-        return load_csv(Path(name_or_path), label, regression)
+        return load_csv(Path(name_or_path), label, regression, drop, positive)
     raise unknown("data set", str(name_or_path), [*BUILTIN], "or give a CSV file")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..imports import without_collection
+from ..readable import count
 
 Split = tuple[NDArray[np.int64], NDArray[np.int64]]
 
@@ -94,6 +95,14 @@ class Dataset:
         Origin, and licence if there is one.
     own_split : GroupSplit or None
         Its own division; None: random halves.
+    label : str
+        Name of the label column of a file.
+    recognised : tuple of str
+        The layout of a file, phrases for one line.
+    left_out : tuple of str
+        Columns of a file that are neither feature nor label.
+    notes : tuple of str
+        What the user should know about a file before anything is learnt from it.
     """
 
     name: str
@@ -104,6 +113,10 @@ class Dataset:
     description: str
     source: str
     own_split: GroupSplit | None = None
+    label: str = ""
+    recognised: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.y)
@@ -112,6 +125,39 @@ class Dataset:
     def numeric(self) -> bool:
         """Whether the labels are numbers to predict."""
         return not self.class_names
+
+    def summary(self) -> str:
+        """One line: layout of the file, label, classes, rows and features.
+
+        Of two classes, the positive one is marked.
+        """
+        label = f"label {self.label!r}: " if self.label else ""
+        without = f" (without {', '.join(self.left_out)})" if self.left_out else ""
+        return ", ".join(
+            (
+                *self.recognised,
+                f"{label}{self._answers()}",
+                count(len(self.y), "row"),
+                f"{count(len(self.feature_names), 'feature')}{without}",
+            )
+        )
+
+    def _answers(self) -> str:
+        if self.numeric:
+            return f"numbers from {self.y.min():.6g} to {self.y.max():.6g}"
+        numbered = [
+            name if name == str(c) else f"{name} = {c}" for c, name in enumerate(self.class_names)
+        ]
+        return ", ".join(numbered) + (" (positive)" if len(numbered) == 2 else "")
+
+    def origin(self) -> dict[str, Any]:
+        """``summary`` and its parts for JSON."""
+        return {
+            "recognised": self.summary(),
+            "label": self.label or None,
+            "positive": self.class_names[1] if len(self.class_names) == 2 else None,
+            "left_out": list(self.left_out),
+        }
 
     def split(self, seed: int) -> Split:
         """Training rows and held-out rows, both rising. Equal seeds give equal rows."""

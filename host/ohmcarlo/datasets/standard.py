@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UsageError
-from .csvfile import MAX_MAGNITUDE
 
+MAX_MAGNITUDE = 1e100  # squares and sums of squares stay finite
 ALIKE = 1e-12  # a column with a smaller relative spread is constant up to rounding
 
 

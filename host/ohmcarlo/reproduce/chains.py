@@ -99,5 +99,6 @@ def predictor_of(experiment: SupervisedExperiment, result: SupervisedResult) -> 
         feature_names=list(experiment.dataset.feature_names),
         class_names=list(experiment.dataset.class_names),
         weight_names=experiment.weight_names,
+        label=None,
         evaluation=result.evaluation(),
     )

@@ -17,7 +17,7 @@ from ..errors import UsageError
 from ..golden import KERNELS
 from ..golden.registers import require_dot_products
 from ..spec import WIDE_EVERY_MAX, Geometry
-from ..tasks import TASKS
+from ..tasks import TASKS, require_own_columns
 from .arrays import MEASURED, check_array_name, preset_file_of, sweep_of
 
 DATA_FILE, PRESET_FILE, SWEEP_FILE = "data file", "preset file", "sweep file"
@@ -89,6 +89,12 @@ class TrainConfig:
         Characterise the array and correct its devices first (measured arrays).
     kind : str or None
         Kind of run that the labels of a CSV file need; None: that of the task.
+    label : str or None
+        Label column of a CSV file; None: by its name, or the last one.
+    drop : tuple of str
+        Columns of a CSV file that are left out.
+    positive : str or None
+        Class of two that is 1; None: the last one, by number or alphabet.
     """
 
     task: str
@@ -121,6 +127,14 @@ class TrainConfig:
     kind: str | None = None
     multi_class: str | None = None
     problem: int | None = None
+    label: str | None = None
+    drop: tuple[str, ...] = ()
+    positive: str | None = None
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The choice of columns and classes for ``datasets.load``."""
+        return {"label": self.label, "drop": self.drop, "positive": self.positive}
 
     @property
     def array_seed(self) -> int:
@@ -166,6 +180,8 @@ class TrainConfig:
                     raise UsageError(
                         f"{name} = {value:g}: choose {low:g} to {high:g} {unit}".rstrip()
                     )
+        if self.task in TASKS:
+            require_own_columns(self.task, self.columns)
         if self.adapt and not self.whiten:
             raise UsageError("an adaptation whitens the weights: choose whiten, too")
         if self.whiten and self.hidden:
@@ -249,6 +265,6 @@ class TrainConfig:
                 "use the version of ohmcarlo that wrote it"
             )
         try:
-            return cls(**values)
+            return cls(**{**values, "drop": tuple(values.get("drop", ()))})
         except TypeError as error:
             raise UsageError(f"the configuration cannot be used ({error}): train again") from error

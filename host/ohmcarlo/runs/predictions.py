@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.csvfile import Table
+from ..datasets.feature_columns import feature_numbers
+from ..datasets.label_column import labels_of_run
+from ..datasets.table_names import column_of
 from ..errors import UsageError
 from ..readable import count, first_few
+from ..tables import Table, read_table
 
 
 class PredictionTable(ABC):
@@ -24,6 +28,8 @@ class PredictionTable(ABC):
         Format of the numbers in the table.
     BEYOND, AFFECTED : str
         Where extrapolated points lie, and what of them is extrapolated, for a note.
+    data : str
+        What was recognised in the file.
     extrapolated : bool (n,)
     """
 
@@ -31,6 +37,7 @@ class PredictionTable(ABC):
     BEYOND: ClassVar[str]
     AFFECTED: ClassVar[str]
 
+    data: str
     extrapolated: NDArray[np.bool_]
 
     @property
@@ -64,9 +71,10 @@ class PredictionTable(ABC):
         return format(value, self.NUMBER) if isinstance(value, float) else str(value)
 
     def notes(self) -> list[str]:
-        """Lines of text: the meaning of the columns, the comparison, extrapolated rows."""
+        """Lines of text: the meaning of the columns, what was recognised in the file, the
+        comparison, extrapolated rows."""
         notes = [f"{name}: {meaning}" for name, meaning in self.columns.items()]
-        notes += self.comparison()
+        notes += [f"data: {self.data}", *self.comparison()]
         if rows := [i for i, beyond in enumerate(self.extrapolated, start=1) if beyond]:
             notes.append(
                 f"note: {count(len(rows), 'row')} {self.BEYOND} ({first_few(rows)}): "
@@ -78,6 +86,7 @@ class PredictionTable(ABC):
         """Content of the JSON file."""
         return {
             **self.summary(),
+            "data": self.data,
             "extrapolated": int(self.extrapolated.sum()),
             "predictions": [dict(zip(self.header, case, strict=True)) for case in self.cases()],
         }
@@ -127,14 +136,58 @@ class ClassTable(PredictionTable):
         return {f"p_{name}": meaning.format(name=name) for name in self.class_names}
 
 
-def open_points(path: Path, features: list[str]) -> tuple[Table, NDArray[np.float64]]:
-    """A CSV file and its columns ``features``, float64 (n, features).
+@dataclass(frozen=True, eq=False)
+class NewData:
+    """The points of a file for predictions.
 
-    The features are found by the names in the first line, in any order. Raises UsageError, which
-    names line and column, for a cell that cannot be used.
+    Attributes
+    ----------
+    table : Table
+    x : float64 (n, features)
+    label : int or None
+        The column that holds the labels.
     """
-    table = Table(path)
-    table.check(features)
-    if not table.rows:
+
+    table: Table
+    x: NDArray[np.float64]
+    label: int | None
+
+    def summary(self, labelled: bool) -> str:
+        """One line: what was recognised; ``labelled``: the labels were used."""
+        named = self.label is not None and labelled
+        label = [f"label {self.table.header[self.label or 0]!r}"] if named else []
+        rows, features = count(len(self.table), "row"), count(self.x.shape[1], "feature")
+        return ", ".join((*self.table.recognised, *label, rows, features))
+
+
+def open_points(path: Path, features: list[str], label: str | None) -> NewData:
+    """The columns ``features`` of a file, and the column with the labels if there is one.
+
+    The features are found by the names in the first line, in any order and in any case. ``label``:
+    the name of the label in the training data. Raises UsageError, which names line and column, for
+    a cell that cannot be used.
+    """
+    table = read_table(path)
+    if not table.header:
+        raise UsageError(
+            f"{path}, line {table.lines[0]}: put the names of the columns into line 1; the run "
+            f"needs {first_few(features)}"
+        )
+    columns = [column_of(table, name) for name in features]
+    for i, column in enumerate(columns):  # two names that differ in case need two columns
+        if column is not None and columns.count(column) > 1 and table.header[column] != features[i]:
+            columns[i] = None
+    missing = [name for name, column in zip(features, columns, strict=True) if column is None]
+    if missing:
+        raise UsageError(
+            f"{path} has no column {missing[0]!r} ({len(missing)} of the {len(features)} "
+            f"columns that are needed are missing): its columns are {first_few(table.header)}"
+        )
+    if not len(table):
         raise UsageError(f"{path} has a header and no data: add a line for every case")
-    return table, table.numbers([table.header.index(name) for name in features])
+    found = [column for column in columns if column is not None]
+    return NewData(
+        table=table,
+        x=feature_numbers(table, found, may_drop=False),
+        label=labels_of_run(table, label, found),
+    )

@@ -24,6 +24,12 @@ def closing_rows(v: Mapping[str, Any]) -> Rows:
     return [("energy, not measured", _energy(v)), ("coin", _coin(v["entropy"])), ("time", _time(v))]
 
 
+def data(v: Mapping[str, Any]) -> Rows:
+    """What was recognised in the data; nothing for a run of an earlier version, or for one of
+    several problems."""
+    return [("data", v["data"]["recognised"])] if v.get("data") else []
+
+
 def method(v: Mapping[str, Any]) -> str:
     """Kernel and proposal."""
     return f"{v['kernel']} kernel, {proposal_name(v['rho'], v['wide_every'])}"

@@ -14,5 +14,6 @@ from .reading import parse_table as parse_table
 from .reading import read_table as read_table
 from .table import AS_NAN as AS_NAN
 from .table import REFUSE as REFUSE
+from .table import NotANumber as NotANumber
 from .table import Table as Table
 from .table import plain as plain

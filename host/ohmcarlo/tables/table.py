@@ -25,6 +25,20 @@ GAPS = re.compile(r"[\s_-]+")
 REFUSE, AS_NAN = "refuse", "nan"
 
 
+class NotANumber(UsageError):
+    """A cell that has text where a number belongs.
+
+    Attributes
+    ----------
+    row, column : int
+        Indices of the cell in its table.
+    """
+
+    def __init__(self, message: str, row: int, column: int) -> None:
+        super().__init__(message)
+        self.row, self.column = row, column
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """The cells of a delimited text, as ``read_table`` recognised them.
@@ -122,8 +136,8 @@ class Table:
         ``True`` and ``False`` are 1 and 0. Cells without a value (``cells.MISSING``), overloads
         (``cells.OVERLOADS``) and infinities are NaN with ``missing="nan"``. With ``"refuse"`` they
         cause a UsageError, which names the first one, counts them and ends in ``advice``.
-        Separators of thousands are not guessed: 1,234.5 is no number. Raises UsageError with the
-        place of the first cell that is none.
+        Separators of thousands are not guessed: 1,234.5 is no number. Raises NotANumber, a
+        UsageError, with the place of a cell that is none.
         """
         indices = [self.index(column) for column in columns]
         values = self._plain_numbers(indices)
@@ -131,7 +145,7 @@ class Table:
             values = self._checked_numbers(indices)
         values[overloads(values)] = np.nan
         if missing == REFUSE and np.isnan(values).any():
-            raise self._missing_error(indices, np.argwhere(np.isnan(values)), advice)
+            raise self.missing_error(indices, values, advice)
         return values
 
     def error(self, row: int, column: Column, problem: str) -> UsageError:
@@ -181,11 +195,11 @@ class Table:
             return value
         if is_missing(cell):
             return float("nan")
-        raise self.error(row, column, not_a_number(cell))
+        raise NotANumber(str(self.error(row, column, not_a_number(cell))), row, column)
 
-    def _missing_error(
-        self, columns: Sequence[int], places: NDArray[np.int64], advice: str
-    ) -> UsageError:
+    def missing_error(self, columns: Sequence[int], values: FloatArray, advice: str) -> UsageError:
+        """The error about the NaN among the ``values`` (rows, columns) of some columns."""
+        places = np.argwhere(np.isnan(values))
         row, column = int(places[0][0]), columns[int(places[0][1])]
         cell = self.cell(row, column)
         value = number(cell, self.decimal_comma)

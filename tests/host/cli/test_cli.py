@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -153,6 +154,20 @@ def test_run_folder_report_and_predict(call: Call, tmp_path: Path) -> None:
         assert sum(p.values()) == pytest.approx(1) and line["class"] == max(p, key=lambda c: p[c])
     assert call("predict", run, data, "--json", tmp_path / "p.json")[0] == 0
     assert json.loads((tmp_path / "p.json").read_text())["accuracy"] > 0.6
+
+
+def test_the_choice_of_columns_is_said(call: Call, tmp_path: Path) -> None:
+    rows = [["id" if i == 0 else i * i % 61, *row] for i, row in enumerate(table())]
+    data, run = write_csv(tmp_path / "data.csv", rows), tmp_path / "run"
+    chosen = ["--label", "Label", "--drop", "id,f1", "--positive", 0]
+    code, out, err = call("train", data, *SMALL, *chosen, "--out", run)
+    said = "commas, label 'label': 1 = 0, 0 = 1 (positive), 60 rows, 1 feature (without id, f1)"
+    assert code == 0 and f"data: {said}" in err
+    for answer in (out, call("resume", run)[1]):
+        assert said in re.sub(r"[^\x21-\x7e]+", " ", answer).replace(" | ", " ")
+    _, out, err = call("predict", run, data)
+    assert "data: commas, label 'label', 60 rows, 1 feature" in err and "accuracy" in err
+    assert out.startswith("row,class,p_1,p_0,")
 
 
 def test_posterior_file_is_arviz(call: Call, tmp_path: Path) -> None:
@@ -497,12 +512,14 @@ def test_predict_refuses_what_does_not_fit(call: Call, tmp_path: Path) -> None:
         ("twice", [["f0", "f0", "f1"], [1, 2, 3]], ["second column", "f0"]),
         ("underscore", [["f0", "f1"], ["1_0", 2]], ["1_0"]),
         ("huge", [["f0", "f1"], [1, 1e300]], ["line 2", "size"]),
-        ("semicolons", [["f0;f1"], ["1;2"]], ["semicolons"]),
     ):
         data = write_csv(tmp_path / f"{name}.csv", rows)  # type: ignore[arg-type]
         assert_refused(call("predict", run, data), cli.BAD_USE, f"{name}.csv", *words)
     assert_refused(call("predict", run, tmp_path / "none.csv"), cli.BAD_USE, "none.csv")
     data = write_csv(tmp_path / "good.csv", [["f0", "f1"], [1, 2]])
+    semicolons = write_csv(tmp_path / "s.csv", [["f0;f1"], ["1;2"]])
+    answers = [call("predict", run, path) for path in (data, semicolons)]
+    assert answers[0][:2] == answers[1][:2] and "data: semicolons, 1 row" in answers[1][2]
     for option in ("--out", "--json"):
         for target, word in ((tmp_path, "file name"), (tmp_path / "no" / "x", "make it first")):
             assert_refused(call("predict", run, data, option, target), cli.BAD_USE, word)

@@ -55,7 +55,9 @@ def test_classes_that_are_too_rare_or_too_many_are_named(tmp_path: Path) -> None
     with pytest.raises(UsageError, match=r"too few rows \(1 of class 'rare'.*2 of each class"):
         load(path)
     path.write_text("\n".join(["a,label", *(f"{i},c{i // 3}" for i in range(90))]))
-    with pytest.raises(UsageError, match=r"30 classes, at most 20 are possible; .*merge"):
+    with pytest.raises(
+        UsageError, match=r"30 classes \(c0 3, .*…\), at most 20 are possible; .*merge"
+    ):
         load(path)
 
 

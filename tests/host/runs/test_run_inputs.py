@@ -21,6 +21,7 @@ from ohmcarlo.runs import digests, provenance, stored
 from ohmcarlo.runs.chain_run import Interrupted, Silence
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.digests import digest_of
+from ohmcarlo.runs.supervised.predict import predict_file
 from ohmcarlo.runs.train import Outputs, resume_run, train_run
 from ohmcarlo.spec import Geometry
 
@@ -130,6 +131,33 @@ def test_the_old_file_is_put_back(changes: dict[str, Any], name: str, folder: Pa
     resume_run(Outputs(folder / "run"), Silence())
     train_run(config, Outputs(folder / "whole"), Silence())
     assert same(folder / "run", folder / "whole")
+
+
+def test_the_choice_of_columns_is_kept(folder: Path) -> None:
+    """Resume and predict use the label, the features and the positive class that were chosen."""
+    lines = (folder / "data.csv").read_text().splitlines()
+    rows = [f"{7 * i % 41},{'BM'[i % 2]},{line}" for i, line in enumerate(lines[1:])]
+    (folder / "data.csv").write_text("\n".join([f"id,State,{lines[0]}", *rows]))
+    chosen = {"label": "state", "drop": ("id", "label"), "positive": "B"}
+    config = changed(SMALL, task="data.csv", **chosen)
+    begin(config, folder / "run")
+    manifest = stored.read_manifest(folder / "run")
+    assert manifest["data"]["positive"] == "B" and manifest["data"]["label"] == "State"
+    assert manifest["data"]["left_out"] == ["id", "label"]
+    assert TrainConfig.from_dict(manifest["config"]).columns == chosen
+    resumed = resume_run(Outputs(folder / "run"), Silence())
+    assert (
+        "M = 0, B = 1 (positive), 40 rows, 2 features (without id, label)"
+        in (resumed["data"]["recognised"])
+    )
+    whole = train_run(config, Outputs(folder / "whole"), Silence())
+    assert same(folder / "run", folder / "whole") and whole["accuracy"] == resumed["accuracy"]
+    usual = train_run(changed(config, positive=None), Outputs(folder / "usual"), Silence())
+    assert not same(folder / "usual", folder / "whole"), "the control: M is positive by default"
+    assert "B = 0, M = 1 (positive)" in usual["data"]["recognised"]
+    found = predict_file(folder / "run", folder / "data.csv")
+    assert found.class_names == ["M", "B"] and found.accuracy is not None
+    assert found.data == "commas, label 'State', 40 rows, 2 features"
 
 
 def test_other_data_are_refused_and_another_notation_is_not(folder: Path) -> None:

@@ -64,6 +64,7 @@ class MulticlassExperiment:
         return [
             f"{self.config.task}: {len(self.train)} points to learn from, {len(self.test)} held "
             f"out, {len(self.dataset.class_names)} classes",
+            f"data: {self.dataset.summary()}",
             f"{len(self.problems)} binary problems, each in an array of its own: {method}",
         ]
 
@@ -83,6 +84,7 @@ class MulticlassExperiment:
             "data": {
                 "feature_names": list(self.dataset.feature_names),
                 "class_names": list(self.dataset.class_names),
+                **self.dataset.origin(),
                 "method": self.method,
                 "problems": [[p.positive, list(p.others)] for p in self.problems],
             },
@@ -95,7 +97,7 @@ def build_multiclass(config: TrainConfig, say: Say = silent) -> MulticlassExperi
         raise UsageError(
             "a network tells two classes apart: leave out --hidden, or merge classes in the data"
         )
-    dataset = load(get_task(config.task).dataset, regression=False)
+    dataset = load(get_task(config.task).dataset, regression=False, **config.columns)
     if len(dataset.class_names) < 3:
         raise UsageError(f"{config.task} has two classes: leave out --multi-class")
     train, test = dataset.split(config.seed)

@@ -41,11 +41,14 @@ class MulticlassPredictor:
     ----------
     posterior : ClassPosterior
     feature_names, class_names : list of str
+    label : str or None
+        Name of the label column in the training data.
     """
 
     posterior: ClassPosterior
     feature_names: list[str]
     class_names: list[str]
+    label: str | None
 
     @classmethod
     def of_run(cls, path: Path) -> MulticlassPredictor:
@@ -55,10 +58,10 @@ class MulticlassPredictor:
             data = read_manifest(path)["data"]
             problems = tuple(BinaryProblem(k, tuple(others)) for k, others in data["problems"])
             names = list(data["feature_names"]), list(data["class_names"])
-            method = str(data["method"])
+            method, label = str(data["method"]), data.get("label")
         for number in range(len(problems)):
             require_result_file(path, f"{folder_of(number)}/{RESULT}")
-        return cls(posterior_of(path, problems, method), *names)
+        return cls(posterior_of(path, problems, method), *names, label)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +76,8 @@ class MulticlassPredictions(ClassTable):
     class_names : list of str
     extrapolated : bool (n,)
         A feature lies beyond what the run's inputs can represent.
+    data : str
+        What was recognised in the file.
     labels : int (n,) or None
         If the file had them.
     """
@@ -83,6 +88,7 @@ class MulticlassPredictions(ClassTable):
     uncertainty: ClassUncertainty
     class_names: list[str]
     extrapolated: NDArray[np.bool_]
+    data: str
     labels: NDArray[np.int64] | None = None
 
     @property
@@ -114,12 +120,15 @@ class MulticlassPredictions(ClassTable):
 def predict_file(run: Path, data: Path) -> MulticlassPredictions:
     """Predictions for the rows of a CSV file, which is read as for two classes."""
     predictor = MulticlassPredictor.of_run(run)
-    x, labels = read_points(data, predictor.feature_names, predictor.class_names)
-    probability, uncertainty = predictor.posterior.predict(x)
+    found, labels = read_points(
+        data, predictor.feature_names, predictor.class_names, predictor.label
+    )
+    probability, uncertainty = predictor.posterior.predict(found.x)
     return MulticlassPredictions(
         probability=probability,
         uncertainty=uncertainty,
         class_names=predictor.class_names,
-        extrapolated=predictor.posterior.extrapolated(x, probability),
+        extrapolated=predictor.posterior.extrapolated(found.x, probability),
+        data=found.summary(labels is not None),
         labels=labels,
     )

@@ -89,6 +89,7 @@ def evaluate_multiclass(experiment: MulticlassExperiment, path: Path) -> Multicl
         "kind": experiment.config.kind,
         "multi_class": experiment.method,
         "class_names": list(dataset.class_names),
+        "data": dataset.origin(),
         "seed": experiment.config.seed,
         **{name: problems[0][name] for name in SHARED},
         "train_points": len(experiment.train),

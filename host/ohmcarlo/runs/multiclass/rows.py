@@ -7,7 +7,7 @@ from typing import Any
 
 from ...datasets.several_classes import STICK_BREAKING
 from ...readable import count
-from ..rows import Rows, array, closing_rows, method, out_of_service
+from ..rows import Rows, array, closing_rows, data, method, out_of_service
 from ..supervised.rows import accuracy_row, probabilities_row
 from ..verdict import SEVERITY, Verdict
 
@@ -37,6 +37,7 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
             f"{v['aleatoric_mean']:.3f} nat aleatoric, {v['epistemic_mean']:.3f} nat epistemic "
             f"(means, {v['draws']:,} joint draws)",
         ),
+        *data(v),
         ("method", _method(v)),
         ("chains", _chains(v["problems"])),
         ("weights, uncertainties", _mixing(v)),

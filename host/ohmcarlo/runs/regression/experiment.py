@@ -88,7 +88,10 @@ class RegressionExperiment:
         return {
             **origin_of(self.setup),
             "inputs": self.inputs(),
-            "data": {"feature_names": list(self.dataset.feature_names)},
+            "data": {
+                "feature_names": list(self.dataset.feature_names),
+                **self.dataset.origin(),
+            },
             "encoder": self.encoder.to_dict(),
             "weight_names": self.weight_names,
         }
@@ -99,6 +102,7 @@ class RegressionExperiment:
             f"{self.setup.config.task}: {len(self.train)} points to learn from, "
             f"{len(self.test)} held out, {len(self.encoder.columns)} of "
             f"{self.dataset.x.shape[1]} features",
+            f"data: {self.dataset.summary()}",
             *(describe_error(error) for error in self.setup.errors),
             *self.setup.cautions,
             self.setup.describe_array(),
@@ -157,7 +161,7 @@ def require_regression(config: TrainConfig) -> None:
 def build_regression(config: TrainConfig, say: Say = silent) -> RegressionExperiment:
     """Load and split the data, and ``prepare_regression`` the training half."""
     task = get_task(config.task)
-    return learn_from(config, task, load(task.dataset, regression=True), say)
+    return learn_from(config, task, load(task.dataset, regression=True, **config.columns), say)
 
 
 def learn_from(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...datasets.gaussian import NoisePosterior
 from ...datasets.regression import RegressionEncoder
-from ..predictions import PredictionTable, open_points
+from ..predictions import NewData, PredictionTable, open_points
 from ..stored import (
     MANIFEST,
     RESULT,
@@ -49,6 +49,8 @@ class RegressionPredictor:
     posterior : JointPosterior
     feature_names, weight_names : list of str
         Columns of the data before encoding; what the weights are of.
+    label : str or None
+        Name of the label column in the training data.
     evaluation : dict
         The arrays of ``EVALUATION``.
     """
@@ -56,6 +58,7 @@ class RegressionPredictor:
     posterior: JointPosterior
     feature_names: list[str]
     weight_names: list[str]
+    label: str | None
     evaluation: dict[str, NDArray[Any]]
 
     @classmethod
@@ -66,6 +69,7 @@ class RegressionPredictor:
         with intact(path / MANIFEST):
             feature_names = list(manifest["data"]["feature_names"])
             weight_names = list(manifest["weight_names"])
+            label = manifest["data"].get("label")
         with intact(path / RESULT):
             noise = NoisePosterior(float(result["noise"]["shape"]), float(result["noise"]["scale"]))
             posterior = JointPosterior.of(
@@ -76,7 +80,8 @@ class RegressionPredictor:
                 noise,
                 int(result["seed"]),
             )
-        return cls(posterior, feature_names, weight_names, read_evaluation(path, check_evaluation))
+        evaluation = read_evaluation(path, check_evaluation)
+        return cls(posterior, feature_names, weight_names, label, evaluation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +93,8 @@ class NumberPredictions(PredictionTable):
     prediction, low, high, spread : float64 (n,)
         Mean, 95 % interval, and standard deviation of the mean.
     extrapolated : bool (n,)
+    data : str
+        What was recognised in the file.
     labels : float64 (n,) or None
         If the file had them.
     """
@@ -101,6 +108,7 @@ class NumberPredictions(PredictionTable):
     high: FloatArray
     spread: FloatArray
     extrapolated: NDArray[np.bool_]
+    data: str
     labels: FloatArray | None = None
 
     @property
@@ -136,11 +144,12 @@ def predict_numbers(run: Path, data: Path) -> NumberPredictions:
     """Predictions for the rows of a CSV file.
 
     The run's features are found by the names in the first line, in any order. A label column is
-    optional; it has one of the names that ``load_csv`` expects. Raises UsageError, which names line
-    and column, for a cell that cannot be used.
+    optional; it has the name of the run's label or one of the names that ``load_csv`` expects.
+    Raises UsageError, which names line and column, for a cell that cannot be used.
     """
     predictor = RegressionPredictor.of_run(run)
-    x, labels = read_numbers(data, predictor.feature_names)
+    found = open_points(data, predictor.feature_names, predictor.label)
+    x, labels = found.x, _labels(found)
     posterior = predictor.posterior
     low, high = interval(posterior.predictive_draws(x), INTERVAL)
     spread, _ = posterior.spreads(x)
@@ -150,14 +159,10 @@ def predict_numbers(run: Path, data: Path) -> NumberPredictions:
         high=high,
         spread=spread,
         extrapolated=posterior.encoder.extrapolates(x),
+        data=found.summary(labels is not None),
         labels=labels,
     )
 
 
-def read_numbers(path: Path, features: list[str]) -> tuple[FloatArray, FloatArray | None]:
-    """Columns ``features`` of a CSV file, float64 (n, features), and labels if there are any."""
-    table, x = open_points(path, features)
-    column = table.usual_label()
-    if column is None or table.header[column] in features:
-        return x, None
-    return x, table.numbers([column])[:, 0]
+def _labels(data: NewData) -> FloatArray | None:
+    return None if data.label is None else data.table.numbers([data.label])[:, 0]

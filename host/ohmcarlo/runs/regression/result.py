@@ -107,6 +107,7 @@ def evaluate_regression(
         "whiten": setup.config.whiten,
         "adapt": setup.config.adapt,
         "features": len(encoder.columns),
+        "data": experiment.dataset.origin(),
         "train_points": len(experiment.train),
         "test_points": len(experiment.test),
         **chain_of(trace, burn_in),

@@ -129,6 +129,7 @@ class SupervisedExperiment:
             "data": {
                 "feature_names": list(self.dataset.feature_names),
                 "class_names": list(self.dataset.class_names),
+                **self.dataset.origin(),
             },
             "encoder": self.encoder.to_dict(),
             "weight_names": self.weight_names,
@@ -142,6 +143,10 @@ class SupervisedExperiment:
         points = encoder.encode(self.test_inputs)
         return replace(self, setup=setup, encoder=encoder, test_points=points)
 
+    def _recognised(self) -> list[str]:
+        """What was recognised in the data; nothing for one of several problems."""
+        return [] if self.setup.config.problem is not None else [f"data: {self.dataset.summary()}"]
+
     def description(self) -> list[str]:
         """Lines of text that describe the run."""
         negative, positive = self.dataset.class_names
@@ -150,6 +155,7 @@ class SupervisedExperiment:
             f"{self.setup.config.task}: {problem}{len(self.train)} points to learn from, "
             f"{len(self.test)} held out, {len(self.encoder.columns)} of "
             f"{self.dataset.x.shape[1]} features",
+            *self._recognised(),
             *(describe_error(error) for error in self.setup.errors),
             *self.setup.cautions,
             self.setup.describe_array(),
@@ -286,7 +292,7 @@ def build_supervised(config: TrainConfig, say: Say = silent) -> SupervisedExperi
     """Load and split the data, and ``prepare`` the training half."""
     task = get_task(config.task)
     several = config.problem is not None
-    dataset = load(task.dataset, regression=False if several else None)
+    dataset = load(task.dataset, regression=False if several else None, **config.columns)
     train, test = dataset.split(config.seed)
     if several:
         dataset, train, test = _one_problem(config, dataset, train, test)

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets import Encoder
-from ...datasets.csvfile import Table
+from ...datasets.label_column import known_classes
 from ...golden import Registers, SamplerSettings, predict
 from ...spec import Geometry
 from ..agreement import samples_of
-from ..predictions import ClassTable, open_points
+from ..predictions import ClassTable, NewData, open_points
 from ..stored import (
     MANIFEST,
     RESULT,
@@ -45,6 +45,8 @@ class Predictor:
         Samples after burn-in, and for how many steps each was current.
     feature_names, class_names, weight_names : list of str
         Columns of the data before encoding; classes 0 and 1; what ``weights`` holds.
+    label : str or None
+        Name of the label column in the training data.
     evaluation : dict
         ``inputs``, ``labels``, ``probability``, ``variance`` of the held-out points; ``wear``.
     """
@@ -56,6 +58,7 @@ class Predictor:
     feature_names: list[str]
     class_names: list[str]
     weight_names: list[str]
+    label: str | None
     evaluation: dict[str, NDArray[Any]]
 
     @classmethod
@@ -75,6 +78,7 @@ class Predictor:
                 feature_names=list(manifest["data"]["feature_names"]),
                 class_names=list(manifest["data"]["class_names"]),
                 weight_names=list(manifest["weight_names"]),
+                label=manifest["data"].get("label"),
                 evaluation=read_evaluation(path, check_evaluation),
             )
 
@@ -127,6 +131,8 @@ class ClassPredictions(ClassTable):
         Of class 0 and class 1.
     extrapolated : bool (n,)
         A feature lies beyond what the run's inputs can represent.
+    data : str
+        What was recognised in the file.
     labels : int (n,) or None
         If the file had them.
     """
@@ -137,6 +143,7 @@ class ClassPredictions(ClassTable):
     spread: FloatArray
     class_names: list[str]
     extrapolated: NDArray[np.bool_]
+    data: str
     labels: NDArray[np.int64] | None = None
 
     @property
@@ -166,41 +173,44 @@ def predict_file(run: Path, data: Path) -> ClassPredictions:
     """Predictions for the rows of a CSV file.
 
     The run's features are found by the names in the first line, in any order. A label column is
-    optional. It has one of the names that ``load_csv`` expects, or it is the only other column and
-    holds nothing but the run's classes. Raises UsageError, which names line and column, for a cell
-    that cannot be used.
+    optional. It has the name of the run's label or one of the names that ``load_csv`` expects, or
+    it is the only other column and holds nothing but the run's classes. Raises UsageError, which
+    names line and column, for a cell that cannot be used.
     """
     predictor = Predictor.of_run(run)
-    x, labels = read_points(data, predictor.feature_names, predictor.class_names)
-    probability, variance = predictor.predict(x)
+    found, labels = read_points(
+        data, predictor.feature_names, predictor.class_names, predictor.label
+    )
+    probability, variance = predictor.predict(found.x)
     return ClassPredictions(
         probability=probability,
         spread=np.sqrt(variance),
         class_names=predictor.class_names,
-        extrapolated=predictor.clipped(x),
+        extrapolated=predictor.clipped(found.x),
+        data=found.summary(labels is not None),
         labels=labels,
     )
 
 
 def read_points(
-    path: Path, features: list[str], classes: list[str]
-) -> tuple[FloatArray, NDArray[np.int64] | None]:
-    """Columns ``features`` of a CSV file, float64 (n, features), and labels if there are any."""
-    table, x = open_points(path, features)
-    return x, _labels(table, features, classes)
+    path: Path, features: list[str], classes: list[str], label: str | None
+) -> tuple[NewData, NDArray[np.int64] | None]:
+    """The columns ``features`` of a file, and labels if there are any."""
+    found = open_points(path, features, label)
+    return found, _labels(found, features, classes)
 
 
-def _labels(table: Table, features: list[str], classes: list[str]) -> NDArray[np.int64] | None:
-    column = table.usual_label()
-    if column is not None and table.header[column] not in features:
-        found = table.classes(column, classes)
+def _labels(data: NewData, features: list[str], classes: list[str]) -> NDArray[np.int64] | None:
+    table, column = data.table, data.label
+    if column is not None:
+        found = known_classes(table, column, classes)
         if None in found:
-            line, row = table.rows[found.index(None)]
+            row = found.index(None)
             raise table.error(
-                line, column, f"label {row[column]!r} is none of {', '.join(classes)}"
+                row, column, f"label {table.cell(row, column)!r} is none of {', '.join(classes)}"
             )
         return np.array(found, np.int64)
     others = [c for c, name in enumerate(table.header) if name not in features]
-    if len(others) == 1 and None not in (found := table.classes(others[0], classes)):
+    if len(others) == 1 and None not in (found := known_classes(table, others[0], classes)):
         return np.array(found, np.int64)
     return None

@@ -133,6 +133,7 @@ def _model(experiment: SupervisedExperiment) -> dict[str, Any]:
         "adapt": experiment.setup.config.adapt,
         "features": registers.features - 1,
         "hidden": registers.hidden,
+        "data": experiment.dataset.origin() if experiment.setup.config.problem is None else None,
         "train_points": len(experiment.train),
         "test_points": len(experiment.test_labels),
     }

@@ -11,6 +11,7 @@ from ..rows import (
     array,
     chains,
     closing_rows,
+    data,
     data_reads,
     method,
     mixing,
@@ -46,6 +47,7 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
             f"are left to a person ({referral['errors_kept']} of "
             f"{count(referral['errors'], 'error')} left)",
         ),
+        *data(v),
         ("method", _method(v)),
         *prior_rows(v),
         ("chains", chains(v)),
