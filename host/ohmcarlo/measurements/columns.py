@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 
+from ..tables import Text
 from .units import Kind, factor, split_header
 
+SEPARATORS = (",", ";", "\t", "|")
 REPEAT = re.compile(r"[\s_]*[(#\[]?\d+[)\]]?$")
 ABSOLUTE = re.compile(r"abs\((?P<inner>.*)\)|\|(?P<bars>.*)\|", re.I)
 WORDS = {"amp dc": "A", "adc": "A", "amp": "A", "volt dc": "V", "vdc": "V", "volt": "V"}
@@ -108,3 +111,29 @@ def roles_of(header: Sequence[str]) -> dict[Role, list[int]]:
         if (role := role_of(name)) is not None:
             out.setdefault(role, []).append(column)
     return out
+
+
+def cells_of(line: str) -> list[str]:
+    """The cells of a line, split at its most frequent separator.
+
+    >>> cells_of('"Index"; V (V);')
+    ['Index', 'V (V)', '']
+    """
+    mark = max(SEPARATORS, key=line.count)
+    return [cell.strip().strip('"').strip() for cell in line.split(mark if mark in line else None)]
+
+
+def padded(text: Text, header_line: int) -> Text:
+    """The text, in which lines below a header have as many cells as the header.
+
+    Programs of instruments leave out empty cells at the end of a line.
+    """
+    lines = text.lines
+    header = lines[header_line - 1]
+    mark = max(SEPARATORS, key=header.count)
+    wanted = header.count(mark)
+    below = [
+        line + mark * (wanted - line.count(mark)) if line.strip() and '"' not in line else line
+        for line in lines[header_line:]
+    ]
+    return replace(text, text="\n".join([*lines[:header_line], *below]) + "\n")

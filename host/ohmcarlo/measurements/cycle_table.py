@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..tables import LEAVE_OUT, Table, Text, number, parse_table
-from .columns import Role, roles_of
+from .columns import Role, cells_of, padded, roles_of
 from .headers import CURRENT_WORDS, READ_VOLTAGE, columns_of, plain
 from .iv_curves import HalfLoop
 from .iv_pulses import Loops, read_voltage, recording_of_loops
@@ -49,9 +49,8 @@ def read(texts: Sequence[Text], source: Path, where: Mapping[str, str] | None = 
     devices: list[str] = []
     loops: list[HalfLoop] = []
     for text in texts:
-        table = parse_table(
-            text, header=True, first_line=_header_line(text) or 1, odd_lines=LEAVE_OUT
-        )
+        begin = _header_line(text) or 1
+        table = parse_table(padded(text, begin), header=True, first_line=begin, odd_lines=LEAVE_OUT)
         devices += _devices(table, text.path.stem)
         loops += _loops(table, read_v)
     names = tuple(dict.fromkeys(devices))
@@ -85,8 +84,7 @@ def _loops(table: Table, read_v: float) -> list[HalfLoop]:
 
 def _header_line(text: Text) -> int | None:
     for k, line in enumerate(text.lines[:SEARCHED], 1):
-        mark = max(",;\t|", key=line.count)
-        cells = [cell.strip().strip('"') for cell in line.split(mark)]
+        cells = cells_of(line)
         if any(number(cell) is not None for cell in cells):
             return None
         if all(_state_column(cells, state) is not None for state in STATES):

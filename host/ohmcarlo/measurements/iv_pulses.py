@@ -24,6 +24,7 @@ from .units import Kind, quantity_text
 
 READ_KEYS = ("vread", "readv", "readvoltage")
 LISTED = 8  # values in a message
+LARGE = 1000
 SET_GAIN = 1.5  # of the conductance, median over the half loops of a polarity: less is no SET
 OPEN_US = 1e-3  # devices that never exceed it are open
 FORMING_V_REL, FORMING_G_REL = 1.3, 0.3  # relative to the later SETs of the device
@@ -280,8 +281,12 @@ def _span(values: FloatArray) -> str:
     known = values[np.isfinite(values)]
     if not len(known):
         return "unknown"
-    low, middle, high = np.quantile(known, [0.05, 0.5, 0.95])
-    return f"{middle:.3g} ({low:.3g} to {high:.3g})"
+    low, middle, high = (_text(v) for v in np.quantile(known, [0.05, 0.5, 0.95]))
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def _text(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= LARGE else f"{value:.3g}"
 
 
 def _at_volts(volts: FloatArray, before: str, after: str) -> str:

@@ -21,6 +21,7 @@ from ..errors import UsageError
 from ..tables import Table, Text, number
 from ..tables.cells import WITH_COMMA
 from ..tables.rows import Rows
+from .columns import SEPARATORS, cells_of
 from .headers import AFTER, CYCLE, DEVICE, PLACE, column_of
 from .quantities import SWEPT_LINES, TARGET
 from .units import Kind, factor
@@ -28,7 +29,6 @@ from .units import Kind, factor
 STACKED, BLOCKS = "stacked header", "blocks"
 LEVELS = (TARGET, *SWEPT_LINES)
 COMMENTS = "#%!/*"
-SEPARATORS = (",", ";", "\t", "|")
 NO_UNIT = ("", "-", "1", "#", "none", "no", "a.u.", "count")
 FIRST_WORDS = ("units", "unit", "long name", "longname", "name", "comments", "comment")
 QUANTITY = re.compile(r"(?P<value>[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?)\s*(?P<unit>[^\s\d]*)")
@@ -240,8 +240,7 @@ def long_of_blocks(text: Text) -> Table | None:
             name, value = heading
             blocks.append(_Block(name, value, []))
         elif blocks and _body(line):
-            cells = _cells(line, _separator(line)) if _separator(line) in line else line.split()
-            blocks[-1].rows.append((k, cells))
+            blocks[-1].rows.append((k, cells_of(line)))
         elif line.strip():
             notes.append(line.strip().strip(COMMENTS).strip())
     if len(blocks) < 2 or len({block.level for block in blocks}) > 1:

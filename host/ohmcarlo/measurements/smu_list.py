@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..tables import LEAVE_OUT, Table, Text, is_missing, number, parse_table
-from .columns import Role, plain, roles_of, size_of, unit_word
+from .columns import Role, cells_of, padded, plain, roles_of, size_of, unit_word
 from .headers import AFTER, BEFORE, READ_VOLTAGE, columns_of
 from .iv_curves import BoolArray, Curve
 from .quantities import TARGET
@@ -23,8 +23,7 @@ from .units import Kind
 from .values import numbers_of
 
 NAME = "I-V list"
-SEARCHED = 200  # lines in which the header of a list is looked for
-SEPARATORS = (",", ";", "\t", "|")
+SEARCHED = 400  # lines in which the header of a list is looked for
 READING_COLUMNS = 5  # of the 2400 family
 COMPLIANCE_BIT = 3  # of its status word
 NO_RESISTANCE = 9e37
@@ -87,15 +86,10 @@ def curves_of(text: Text) -> list[Curve]:
     return out
 
 
-def _cells(line: str) -> list[str]:
-    mark = max(SEPARATORS, key=line.count)
-    return [cell.strip().strip('"').strip() for cell in line.split(mark if mark in line else None)]
-
-
 def _header_line(text: Text) -> int | None:
     """Line of the header, from 1; None without a line that names a voltage and a current."""
     for k, line in enumerate(text.lines[:SEARCHED], 1):
-        cells = _cells(line)
+        cells = cells_of(line)
         if len(cells) < 2 or any(number(cell) is not None for cell in cells if cell):
             continue
         roles = roles_of(cells)
@@ -118,6 +112,7 @@ def _list_of(text: Text, lines: int | None = None) -> _List:
     assert begin is not None
     if lines is not None:
         text = replace(text, text="\n".join(text.lines[: begin + lines]))
+    text = padded(text, begin)
     table = parse_table(text, header=True, first_line=begin, odd_lines=LEAVE_OUT)
     roles = roles_of(table.header)
     if (buffer := _buffer_columns(table.header)) and Role.CURRENT not in roles:
@@ -203,7 +198,7 @@ def _limits(found: _List) -> tuple[FloatArray | None, BoolArray | None]:
 
 def _is_reading(text: Text) -> bool:
     """Whether the lines hold five numbers, the third of which is V / I or not measured."""
-    rows = [[number(cell) for cell in _cells(line)] for line in text.lines[:20] if line.strip()]
+    rows = [[number(cell) for cell in cells_of(line)] for line in text.lines[:20] if line.strip()]
     if len(rows) < STEPS or any(len(row) != READING_COLUMNS or None in row for row in rows):
         return False
     volt, amp, ohm, time, status = np.array(rows, np.float64).T

@@ -18,6 +18,7 @@ NOTHING = " \t\f\v\xa0\ufeff" + "".join(SEPARATORS)
 COMMENTS = ("#", "%", "//", "!")
 EXCEL_ERROR = re.compile(r"#(n/?a|null!|value!|div/0!|num!|ref!|name\?)\s*([,;\t| ]|$)", re.I)
 SAMPLE = 50  # lines that the separator is recognised from
+TABS_GO_FIRST = 0.1  # score by which blanks must suit a file better than tabs
 LEAST_SHARE = 0.5  # of the lines, which have the usual number of columns
 SEP_LINE = re.compile(r'\s*"?sep=(?P<mark>\\t|.)"?[,;\s]*', re.I)
 QUOTED = re.compile(r'(?<![^,;\t| \n])"((?:[^"]|"")*)"')
@@ -84,6 +85,8 @@ def separator_of(lines: Sequence[str]) -> str:
     sample = text.split("\n")
     scores = {separator: _score(sample, separator) for separator in SEPARATORS}
     best = max(scores, key=lambda separator: scores[separator])
+    if best == BLANK and scores["\t"] > scores[BLANK] - TABS_GO_FIRST:
+        return "\t"  # blanks skip empty cells
     return best if scores[best] else ","
 
 

@@ -110,6 +110,12 @@ def test_the_sign_of_the_current(tmp_path: Path, turn: float, name: str) -> None
     assert recording.after_us == pytest.approx(AFTER, rel=1e-4), name
 
 
+def test_devices_that_set_at_negative_voltages(tmp_path: Path) -> None:
+    turned = [replace(c, volts=-c.volts, amps=-c.amps) for c in CYCLES]
+    recording = recorded(tmp_path, plain_list(turned))
+    assert recording.after_us == pytest.approx(AFTER, rel=1e-4) and recording.left_out == ()
+
+
 def test_the_read_voltage_can_be_named(tmp_path: Path) -> None:
     # an ohmic device has the same conductance there; above the current is limited
     recording = recorded(tmp_path, plain_list(CYCLES), vread="0.2")

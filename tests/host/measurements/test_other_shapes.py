@@ -169,6 +169,18 @@ def test_an_endurance_table_of_currents_needs_the_read_voltage(tmp_path: Path) -
     assert conductances(recorded(tmp_path, text, vread="0.1")) == pytest.approx(G, rel=1e-6)
 
 
+def test_groups_above_the_names_of_an_endurance_table(tmp_path: Path) -> None:
+    # as Clarius exports it: empty columns of the other polarity, no empty cells at the end
+    head = "Cycle\tSET_negative#1\tSET_negative#1\tSET_positive#1\tSET_positive#1\tCVS#1\tCVS#1\n"
+    text = head + endurance(
+        "Index\tILRS\tIHRS\tILRS\tIHRS\tICOMP\tNORM",
+        "{c}\t{ion:.8g}E-6\t{ioff:.8g}E-6\t\t\t{icc}E-6",
+    )
+    recording = recorded(tmp_path, text, vread="0.1")
+    assert recording.devices == ("table",) and len(recording) == G.size
+    assert recording.after_us == pytest.approx(G.transpose(0, 2, 1).ravel(), rel=1e-6)
+
+
 def test_an_endurance_table_of_one_level_is_refused_with_what_was_read(tmp_path: Path) -> None:
     text = endurance("device,R_LRS (kOhm),R_HRS (kOhm)", "c{d},{ron},{roff}")
     message = refused(tmp_path, text)
