@@ -45,6 +45,8 @@ class Task:
         Features to keep (bias not counted); None: all.
     all_features : int or None
         Number of features in the data, if it is known.
+    least_features : int or None
+        Number of features that a run keeps at least, unless fewer are chosen; None: not known.
     rel : float
         Cycle-to-cycle spread that the settings are for, fraction of the conductance.
     gamma_us : float
@@ -69,6 +71,7 @@ class Task:
     description: str
     features: int | None = None
     all_features: int | None = None
+    least_features: int | None = None
     rel: float = 0.05
     gamma_us: float = 25.0
     sigma_p: float = 1.0
@@ -219,7 +222,7 @@ def labelled_task(name: str, regression: bool | None = None, **columns: Any) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the run reads the file again
         dataset = load(name, regression=regression, **columns)
-    return replace(task, kind=kind_of_labels(dataset))
+    return replace(task, kind=kind_of_labels(dataset), least_features=dataset.surely_varying())
 
 
 def require_own_columns(name: str, columns: Mapping[str, Any]) -> None:

@@ -290,9 +290,9 @@ class DevicePreset:
             inner = name.removeprefix("c2c_")
             old = getattr(self, name, None)
             if isinstance(old, Value):
-                changes[name] = old.moved(value)
+                changes[name] = _moved(name, old, value)
             elif inner != name and isinstance(getattr(self.c2c, inner, None), Value):
-                law[inner] = getattr(self.c2c, inner).moved(value)
+                law[inner] = _moved(name, getattr(self.c2c, inner), value)
             else:
                 raise UsageError(
                     f"preset {self.name} has no constant {name!r}: choose one of "
@@ -345,3 +345,11 @@ def _tagged(part: dict[str, Any]) -> dict[str, Any]:
 
 def _value(part: dict[str, Any]) -> Value:
     return Value(**_tagged(part))
+
+
+def _moved(name: str, constant: Value, value: float) -> Value:
+    """``constant.moved(value)``; the error names the constant."""
+    try:
+        return constant.moved(value)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from error

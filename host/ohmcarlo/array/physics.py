@@ -404,8 +404,8 @@ class PhysicsArray:
         low, high = self.preset.valid_us
         warnings.warn(
             f"preset {self.preset.name} is sourced from {low:g} to {high:g} µS; devices are being "
-            "programmed outside and the model extrapolates there: narrow lo_us/hi_us, or treat "
-            "the result as a sensitivity study",
+            "programmed outside and the model extrapolates there: treat the result as a "
+            "sensitivity study",
             ValidityWarning,
             stacklevel=4,
         )

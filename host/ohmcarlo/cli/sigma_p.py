@@ -25,7 +25,7 @@ def read_sigma_p(texts: Sequence[str] | None) -> float | dict[str, float] | str 
         name = name.strip() if equals else OTHERS
         if name in found:
             which = "all weights" if name == OTHERS else repr(name)
-            raise UsageError(f"--sigma-p {text}: the width of {which} is given twice")
+            raise UsageError(f"--sigma-p {text}: the width of {which} is given twice: give it once")
         try:
             found[name] = float(number)
         except ValueError as error:

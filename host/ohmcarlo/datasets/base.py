@@ -159,6 +159,17 @@ class Dataset:
             "left_out": list(self.left_out),
         }
 
+    def surely_varying(self) -> int:
+        """Number of features that vary in every half of the rows.
+
+        The rows that differ from the most frequent value are more than those that can be held out.
+        """
+        held_out = -(-len(self) // 2)
+        return sum(
+            len(column) - int(np.unique(column, return_counts=True)[1].max()) > held_out
+            for column in self.x.T
+        )
+
     def split(self, seed: int) -> Split:
         """Training rows and held-out rows, both rising. Equal seeds give equal rows."""
         if self.numeric:

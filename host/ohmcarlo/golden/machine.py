@@ -16,7 +16,16 @@ from numpy.typing import NDArray
 
 from ..array.base import Array
 from ..errors import UsageError
-from ..spec import SYMBOL_BITS, Points, identity_dac, neg_log_table, sigmoid_table, softplus_table
+from ..spec import (
+    SYMBOL_BITS,
+    Geometry,
+    Points,
+    identity_dac,
+    neg_log_table,
+    sigmoid_table,
+    softplus_table,
+)
+from ..spec.geometry import MAX_ROWS, MIN_GROUPS
 from .registers import Registers
 
 # Scalars of State.scalars
@@ -239,6 +248,17 @@ def build_machine(registers: Registers, array: Array | None = None) -> Machine:
     )
 
 
+def _more_good_rows(g: Geometry, share: float) -> str:
+    """An advice for an array of whose row groups so large a share has no bad row."""
+    ways = ["an array with fewer stuck devices"]
+    if share:
+        rows = max(2 * g.rows, round(2 * MIN_GROUPS * g.regions * g.row_group / share))
+        ways = ([f"--rows {rows}"] if rows <= MAX_ROWS else []) + ways
+    if g.regions > 1 and share * g.groups >= MIN_GROUPS:
+        ways = ["--chains 1", *ways]
+    return ", or ".join(ways)
+
+
 def build_state(registers: Registers) -> State:
     """Power-up state: every good row group is free, without a sample or bits of the coin."""
     g = registers.geometry
@@ -257,10 +277,10 @@ def build_state(registers: Registers) -> State:
     for region in range(c):
         first = region * g.region_groups
         good = first + np.flatnonzero(~bad[first : first + g.region_groups])
-        if len(good) < 4:
+        if len(good) < MIN_GROUPS:
             raise UsageError(
-                f"region {region} has {len(good)} row groups without a bad row, a chain needs 4: "
-                "use more rows, fewer chains, or an array with fewer stuck devices"
+                f"region {region} has {len(good)} row groups without a bad row, a chain needs "
+                f"{MIN_GROUPS}: use {_more_good_rows(g, 1 - float(bad.mean()))}"
             )
         free[region, : len(good)] = good
         free_count[region] = len(good)

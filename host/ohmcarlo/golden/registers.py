@@ -184,7 +184,8 @@ class SamplerSettings:
             )
         if not self.hidden and geometry.row_group != 1:
             raise UsageError("logistic regression keeps a sample in one row: row_group = 1")
-        geometry.require_features(max(features, self.hidden + 1))
+        geometry.require_features(features)
+        geometry.require_hidden(self.hidden)
         unit = CODE_LSB_US / self.gamma_us * 2.0**-FEATURE_FRAC
         logit = _coefficient("gamma_us", self.gamma_us, unit, LOGIT_FRAC)
         # gamma is the value that the coefficient represents exactly

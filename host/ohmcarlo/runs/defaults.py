@@ -17,8 +17,9 @@ from typing import Any
 from ..datasets.several_classes import STICK_BREAKING
 from ..errors import UsageError
 from ..golden import PUBLISHED
-from ..tasks import MULTICLASS, REGRESSION, SUPERVISED, TASKS, Task
+from ..tasks import MULTICLASS, POLICY, REGRESSION, SUPERVISED, TASKS, Task
 from .config import TrainConfig
+from .room import require_room_for
 
 CHAINS = 4
 """R-hat is reliable with four chains (Vehtari et al. 2021, doi 10.1214/20-BA1221)."""
@@ -26,10 +27,6 @@ NETWORK_STEPS = 40_000
 """A network mixes slowly; the verdict names the number of steps if these do not suffice."""
 NETWORK_RHO = 0.98
 """Where the pilot stages of a network begin (see ``network_pilot``)."""
-CANNOT_ADAPT = (
-    "an array adapts for a logistic model with rho below 1 and the corrected kernel: leave out "
-    "--adapt, or --paper, --no-whiten, --hidden, --rho 1, --kernel published"
-)
 SEVERAL_RHO = 0.9
 """Often a plane separates some of several classes. Their posterior has a long tail, which catches
 chains with a smaller rho. A short pilot stage does not show it."""
@@ -68,7 +65,7 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
     notes: list[str] = []
     can_adapt = supervised and not (plain or hidden or options["rho"] == 1)
     if options.get("adapt") and (not can_adapt or options["whiten"] is False):
-        raise UsageError(CANNOT_ADAPT)
+        raise UsageError(_cannot_adapt(task, options, paper))
     if options.get("adapt") is None:
         options["adapt"] = can_adapt and options["whiten"] is None
     if options["whiten"] is None:
@@ -87,8 +84,27 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
         options["steps"] = _steps(task, plain and supervised, hidden)
     kind = None if task.name in TASKS or task.kind == SUPERVISED else task.kind
     config = TrainConfig(task=task.name, kind=kind, **options)
-    config.geometry(hidden)  # an impossible one is refused before any note
+    geometry = config.geometry(hidden)  # an impossible one is refused before any note
+    if supervised:
+        require_room_for(task, geometry, config.features, hidden)
     return Completed(config, tuple(notes))
+
+
+def _cannot_adapt(task: Task, options: Mapping[str, Any], paper: bool) -> str:
+    """Why an array does not adapt, and the options to leave out."""
+    given = {
+        "--paper": paper,
+        "--no-whiten": options["whiten"] is False,
+        "--hidden": bool(options["hidden"]),
+        "--rho 1": options["rho"] == 1,
+        "--kernel published": options["kernel"] == PUBLISHED,
+    }
+    others = [name for name, chosen in given.items() if chosen]
+    instead = "" if task.kind == POLICY else f", or {' and '.join(others)}"
+    return (
+        "an array adapts for a logistic model with rho below 1 and the corrected kernel: leave out "
+        f"--adapt{instead}"
+    )
 
 
 def _rho(task: Task, options: Mapping[str, Any], plain: bool, hidden: int) -> float | None:

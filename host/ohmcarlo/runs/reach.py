@@ -64,15 +64,21 @@ def suitable_gamma(expected: Expected, settings: SamplerSettings, rel: float) ->
     return gamma
 
 
-def window_errors(expected: Expected, settings: SamplerSettings) -> tuple[PosteriorError, ...]:
-    """The error that the window causes, with a remedy; nothing if it is small."""
+def window_errors(
+    expected: Expected, settings: SamplerSettings, chosen: bool = True
+) -> tuple[PosteriorError, ...]:
+    """The error that the window causes, with a remedy; nothing if it is small.
+
+    ``chosen``: the user chose gamma.
+    """
     error = window_error(expected, settings, settings.gamma_us)
     if error.size <= SHOWN:
         return ()
     whiten = "" if expected.hessian is None else ", or whiten the weights (--whiten)"
+    gamma = "leave out --gamma, " if chosen else ""
     remedy = (
         f"with gamma {settings.gamma_us:.3g} µS, weights of this size do not fit into the window "
-        f"of the devices: leave out --gamma, choose a smaller sigma_p{whiten}"
+        f"of the devices: {gamma}choose a smaller sigma_p{whiten}"
     )
     return (error if error.trusted else replace(error, remedy=remedy),)
 

@@ -270,7 +270,7 @@ class ChainSource:
         """The predicted errors of a posterior that the window and the devices cause."""
         errors: tuple[PosteriorError, ...] = ()
         if expected is not None:
-            errors += window_errors(expected, settings)
+            errors += window_errors(expected, settings, config.gamma is not None)
         if not (self.hidden or self.judged):
             found = self.found
             if found is None:

@@ -14,6 +14,8 @@ from typing import Any
 from ..diagnostics import ESS_LIMIT, RHAT_LIMIT, STAY_LIMIT
 from ..golden import PUBLISHED
 from ..posterior_error import PosteriorError, together
+from ..spec.geometry import MIN_GROUPS
+from .config import MAX_STEPS
 
 Values = Mapping[str, Any]
 PREDICTION_LIMIT = 0.05
@@ -141,7 +143,7 @@ def _network(v: Values) -> Iterator[Finding]:
         yield Finding(
             Verdict.UNKNOWN,
             "the posterior of a network has several modes, and fewer than four chains do not show "
-            "whether they were found: use --chains 4",
+            f"whether they were found: use {_four_chains(v)}",
         )
     elif error > PREDICTION_LIMIT or level > RHAT_LIMIT:
         yield Finding(
@@ -157,6 +159,13 @@ def _network(v: Values) -> Iterator[Finding]:
             f"the chains agree on the probabilities (standard error {error:.3f} at most), but "
             f"{doubt}: do not interpret the weights of this network",
         )
+
+
+def _four_chains(v: Values) -> str:
+    """The options of a run with ``NETWORK_CHAINS`` chains, and with rows for them."""
+    needed = MIN_GROUPS * (v["hidden"] + 1) * NETWORK_CHAINS
+    enough = v.get("geometry", {}).get("rows", needed) >= needed
+    return f"--chains {NETWORK_CHAINS}{'' if enough else f' --rows {needed}'}"
 
 
 def _network_weights(v: Values) -> str:
@@ -284,6 +293,6 @@ def _more_steps(v: Values) -> str:
 
 
 def _round_up(number: float) -> int:
-    """To one digit."""
+    """To one digit; at most ``MAX_STEPS``."""
     scale = 10 ** (len(str(int(number))) - 1)
-    return int(-(-number // scale) * scale)
+    return min(int(-(-number // scale) * scale), MAX_STEPS)

@@ -44,7 +44,8 @@ from ..spec import Geometry
 from ..tasks import Task
 
 TASK = Task(name="data", dataset="data", description="data handed to an estimator")
-OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?: ([0-9.]+))?")  # of the command line, in a remedy
+OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?: ([0-9.]+|codes|array|corrected))?")
+"""An option of the command line in a remedy."""
 SINGLE = (  # attributes of the posterior of a single problem
     "encoder_", "registers_", "trace_", "burn_in_", "codes_", "multiplicity_", "weights_",
     "posterior_error_", "sigma_p_",
@@ -392,7 +393,7 @@ def as_parameters(text: str) -> str:
     def parameter(found: re.Match[str]) -> str:
         name, value = found[1].replace("-", "_"), found[2]
         if value is not None:
-            return f"{name}={value.rstrip('.')}"
+            return f'{name}="{value}"' if value.isalpha() else f"{name}={value.rstrip('.')}"
         return "whiten=True" if name == "whiten" else name
 
     return OPTION.sub(parameter, text)

@@ -8,6 +8,10 @@ from ..errors import UsageError
 from .formats import ACC_MAX, COIN_BITS, SYMBOL_BITS
 
 ACCESS_BITS = (1, 2, 4, 8)
+MIN_ROWS, MAX_ROWS = 4, 65536
+MIN_PAIRS, MAX_PAIRS = 2, 256
+MIN_GROUPS = 4
+"""Row groups of a chain: the current sample, a proposal, and two that can be retired."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +92,15 @@ class Geometry:
 
     def validate(self) -> None:
         """Raise UsageError, which names what to change."""
-        if not 4 <= self.rows <= 65536:
-            raise UsageError(f"rows = {self.rows}: an array needs 4 to 65536 rows")
-        if not 2 <= self.pairs <= 256:
-            raise UsageError(f"pairs = {self.pairs}: a row needs 2 to 256 pairs")
+        if not MIN_ROWS <= self.rows <= MAX_ROWS:
+            raise UsageError(f"rows = {self.rows}: an array needs {MIN_ROWS} to {MAX_ROWS} rows")
+        if not MIN_PAIRS <= self.pairs <= MAX_PAIRS:
+            raise UsageError(f"pairs = {self.pairs}: a row needs {MIN_PAIRS} to {MAX_PAIRS} pairs")
         if not 1 <= self.entropy_pairs < self.pairs:
             raise UsageError(
                 f"entropy_pairs = {self.entropy_pairs}: the coin needs at least one pair and must "
-                f"leave at least one of the {self.pairs} pairs of a row to the model"
+                f"leave at least one of the {self.pairs} pairs of a row to the model: choose 1 to "
+                f"{self.pairs - 1}{self._more_pairs()}"
             )
         if self.access_bits not in ACCESS_BITS:
             raise UsageError(f"access_bits = {self.access_bits}: choose one of 1, 2, 4, 8")
@@ -112,20 +117,52 @@ class Geometry:
             )
         if self.dot_shift and not self.dot_bits:
             raise UsageError("dot_shift needs dot_bits: give the converter a resolution")
-        if self.region_groups < 4:
+        if self.region_groups < MIN_GROUPS:
+            fewer = ", or fewer chains" if self.regions > 1 else ""
             raise UsageError(
                 f"{self.rows} rows hold only {self.region_groups} row groups of {self.row_group} "
-                f"in each of {self.regions} regions; a chain needs 4: use more rows or fewer "
-                "chains"
+                f"in each of {self.regions} regions; a chain needs {MIN_GROUPS}: use --rows "
+                f"{MIN_GROUPS * self.row_group * self.regions} or more{fewer}"
             )
 
-    def require_features(self, features: int) -> None:
-        """Raise UsageError if a model has too many inputs (including the bias) for a row."""
-        if features > self.max_features:
+    def _more_pairs(self) -> str:
+        """An advice for a coin that needs more pairs than a row has."""
+        needed = self.entropy_pairs + 1
+        return f", or --pairs {needed} or more" if MIN_PAIRS <= needed <= MAX_PAIRS else ""
+
+    def require_features(self, features: int, chosen: bool = True) -> None:
+        """Raise UsageError if a model has too many inputs (including the bias) for a row.
+
+        ``chosen``: the user can choose the number of features.
+        """
+        if features <= self.max_features:
+            return
+        ways, needed = [], features + self.entropy_pairs
+        widest = MAX_PAIRS - self.entropy_pairs
+        if chosen and self.max_features > 1:
+            ways.append(f"--features {self.max_features - 1}")
+        if needed <= MAX_PAIRS:
+            ways.append(f"--pairs {needed} or more")
+        elif chosen and widest > 1 and self.pairs < MAX_PAIRS:
+            ways.append(f"at most --features {widest - 1} with --pairs {MAX_PAIRS}")
+        here = "1 input" if self.max_features == 1 else f"{self.max_features} inputs"
+        nowhere = f", and no array has room for more than {widest}" if features > widest else ""
+        raise UsageError(
+            f"{features} inputs (bias included) do not fit: a row has {self.pairs} pairs, "
+            f"{self.entropy_pairs} of them for the coin, so at most {here}{nowhere}; use "
+            f"{', or '.join(ways)}"
+        )
+
+    def require_hidden(self, hidden: int) -> None:
+        """Raise UsageError if the second layer of a network has too many inputs for a row."""
+        if hidden + 1 > self.max_features:
+            most = self.max_features - 1
+            fewer = f"--hidden {most} or less, or " if most else ""
             raise UsageError(
-                f"{features} inputs (bias included) do not fit: a row has {self.pairs} pairs, "
-                f"{self.entropy_pairs} of them for the coin, so at most {self.max_features}; use "
-                f"--pairs {features + self.entropy_pairs} or more, or fewer features"
+                f"{hidden} hidden units do not fit: a row has {self.pairs} pairs, "
+                f"{self.entropy_pairs} of them for the coin, so at most {self.max_features} inputs "
+                f"of the second layer (bias included); use {fewer}--pairs "
+                f"{hidden + 1 + self.entropy_pairs} or more"
             )
 
 

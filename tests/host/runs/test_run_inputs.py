@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -71,12 +72,21 @@ def write_sweep(path: Path, factor: float = 1.0) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def write_measurements(path: Path, factor: float = 1.0) -> None:
+    """20 pulses of eight devices at five targets; ``factor`` multiplies the conductances."""
+    rng = np.random.default_rng(2)
+    targets = np.repeat(50.0 + 30 * np.arange(5), 8 * 20)
+    table = np.c_[np.tile(np.arange(8), 100), targets, factor * rng.normal(targets, 5)]
+    np.savetxt(path, table, delimiter=",", header="device,target_us,g_us", comments="")
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A working directory with a data file, a preset file and a sweep file."""
     write_data(tmp_path / "data.csv")
     get_preset("rram-1t1r").save(tmp_path / "mine.json")
     write_sweep(tmp_path / "sweep.tsv")
+    write_measurements(tmp_path / "mine.csv")
     monkeypatch.chdir(tmp_path)
     yield tmp_path
 
@@ -96,6 +106,7 @@ def edit_preset(path: Path) -> None:
 
 SWEEP: dict[str, Any] = {"array": "measured:sweep.tsv", "trim": False}
 PRESET: dict[str, Any] = {"preset": "mine.json"}
+FITTED: dict[str, Any] = {"preset": "mine.csv"}
 PHYSICS: dict[str, Any] = {"array": "physics", "preset": "mine.json", "trim": False}
 
 
@@ -104,6 +115,7 @@ PHYSICS: dict[str, Any] = {"array": "physics", "preset": "mine.json", "trim": Fa
     [
         (SWEEP, "sweep.tsv", [lambda path: write_sweep(path, 2), Path.unlink]),
         (PRESET, "mine.json", [edit_preset, Path.unlink]),
+        (FITTED, "mine.csv", [lambda path: write_measurements(path, 2), Path.unlink]),
         pytest.param(PHYSICS, "mine.json", [edit_preset], marks=pytest.mark.verify),
     ],
 )
@@ -111,6 +123,10 @@ def test_an_edited_file_is_refused(
     changes: dict[str, Any], name: str, edits: list[Any], folder: Path
 ) -> None:
     begin(changed(SMALL, **changes), folder / "run")
+    manifest = stored.read_manifest(folder / "run")
+    (file,) = manifest["files"].values()
+    assert file["sha256"] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+    assert len(manifest["inputs"]["data"]) == len(file["sha256"])
     for edit in edits:
         edit(folder / name)
         with pytest.raises(UsageError, match=rf"{name}.*put the (old )?file back"):

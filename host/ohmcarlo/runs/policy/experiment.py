@@ -84,7 +84,7 @@ def build_policy(config: TrainConfig, say: Say = silent) -> PolicyExperiment:
             raise UsageError(f"{task.name} learns from no data: leave out --{name}")
     environment().close()  # a missing Gymnasium is an error before the run, not after it
     geometry = config.geometry()
-    geometry.require_features(POLICY_INPUTS)
+    geometry.require_features(POLICY_INPUTS, chosen=False)
     episodes = EpisodeLikelihood(config.seed)
     setup = set_up_chain(config, task, geometry, no_points(), say, episodes=episodes)
     return PolicyExperiment(setup, episodes)

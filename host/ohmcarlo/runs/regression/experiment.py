@@ -18,6 +18,7 @@ from ...tasks import Task, get_task
 from ..config import AUTO, TrainConfig
 from ..digests import digest_of
 from ..provenance import DATA, chain_inputs, origin_of
+from ..room import require_room
 from ..setup import ChainSetup, set_up_chain
 from .learner import GaussianLearner
 from .scores import point_scores, scores_of_normal
@@ -124,15 +125,16 @@ def prepare_regression(
     """
     require_regression(config)
     geometry = config.geometry()
+    features = config.features or task.features_for(geometry.max_features)
+    require_room(geometry, x, features)
     encode = RegressionEncoder.start if config.adapt else RegressionEncoder.fit
     encoder = encode(
         x,
         y,
         feature_names=feature_names,
-        features=config.features or task.features_for(geometry.max_features),
+        features=features,
         sigma_p=None if config.sigma_p in (None, AUTO) else config.widths(task.sigma_p),
     )
-    geometry.require_features(encoder.inputs)
     setup = set_up_chain(
         config,
         task,

@@ -25,6 +25,7 @@ from ..digests import digest_of
 from ..provenance import DATA, chain_inputs, model_inputs, origin_of
 from ..reach import Expected
 from ..relabelling import HiddenLabels
+from ..room import require_room
 from ..setup import ChainSetup, set_up_chain
 from .learnt import LearntData
 from .prior_choice import with_chosen_width
@@ -213,25 +214,25 @@ def prepare(
     board cannot be reached.
     """
     hidden = task.hidden if config.hidden is None else config.hidden
+    geometry = config.geometry(hidden)
+    features = config.features or task.features_for(geometry.max_features)
+    require_room(geometry, x if pool is None else np.concatenate([x, pool]), features, hidden)
     if config.sigma_p == AUTO and not hidden:
         config = with_chosen_width(
             config, task, x, y, feature_names, say, partial(prepare, pool=pool)
         )
     task = task.with_hidden(hidden)
-    geometry = config.geometry(hidden)
-    features = task.features_for(geometry.max_features)
     encoder = Encoder.fit(
         x,
         y,
         feature_names=feature_names,
-        features=features if config.features is None else config.features,
+        features=features,
         whiten=config.whiten,
         adapt=config.adapt,
         sigma_p=(config.width if hidden else config.widths)(task.sigma_p),
         scaled=not hidden,
         pool=pool,
     )
-    geometry.require_features(max(encoder.inputs, hidden + 1))
     points = encoder.training_points(x, y)
     expected = _expected(config, task, encoder, x, y)
     setup = set_up_chain(
