@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..spec import CODE_LSB_US, CODE_MAX, DAC_MAX, Geometry, target_nodes_us
 from .base import IntArray, Ledger, ledger_of
 from .checks import check_array
 from .generator import check_generator, pack_generator, philox, unpack_generator
+from .presets import RRAM_1T1R
 from .sweep import HRS_LIMIT_OHM, FloatArray, Sweep, load_sweep
 
 HALVES = ("calibration", "operation", "all")
@@ -20,14 +22,16 @@ SPLITS = ("alternate", "sequential")
 BETWEEN = ("mixture", "nearest")
 MIN_SIGMA_US = 5.0  # σ law of the 50 cells of RADAR, 45-171 µS: max(5, 21.15 - 0.085 g)
 SIGMA_INTERCEPT_US, SIGMA_SLOPE = 21.15, 0.085
+WEAK_CELLS = 0.25  # of the cells, which need not reach the upper limit of the targets
+USUAL_HRS_US = RRAM_1T1R.hrs_median_us.value  # after RESET, where it was not measured
 
 
 class MeasuredArray:
     """``ohmcarlo.array.Array`` made of real cells.
 
-    Every device is one of the sweep's cells, chosen by the seed. A SET draws one of the cell's
-    repeats at the word-line voltage of the DAC code; correlation between cycles is lost. The file
-    holds no repeated reads of one state, so that a device keeps the code drawn, and a dot product
+    Every device is one of the recorded cells, chosen by the seed. A SET draws one of the cell's
+    repeats at the voltage, or target, of the DAC code; correlation between cycles is lost. Repeated
+    reads of one state are not replayed, so that a device keeps the code drawn, and a dot product
     is the exact sum over the codes.
 
     Parameters
@@ -78,11 +82,13 @@ class MeasuredArray:
         first = index % 2 == 0 if split == "alternate" else index < sweep.sweeps // 2
         chosen = {"calibration": first, "operation": ~first, "all": index >= 0}[half]
         self._codes = self._to_codes(sweep.set_us[:, :, chosen])
+        self._repeats = np.isfinite(sweep.set_us[:, 0, chosen]).sum(axis=1)
         self._top = sweep.top
         self._hrs = self._hrs_codes(sweep.before_us[:, :, chosen])
         self._volts = sweep.volts
         self._top_v = float(sweep.volts[sweep.top.max()])
         self._nominal = self._nominal_us(sweep.set_us[:, :, first], sweep.top)
+        self.reach_us = self._reach_us(sweep)
         shape = (geometry.rows, geometry.row_devices)
         places, self._generator = philox(seed, 2)
         self.cell = places.integers(sweep.cells, size=shape)
@@ -98,9 +104,13 @@ class MeasuredArray:
         half: str = "operation",
         split: str = "alternate",
         between: str = "mixture",
+        where: Mapping[str, str] | None = None,
     ) -> MeasuredArray:
-        """An array from a sweep file; see the class and ``load_sweep`` for the errors."""
-        sweep = load_sweep(path)
+        """An array from a file of measurements; see the class and ``load_sweep`` for the errors.
+
+        ``where`` chooses conditions, as in ``{"vbl": "2.0"}``.
+        """
+        sweep = load_sweep(path, where)
         return cls(sweep, geometry, seed, half=half, split=split, between=between)
 
     @staticmethod
@@ -112,11 +122,15 @@ class MeasuredArray:
         """States of each cell after RESET, (cells, n): those above 60 kΩ before a SET.
 
         Cells have unequal numbers of states: each is resampled to the same number of quantiles.
+        A cell whose states were not measured has those of the others, or the usual state.
         """
         steps = (np.arange(64) + 0.5) / 64
+        measured = before_us[np.isfinite(before_us)]
         out = []
         for cell in before_us:
             known = cell[np.isfinite(cell)]
+            if not len(known):
+                known = measured if len(measured) else np.array([USUAL_HRS_US])
             high = known[known <= 1e6 / HRS_LIMIT_OHM]
             out.append(np.quantile(high if len(high) else known, steps, method="nearest"))
         return self._to_codes(np.array(out))
@@ -129,8 +143,18 @@ class MeasuredArray:
         calibration half is used for both halves, which share one conductance→DAC table.
         """
         level = np.minimum(np.arange(calibration_us.shape[1])[None, :], top[:, None])
-        means = np.take_along_axis(calibration_us, level[:, :, None], axis=1).mean(axis=2)
+        means = np.nanmean(np.take_along_axis(calibration_us, level[:, :, None], axis=1), axis=2)
         return np.maximum.accumulate(np.median(means, axis=0))
+
+    @staticmethod
+    def _reach_us(sweep: Sweep) -> tuple[float, float]:
+        """Limits of the mean conductance: median of the cells at the lowest level, and what all but
+        the weakest cells reach."""
+        means = np.nanmean(
+            np.take_along_axis(sweep.set_us, sweep.top[:, None, None], axis=1), axis=2
+        )
+        lowest = np.nanmean(sweep.set_us[:, 0], axis=1)
+        return float(np.median(lowest)), float(np.quantile(means, WEAK_CELLS))
 
     def _volts_of_dac(self, dac: NDArray[Any]) -> FloatArray:
         low = self._volts[0]
@@ -165,7 +189,7 @@ class MeasuredArray:
         distance = (volts - below) / (above - below)
         go_up = distance > (which if self._mix else 0.5)
         level = np.minimum(upper - 1 + go_up, self._top[cells])
-        draw = (repeat * self._codes.shape[2]).astype(np.int64)
+        draw = (repeat * self._repeats[cells]).astype(np.int64)
         codes = self._codes[cells, level, draw]
         self._state[row, devices] = codes
         self.ledger.note_program(row, devices, codes)

@@ -1,45 +1,40 @@
-"""Sweep files: SET pulses of real cells over the word-line voltage.
-
-A sweep file has one line per SET pulse: cell address, pulse width (ns), bit-line voltage (V),
-word-line voltage (V), resistance before and after the pulse (Ω); tabs or spaces, no header; each
-cell's lines are consecutive sweeps with rising word-line voltage.
-"""
+"""Repeats of real cells by programming level, from a recording of measurements."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..measurements.reading import read_recording
+from ..measurements.recording import VOLT, Recording
 
 FloatArray = NDArray[np.float64]
-COLUMNS = (
-    "cell address, pulse width (ns), bit-line voltage (V), word-line voltage (V), "
-    "resistance before and after the pulse (ohm)"
-)
-RESISTANCES = (5, 6)  # columns, counted from 1
+IntArray = NDArray[np.int64]
 MIN_SWEEPS = 4  # half of fewer shows no spread
+MOST_CELLS = 0.5  # of the cells, which have enough repeats at a level that is used
 HRS_LIMIT_OHM = 60e3  # below this the sweep applied another RESET
 
 
 @dataclass(frozen=True, eq=False)
 class Sweep:
-    """The content of a sweep file by cell, voltage and sweep.
+    """The repeats of a recording by cell, level and sweep.
 
     Attributes
     ----------
-    volts : float (voltages,)
-        Word-line voltages, rising.
-    set_us : float (cells, voltages, sweeps)
-        Conductance (µS) after the SET; NaN where a sweep had ended or has no such voltage.
-    before_us : float (cells, voltages, sweeps)
-        Conductance (µS) before it.
+    volts : float (levels,)
+        Word-line voltages (V), rising; or another swept voltage, or targets (µS).
+    set_us : float (cells, levels, sweeps)
+        Conductance (µS) after the SET; NaN where a sweep had ended or has no such level. A cell
+        with fewer sweeps has them first.
+    before_us : float (cells, levels, sweeps)
+        Conductance (µS) before it; NaN where it was not measured.
     top : int (cells,)
-        Highest voltage index up to which *every* sweep of the cell has a value. A sweep ends when
+        Highest level index up to which *every* sweep of the cell has a value. A sweep ends when
         the cell has reached its final conductance. The values beyond are therefore biased towards
         low conductance, and are not used.
     """
@@ -47,7 +42,7 @@ class Sweep:
     volts: FloatArray
     set_us: FloatArray
     before_us: FloatArray
-    top: NDArray[np.int64]
+    top: IntArray
 
     @property
     def cells(self) -> int:
@@ -55,96 +50,126 @@ class Sweep:
 
     @property
     def sweeps(self) -> int:
+        """The largest number of sweeps of a cell."""
         return self.set_us.shape[2]
 
+    @property
+    def counts(self) -> IntArray:
+        """Number of sweeps of each cell, (cells,)."""
+        return np.isfinite(self.set_us[:, 0]).sum(axis=1)
 
-def _line_error(path: Path, number: int, problem: str) -> UsageError:
-    return UsageError(f"{path}, line {number}: {problem}; expected {COLUMNS}")
+    @classmethod
+    def of(cls, recording: Recording) -> Sweep:
+        """Arrange a recording.
+
+        Cells are in numerical order if their names are numbers. Cells with fewer than two levels
+        that all their sweeps cover are left out. Raises UsageError, with the number that is needed,
+        when too few repeats or cells are left.
+        """
+        device = _numbered(recording)
+        volts, level = np.unique(recording.level, return_inverse=True)
+        cells = len(recording.devices)
+        if _is_swept(recording, device, level):
+            levels, kept, sweeps = np.arange(len(volts)), *_whole_sweeps(recording, device)
+        else:
+            levels, sweeps = _repeated(recording, device, level, len(volts))
+            kept = (recording.cycle < sweeps) & np.isin(level, levels)
+        place = np.searchsorted(levels, level)
+        shape = (cells, len(levels), sweeps)
+        cycle = _compact(device[kept], recording.cycle[kept])
+        after, before = np.full(shape, np.nan), np.full(shape, np.nan)
+        where = (device[kept], place[kept], cycle)
+        after[where] = recording.after_us[kept]
+        before[where] = recording.before_us[kept]
+        return _checked(recording, volts[levels], after, before)
 
 
-def _parse(path: Path) -> FloatArray:
-    """The numbers of a sweep file, float (lines, 6); UsageError names the first bad line."""
+def load_sweep(path: str | Path, where: Mapping[str, str] | None = None) -> Sweep:
+    """The repeats in a file of measurements; see ``read_recording`` and ``Sweep.of``."""
+    return Sweep.of(read_recording(path, where))
+
+
+def _numbered(recording: Recording) -> IntArray:
+    """Index of the cell of each pulse; in numerical order of the names if they are numbers."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not a text file; expected {COLUMNS}") from error
-    rows = []
-    for number, line in enumerate(text.splitlines(), 1):
-        words = line.split()
-        if not words:
-            continue
-        if len(words) != 6:
-            raise _line_error(path, number, f"{len(words)} columns")
-        row = []
-        for column, word in enumerate(words, 1):
-            try:
-                row.append(float(word))
-            except ValueError:
-                problem = f"not numbers: {word[:40]!r} in column {column}"
-                raise _line_error(path, number, problem) from None
-        for column, value in enumerate(row, 1):
-            if not np.isfinite(value) or (column in RESISTANCES and value <= 0):
-                problem = (
-                    "a resistance that is not a positive number"
-                    if column in RESISTANCES
-                    else "a number that is not finite"
-                )
-                raise _line_error(path, number, f"{problem}: column {column}")
-        rows.append(row)
-    if not rows:
-        raise UsageError(f"{path} is empty; expected {COLUMNS}")
-    return np.array(rows)
+        numbers = [float(name) for name in recording.devices]
+    except ValueError:
+        return recording.device
+    rank = np.empty(len(numbers), np.int64)
+    rank[np.argsort(numbers, kind="stable")] = np.arange(len(numbers))
+    return rank[recording.device]
 
 
-def load_sweep(path: str | Path) -> Sweep:
-    """Read a sweep file.
-
-    Cells with fewer than two voltages that every sweep covers are left out. Raises UsageError for
-    a malformed line, with its number, or when too few cells are left.
-    """
-    path = Path(path)
-    try:
-        state = path.stat()
-        stamp = (state.st_mtime_ns, state.st_size)
-    except OSError:
-        stamp = (0, 0)  # the read raises the error
-    return _arranged(path, stamp)
+def _is_swept(recording: Recording, device: IntArray, level: IntArray) -> bool:
+    """Whether the levels of each cycle of a device rise one after the other."""
+    if recording.unit != VOLT:
+        return False
+    order = np.argsort(device, kind="stable")
+    same = np.diff(device[order]) == 0
+    cycle, step = np.diff(recording.cycle[order]), np.diff(level[order])
+    return bool(((cycle > 0) | ((cycle == 0) & (step > 0)))[same].all())
 
 
-@lru_cache(maxsize=2)
-def _arranged(path: Path, stamp: tuple[int, int]) -> Sweep:
-    """A sweep file that had this ``stamp``: the array and its calibration array share it."""
-    table = _parse(path)
-    addresses = np.unique(table[:, 0])
-    volts, level = np.unique(np.rint(table[:, 3] * 1000).astype(np.int64), return_inverse=True)
-    runs = []
-    for address in addresses:
-        mine = np.flatnonzero(table[:, 0] == address)
-        run = np.cumsum(np.diff(level[mine], prepend=level[mine[0]]) < 0)
-        duplicate = np.flatnonzero(np.diff(level[mine]) == 0)
-        if len(duplicate):
-            raise UsageError(
-                f"{path}: cell {address:g} has the same word-line voltage twice in a row; "
-                "each sweep must rise"
-            )
-        runs.append((mine, run))
-    sweeps = int(np.median([run[-1] + 1 for _, run in runs]))
-    if sweeps < MIN_SWEEPS:
+def _whole_sweeps(recording: Recording, device: IntArray) -> tuple[NDArray[np.bool_], int]:
+    """Pulses of the sweeps that are used, and their number in most cells."""
+    last = np.zeros(len(recording.devices), np.int64)
+    np.maximum.at(last, device, recording.cycle)
+    sweeps = int(np.median(last + 1))
+    _enough(recording, sweeps, "sweeps per cell")
+    return recording.cycle < sweeps, sweeps
+
+
+def _repeated(
+    recording: Recording, device: IntArray, level: IntArray, levels: int
+) -> tuple[IntArray, int]:
+    """Levels and number of repeats that keep most pulses."""
+    number = np.zeros((len(recording.devices), levels), np.int64)
+    np.add.at(number, (device, level), 1)
+    best, most = (np.arange(levels), 0), 0
+    for repeats in np.unique(number[number >= MIN_SWEEPS]).tolist():
+        used = np.flatnonzero((number >= repeats).mean(axis=0) >= MOST_CELLS)
+        top = np.cumprod(number[:, used] >= repeats, axis=1).sum(axis=1)
+        pulses = repeats * int(top[top > 1].sum())
+        if pulses > most:
+            best, most = (used, repeats), pulses
+    if not most:
+        _enough(recording, int(np.median(number)), "repeats of a device at a level")
+        raise _no_cell(recording, MIN_SWEEPS)
+    return best
+
+
+def _enough(recording: Recording, repeats: int, what: str) -> None:
+    if repeats < MIN_SWEEPS:
         raise UsageError(
-            f"{path}: {sweeps} sweeps per cell are too few to draw from: at least {MIN_SWEEPS}"
+            f"{recording.source}: {repeats} {what} are too few to draw from: at least {MIN_SWEEPS}"
         )
-    shape = (len(addresses), len(volts), sweeps)
-    after, before = np.full(shape, np.nan), np.full(shape, np.nan)
-    for cell, (mine, run) in enumerate(runs):
-        kept = run < sweeps
-        mine, run = mine[kept], run[kept]
-        after[cell, level[mine], run] = 1e6 / table[mine, 5]
-        before[cell, level[mine], run] = 1e6 / table[mine, 4]
-    complete = np.isfinite(after).all(axis=2)
+
+
+def _no_cell(recording: Recording, sweeps: int) -> UsageError:
+    levels = "voltages" if recording.unit == VOLT else "targets"
+    return UsageError(
+        f"{recording.source}: no cell has two {levels} that all its {sweeps} sweeps cover"
+    )
+
+
+def _compact(device: IntArray, cycle: IntArray) -> IntArray:
+    """Cycles of each device numbered without gaps."""
+    step = int(cycle.max(initial=0)) + 1
+    keys, index = np.unique(device * step + cycle, return_inverse=True)
+    owner = keys // step
+    first = np.searchsorted(owner, owner)
+    return (np.arange(len(keys)) - first)[index]
+
+
+def _checked(
+    recording: Recording, volts: FloatArray, after: FloatArray, before: FloatArray
+) -> Sweep:
+    there = np.isfinite(after)
+    counts = there.any(axis=1).sum(axis=1)  # sweeps of each cell
+    spare = np.arange(after.shape[2]) >= counts[:, None]
+    complete = (there | spare[:, None]).all(axis=2)
     top = np.cumprod(complete, axis=1).sum(axis=1) - 1
-    usable = top >= 1
+    usable = (top >= 1) & (counts >= min(MIN_SWEEPS, after.shape[2]))
     if not usable.any():
-        raise UsageError(f"{path}: no cell has two voltages that all its {sweeps} sweeps cover")
-    return Sweep(volts / 1000, after[usable], before[usable], top[usable])
+        raise _no_cell(recording, after.shape[2])
+    return Sweep(volts, after[usable], before[usable], top[usable])

@@ -73,7 +73,7 @@ def read(table: Table) -> Readings:
             f"{table.path}, line {table.header_line}: the header lacks {', '.join(lacking)}; "
             f"expected {EXPECTED}{_current_advice(table)}"
         )
-    if not len(table):
+    if not len(table) and not table.odd_lines:
         raise UsageError(f"{table.path} has a header and no line of data: 0 targets, 0 devices")
     found = columns_of(table.header)
     reader = _Reader(table, found)
@@ -113,7 +113,7 @@ def _with_devices(readings: Readings) -> Readings:
     empty = readings.device == ""
     if empty.mean() > 0.5:
         raise UsageError(
-            f"{readings.source}, line {readings.line[empty][0]}, column device: it is empty"
+            f"{readings.source}, line {readings.line[empty][0]}: the name of the device is empty"
         )
     return readings.without(empty, "no device")
 

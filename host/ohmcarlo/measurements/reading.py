@@ -16,8 +16,9 @@ from .iv_curves import Curve
 from .iv_pulses import recording_of_curves
 from .other_kinds import other_kind
 from .readings import Readings
-from .recording import Recording
+from .recording import LeftOut, Recording
 from .reshaping import BLOCKS, STACKED, long_of_blocks, long_of_stacked, with_one_header
+from .screening import BAD_SHARE
 
 Where = Mapping[str, str]
 DOCUMENT = "docs/measurements.md"
@@ -174,8 +175,28 @@ def _of_table(text: Text, where: Where) -> Recording:
         raise UsageError(f"{table.path} holds {other} ({DOCUMENT})")
     for known in FORMATS:
         if known.recognises(table):
-            return known.read(table, where)
+            _refuse_odd_lines(table)
+            return _with_odd_lines(known.read(table, where), table)
     raise _unknown(table)
+
+
+def _refuse_odd_lines(table: Table) -> None:
+    """Raise UsageError if many lines have another number of cells than the table has columns."""
+    odd = table.odd_lines
+    if len(odd) > BAD_SHARE * (len(table) + len(odd)):
+        line, cells = odd[0]
+        raise UsageError(
+            f"{table.path}, line {line}: {cells} cells, but the table has {table.width} columns; "
+            f"{len(odd)} of {len(table) + len(odd)} lines differ"
+        )
+
+
+def _with_odd_lines(recording: Recording, table: Table) -> Recording:
+    if not table.odd_lines:
+        return recording
+    lines = tuple(line for line, _ in table.odd_lines)
+    left_out = (LeftOut("lines with another number of cells", lines), *recording.left_out)
+    return replace(recording, left_out=left_out)
 
 
 def _unknown(table: Table) -> UsageError:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..readable import count
 from .quantities import QUANTITIES, SWEPT_LINES
 from .readings import Readings, names_in_order
 from .recording import FloatArray
@@ -78,13 +79,22 @@ def marked(readings: Readings) -> Readings:
     readings = replace(readings, after_us=after, problem=problem)
     unreadable = (problem != "") & ~np.isin(problem, (OVERLOAD, NO_VALUE))
     if unreadable.sum() > BAD_SHARE * len(readings):
-        first = int(np.flatnonzero(unreadable)[0])
-        raise UsageError(
-            f"{readings.source}, line {readings.line[first]}: {problem[first]}, the first of "
-            f"{int(unreadable.sum())} such lines of {len(readings)}"
-        )
+        raise _first_problem(readings, unreadable)
+    if len(readings) and (problem != "").all():
+        raise _first_problem(readings, problem != "")
     return readings.noting(f"{int(small.sum())} small negative conductances set to 0"
                            if small.any() else "")  # fmt: skip
+
+
+def _first_problem(readings: Readings, bad: NDArray[np.bool_]) -> UsageError:
+    first = int(np.flatnonzero(bad)[0])
+    problem = readings.problem[first]
+    value = f" ({readings.after_us[first]:g} µS)" if problem == NEGATIVE else ""
+    return UsageError(
+        f"{readings.source}, line {readings.line[first]}"
+        f"{', ' if problem.startswith('column') else ': '}{problem}{value}, the first of "
+        f"{count(int(bad.sum()), 'line')} of {len(readings)} that cannot be used"
+    )
 
 
 def open_cells(readings: Readings) -> tuple[Readings, tuple[str, ...]]:

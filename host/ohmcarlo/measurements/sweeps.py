@@ -113,8 +113,11 @@ def arranged_sweeps(readings: Readings, level: str) -> tuple[Readings, IntArray]
     runs = _runs(readings, index)
     longer = runs.points > 1
     start = int(np.bincount(runs.first[longer] if longer.any() else runs.first).argmax())
-    reason = _reasons(readings, runs, start)
-    counts = runs.first <= start  # the others do not count as sweeps of their cell
+    if start > 0:  # a voltage below that many sweeps do not have
+        below = f"{OFF_GRID} (below {values[start]:g} V)"
+        return arranged_sweeps(readings.without(index < start, below), level)
+    reason = _reasons(readings, runs)
+    counts = runs.first == 0  # the others do not count as sweeps of their cell
     number = _rank_in_device(runs.device, counts)
     few = _few(runs.device, counts)
     reason[few & (reason == "")] = FEW
@@ -134,14 +137,14 @@ def _noting(readings: Readings, dropped: NDArray[np.bool_], reason: str) -> Read
     return readings
 
 
-def _reasons(readings: Readings, runs: Runs, start: int) -> NDArray[np.str_]:
+def _reasons(readings: Readings, runs: Runs) -> NDArray[np.str_]:
     """Why each sweep is left out; empty if it is not."""
     reason = np.full(len(runs.points), "", "U80")
     spoilt = np.bincount(runs.of, readings.problem != "", len(reason)) > 0
     reason[runs.points <= runs.last - runs.first] = GAPS
     reason[spoilt] = SPOILT
-    reason[runs.first > start] = LATE
-    reason[(runs.points == 1) & (runs.first <= start)] = ONE_POINT
+    reason[runs.first > 0] = LATE
+    reason[(runs.points == 1) & (runs.first == 0)] = ONE_POINT
     return reason
 
 

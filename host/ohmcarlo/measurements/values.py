@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,27 +29,27 @@ def numbers_of(table: Table, columns: Iterable[int]) -> tuple[FloatArray, NDArra
     except UsageError:  # a cell is not a number
         values = np.empty((len(table), len(wanted)))
     for place, column in enumerate(wanted):
-        values[:, place] = _column(table.column(column), column, table.decimal_comma, problem)
+        values[:, place] = _column(table, column, problem)
     return values, problem
 
 
-def _column(
-    cells: Sequence[str], column: int, decimal_comma: bool, problem: NDArray[np.str_]
-) -> FloatArray:
+def _column(table: Table, column: int, problem: NDArray[np.str_]) -> FloatArray:
     """The numbers of a column; problems of its rows are noted in ``problem``."""
+    cells = table.column(column)
+    name = f" ({table.header[column]})" if table.header else ""
     values = np.empty(len(cells))
     for row, cell in enumerate(cells):
-        number = value_of(cell, decimal_comma)
+        number = value_of(cell, table.decimal_comma)
         if number is not None and abs(number) < np.inf and not is_overload(number):
             values[row] = number
             continue
         values[row] = np.nan
         if problem[row] and problem[row] != NO_VALUE:
             continue
-        if number is not None and is_overload(number):
+        if number is not None:
             problem[row] = OVERLOAD
-        elif is_missing(cell) or number is not None:
+        elif is_missing(cell):
             problem[row] = NO_VALUE
         else:
-            problem[row] = f"column {column + 1}: {not_a_number(cell)}"[:80]
+            problem[row] = f"column {column + 1}{name}: {not_a_number(cell)}"[:80]
     return values

@@ -171,14 +171,14 @@ def test_a_sweep_file_is_fitted_as_it_is():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("device,target_us,g_us\na,50,51\nb,x,51\n", "line 3, column target_us: 'x' is not"),
-        ("device,target_us,g_us\na,50,inf\n", "line 2, column g_us: inf µS is not a conductance"),
-        ("device,target_us,g_us\na,0,50\n", "line 2, column target_us: 0 is not positive"),
-        ("device,target_us,g_us\n,50,50\n", "line 2, column device: it is empty"),
-        ("device,target_us,g_us\na,50\n", "line 2, column g_us: '' is not a number"),
-        ("device,target_us,g_us\na,50,50,1\n", "line 2: more cells than"),
+        ("device,target_us,g_us\na,50,51\nb,x,51\n", "line 3, column 2 .target_us.: 'x' is not"),
+        ("device,target_us,g_us\na,50,inf\n", "line 2: instrument overload"),
+        ("device,target_us,g_us\na,0,50\n", "line 2, column 2 .target_us.: 0 is not positive"),
+        ("device,target_us,g_us\n,50,50\n", "line 2: the name of the device is empty"),
+        ("device,target_us,g_us\na,50\n", "line 2: 2 cells, but the table has 3 columns"),
+        ("device,target_us,g_us\na,50,50,1\n", "line 2: 4 cells, but the table has 3 columns"),
         ("device,g_us\na,50\n", "line 1: the header lacks target_us"),
-        ("1 100 2 2.0 5e4 4e4\n1 100 2 2.1 5e4 oops\n", "line 2: not numbers: 'oops' in column 6"),
+        ("1 100 2 2.0 5e4 4e4\n1 100 2 2.1 5e4 oops\n", "line 2, column 6: 'oops' is not a number"),
     ],
 )
 def test_a_malformed_file_is_told_line_and_column(tmp_path: Path, text: str, message: str):
@@ -186,5 +186,5 @@ def test_a_malformed_file_is_told_line_and_column(tmp_path: Path, text: str, mes
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=message):
         fit_preset(path)
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot read"):
         fit_preset(tmp_path / "none.csv")

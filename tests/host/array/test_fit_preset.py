@@ -78,9 +78,9 @@ def test_file_round_trip(tmp_path: Path):
     ("text", "message"),
     [
         ("a,b\n1,2\n", "header lacks device, target_us, g_us"),
-        ("device,target_us,g_us\na,50,x\n", "line 2, column g_us: 'x' is not a number"),
-        ("device,target_us,g_us\na,50,-1\n", "line 2, column g_us: -1 µS is not a conductance"),
-        ("device,target_us,g_us\na,50,51\n", "1 targets, 1 devices and down to 1 repeats"),
+        ("device,target_us,g_us\na,50,x\n", "line 2, column 3 .g_us.: 'x' is not a number"),
+        ("device,target_us,g_us\na,50,-1\n", "line 2: negative conductance .-1 µS."),
+        ("device,target_us,g_us\na,50,51\n", "one level only .target 50 µS.: at least two"),
         ("device,target_us,g_us\n", "0 targets, 0 devices"),
     ],
 )

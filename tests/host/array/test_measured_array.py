@@ -12,6 +12,7 @@ from ohmcarlo.array.measured import MeasuredArray
 from ohmcarlo.array.sweep import Sweep, load_sweep
 from ohmcarlo.datasets.fetch import find
 from ohmcarlo.errors import UsageError
+from ohmcarlo.measurements.reading import read_recording
 from ohmcarlo.spec import CODE_LSB_US, Geometry
 from published import SET_SWEEP
 
@@ -56,38 +57,47 @@ def test_tabs_and_spaces_read_alike(small: Path, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("line", "problem"),
+    ("line", "reason"),
     [
-        ("1 100 2 2.0 5e4", "5 columns"),
-        ("1 100 2 2.0 5e4 high", "not numbers"),
-        ("1 100 2 2.0 5e4 -3", "a resistance that is not a positive number"),
-        ("1 100 2 2.0 5e4 nan", "a resistance that is not a positive number"),
+        ("1 100 2 2.0 5e4", "lines with another number of cells"),
+        ("0 100 2 2.1 5e4 high", "sweeps with a reading that cannot be used"),
+        ("0 100 2 2.1 5e4 -3", "sweeps with a reading that cannot be used"),
+        ("0 100 2 2.1 5e4 9.9e37", "sweeps with a reading that cannot be used"),
     ],
 )
-def test_a_malformed_line_is_named(tmp_path: Path, line: str, problem: str):
-    lines = sweep_text().splitlines()
+def test_a_bad_line_costs_its_sweep_and_is_listed(tmp_path: Path, line: str, reason: str):
+    """Line 7 is the second voltage of the second sweep of cell 0."""
+    lines = sweep_text(separator=" ").splitlines()
     lines[6] = line
     path = tmp_path / "bad.csv"
     path.write_text("\n".join(lines), encoding="utf-8")
-    with pytest.raises(UsageError, match=rf"line 7: {problem}.*; expected cell address, pulse"):
-        load_sweep(path)
+    recording = read_recording(path)
+    assert 7 in {n for left in recording.left_out if left.reason == reason for n in left.lines}
+    sweep = Sweep.of(recording)
+    assert sweep.counts.tolist() == [5, 6, 6]
+    assert sweep.top.tolist() == [4, 4, 4]
+    kept = [0, 2, 3, 4, 5]  # µS above the first sweep
+    assert sweep.set_us[0, 0, :5] == pytest.approx([20 + s for s in kept], abs=1e-3)
+    array = MeasuredArray(sweep, GEOMETRY, 1, half="all")
+    codes = array.program(0, ALL, np.full(64, 4095, np.int32))[array.cell[0] == 0]
+    assert codes.min() * CODE_LSB_US >= 99  # no pulse draws the sweep that is not there
 
 
 def test_useless_files_are_refused(tmp_path: Path):
     with pytest.raises(UsageError, match="cannot read"):
         load_sweep(tmp_path / "none.csv")
     path = tmp_path / "x.csv"
-    path.write_bytes(b"\xff\xfe\x00\x80")
+    path.write_bytes(b"\x01\x02\x03\x80" * 20)
     with pytest.raises(UsageError, match="not a text file"):
         load_sweep(path)
     path.write_text("\n\n")
     with pytest.raises(UsageError, match="is empty"):
         load_sweep(path)
     path.write_text(sweep_text(sweeps=2))
-    with pytest.raises(UsageError, match="2 sweeps per cell are too few"):
+    with pytest.raises(UsageError, match="2 sweeps per cell are too few to draw from: at least 4"):
         load_sweep(path)
     path.write_text(sweep_text(levels=1))
-    with pytest.raises(UsageError, match="same word-line voltage twice"):
+    with pytest.raises(UsageError, match="pulses at one level only"):
         load_sweep(path)
 
 

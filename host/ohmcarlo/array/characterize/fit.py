@@ -1,7 +1,8 @@
-"""A device preset from the user's own measurements (``pulse_files``)."""
+"""A device preset from the user's own measurements (``measurements``)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -10,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from ...errors import UsageError
+from ...measurements.reading import read_recording
+from ...measurements.recording import Recording
 from ...spec import DAC_MAX, TARGET_LSB_US
 from ..device_preset import DevicePreset, LinearSpread, Table, Tag, Value
 from ..presets import get_preset
-from ..sweep import load_sweep
 from .estimates import LEVEL, Estimate, Estimates, Origin, bound
 from .estimation import estimate_population
 from .measure import FloatArray
-from .pulse_files import after_reset_us, csv_pulses, is_sweep, sweep_pulses
+from .pulse_files import after_reset_us, pulses_of
 from .reads import hrs_estimates
 
 BASE = "rram-1t1r"  # its constants are assumed where the data determine none
@@ -43,38 +45,39 @@ LIMITS = {
 }
 
 
-def fit_preset(path: str | Path, name: str = "fitted") -> DevicePreset:
+def fit_preset(
+    path: str | Path, name: str = "fitted", where: Mapping[str, str] | None = None
+) -> DevicePreset:
     """The device model fitted to ``path``; constants that the file does not determine are those of
     ``rram-1t1r``.
 
-    Raises UsageError when the file is malformed or too small: at least 3 targets, 5 devices and 5
-    repeats of each device at each target.
+    ``where`` chooses conditions, as in ``{"vbl": "2.0"}``. Raises UsageError when the file is
+    malformed or too small: at least 3 targets, 5 devices and 5 repeats of each device at each
+    target.
     """
-    return fit_file(path, name)[0]
+    return fit_file(path, name, where)[0]
 
 
-def fit_file(path: str | Path, name: str = "fitted") -> tuple[DevicePreset, Estimates]:
+def fit_file(
+    path: str | Path, name: str = "fitted", where: Mapping[str, str] | None = None
+) -> tuple[DevicePreset, Estimates]:
     """``fit_preset``, and the estimates with their intervals."""
-    path = Path(path)
+    recording = read_recording(path, where)
     try:
-        state = path.stat()
-        found = _estimates(path, state.st_mtime_ns, state.st_size)
+        found = _estimates(recording)
         return preset_of(found, name), found
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except UsageError as error:
         text = str(error)
         raise UsageError(text if text.startswith(str(path)) else f"{path} holds {text}") from error
 
 
 @lru_cache(maxsize=4)
-def _estimates(path: Path, changed: int, size: int) -> Estimates:
-    """Estimates of a file in the state given by ``changed`` and ``size``; one command uses them
-    several times."""
-    sweep = load_sweep(path) if is_sweep(path) else None
-    found = estimate_population(sweep_pulses(sweep) if sweep else csv_pulses(path))
-    if sweep is not None:
-        found.constants.update(hrs_estimates(after_reset_us(sweep)))
+def _estimates(recording: Recording) -> Estimates:
+    """Estimates of a recording; one command uses them several times."""
+    found = estimate_population(pulses_of(recording))
+    reset = after_reset_us(recording)
+    if reset is not None:
+        found.constants.update(hrs_estimates(reset))
     found.constants.update(assumed_constants(found))
     return found
 

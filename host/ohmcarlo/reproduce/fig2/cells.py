@@ -14,11 +14,11 @@ from ...array.characterize.estimation import estimate_measurement
 from ...array.characterize.evaluation import DEFAULT_TARGETS_US
 from ...array.characterize.fit import fit_file
 from ...array.characterize.measure import Measurement, measure
-from ...array.characterize.pulse_files import sweep_pulses
+from ...array.characterize.pulse_files import pulses_of
 from ...array.device_preset import DevicePreset
 from ...array.physics import PhysicsArray
 from ...array.presets import get_preset
-from ...array.sweep import load_sweep
+from ...measurements.reading import read_recording
 from ...spec import DEFAULT_MID_US, Geometry
 from ..base import Cell
 
@@ -66,7 +66,7 @@ def array_cell(rows: int, seed: int) -> Cell:
 def sweep_cell(path: str) -> Cell:
     """The recorded cells, fitted; shape of their deviations."""
     found = fit_file(path)[1]
-    pulses = sweep_pulses(load_sweep(path))
+    pulses = pulses_of(read_recording(path))
     return {
         "found": found,
         "shape": shape_of(_groups(pulses)),
