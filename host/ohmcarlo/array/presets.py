@@ -153,7 +153,7 @@ def get_preset(name: str) -> DevicePreset:
     The file holds a preset, or a noise model of another simulator (``noise_models``). UsageError
     with the list of names on an unknown one.
     """
-    if name.endswith(".json"):
+    if name.lower().endswith(".json"):
         try:
             content = json.loads(Path(name).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -166,6 +166,6 @@ def get_preset(name: str) -> DevicePreset:
         return DevicePreset.from_dict(content)
     if name not in _PRESETS:
         raise UsageError(
-            f"preset {name!r} is unknown: choose one of {', '.join(PRESET_NAMES)}, or a .json file"
+            f"preset {name!r} is unknown: choose one of {', '.join(PRESET_NAMES)}, or a file"
         )
     return _PRESETS[name]()

@@ -15,6 +15,7 @@ from .options import (
     PairsOption,
     PresetOption,
     RowsOption,
+    WhereOption,
 )
 
 
@@ -28,11 +29,12 @@ def characterize(
     fit: Annotated[
         Path | None,
         typer.Option(
-            metavar="DATA.csv",
-            help="Fit the physics model to your measurements (columns device, target_us, g_us, or "
-            "a sweep file), show its constants and characterise it.",
+            metavar="FILE",
+            help="Fit the physics model to your measurements (docs/measurements.md has the "
+            "formats), show its constants and characterise it.",
         ),
     ] = None,
+    where: WhereOption = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Keep the calibration (.npz)."),
@@ -70,7 +72,7 @@ def characterize(
 
     - `ohmcarlo characterize --array physics --preset rram-1t1r --plots plots`
 
-    - `ohmcarlo characterize --array measured:sweep.csv --out trim.npz`
+    - `ohmcarlo characterize --array measured:sweep.csv --where vbl=2.0 --out trim.npz`
 
     - `ohmcarlo characterize --fit mine.csv --preset-out mine.json`, then
       `ohmcarlo train breast-cancer --array physics --preset mine.json`
@@ -83,13 +85,17 @@ def characterize(
         fitted_constants,
     )
     from .console import Console
+    from .measured import read_measurements
     from .progress import RunProgress
     from .show_devices import show_characterization
 
     console = Console(json)
     if fit is not None:
+        array, preset = PhysicsArray.name, str(fit if fit.suffix else fit.absolute())
+    array, preset = read_measurements(console, array, preset, where)
+    if fit is not None:
+        fit = Path(preset or "")
         console.mapping("Fitted constants", fitted_constants(fit))
-        array, preset = PhysicsArray.name, str(fit)
     outputs = DeviceOutputs(out, preset_out, plots)
     values = characterize_array(
         array,

@@ -25,7 +25,7 @@ ArrayOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="emulator (integers, as in the FPGA), physics (device model; physics:1e7 after 1e7 "
-        "cycles), measured:FILE (replay of a sweep of real cells) or phy (a die on a "
+        "cycles), measured:FILE (replay of measured cells, see docs/measurements.md) or phy (a die on a "
         "daughterboard, with --backend serial:PORT).",
         rich_help_panel="Array",
     ),
@@ -35,7 +35,16 @@ PresetOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="Device preset of the array model (rram-1t1r, relative-5pct, relative-2pct, stress), "
-        "a .json file with a preset, or a CSV file of measurements to which one is fitted.",
+        "a .json file with a preset, or a file of measurements to which one is fitted.",
+        rich_help_panel="Array",
+    ),
+]
+WhereOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE,…",
+        help="Conditions of the measurements to use, as in vbl=2.0,width=100ns: vwl, vbl, vsl, "
+        "width, icc, temperature, device, or another column of the file.",
         rich_help_panel="Array",
     ),
 ]

@@ -17,6 +17,7 @@ from .options import (
     RunArgument,
     SeedOption,
     TraceOption,
+    WhereOption,
 )
 
 
@@ -30,6 +31,7 @@ def train(
     backend: BackendOption = "model",
     array: ArrayOption = "emulator",
     preset: PresetOption = None,
+    where: WhereOption = None,
     kernel: Annotated[
         str,
         typer.Option(
@@ -262,10 +264,13 @@ def train(
     from ..runs.train import Outputs, train_run
     from ..tasks import labelled_task
     from .console import Console
+    from .measured import read_measurements
     from .progress import RunProgress
     from .show_runs import show_result
     from .sigma_p import read_sigma_p
 
+    console = Console(json)
+    array, preset = read_measurements(console, array, preset, where)
     chosen: dict[str, Any] = {
         "backend": backend,
         "array": array,
@@ -294,7 +299,6 @@ def train(
     }
     columns = {"label": label, "drop": tuple(drop or ()), "positive": positive}
     completed = complete(labelled_task(task, regression, **columns), chosen | columns, paper)
-    console = Console(json)
     for note in completed.notes:
         console.say(note)
     outputs = Outputs(out, trace, console.json_file)

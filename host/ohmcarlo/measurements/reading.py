@@ -14,6 +14,7 @@ from . import cycle_table, easyexpert, long_table, six_columns, smu_list
 from .assembly import recording_of
 from .iv_curves import Curve
 from .iv_pulses import recording_of_curves
+from .names import split_name
 from .other_kinds import other_kind
 from .readings import Readings
 from .recording import LeftOut, Recording
@@ -105,7 +106,7 @@ def read_recording(path: str | Path, where: Where | None = None) -> Recording:
     ----------
     path : path
         ``docs/measurements.md`` has the formats; the content decides which one it is. A folder
-        holds I-V lists of single devices.
+        holds I-V lists of single devices. Conditions may follow the name: ``sweep.csv,vbl=2.0``.
     where : mapping of str to str, optional
         Conditions of the pulses that are read, as ``{"vbl": "2.0", "width": "100ns"}``.
 
@@ -116,9 +117,10 @@ def read_recording(path: str | Path, where: Where | None = None) -> Recording:
     >>> len(recording.devices), recording.swept                               # doctest: +SKIP
     (50, 'word line')
     """
-    path = Path(path)
+    path, more = split_name(str(path))
+    where = {**more, **(where or {})}
     stamp = tuple(_stamp(file) for file in _files(path))
-    return _read(path, stamp, tuple(sorted((where or {}).items())))
+    return _read(path, stamp, tuple(sorted(where.items())))
 
 
 Stamp = tuple[str, int, int]

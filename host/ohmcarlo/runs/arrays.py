@@ -18,19 +18,19 @@ from ..array.die import Die
 from ..array.emulated import EmulatedArray
 from ..array.measured import MeasuredArray
 from ..array.physics import AGED_LIMIT, PhysicsArray
-from ..array.presets import get_preset
+from ..array.presets import PRESET_NAMES, get_preset
 from ..array.raw_bits import RawBits, law_raw_bits
 from ..datasets.fetch import SWEEP, find
 from ..errors import UsageError
 from ..golden import Calibration
+from ..measurements.names import split_name
 from ..spec import DEFAULT_HI_US, DEFAULT_LO_US, DEFAULT_MID_US, Geometry
+from .recordings import MEASURED, PRESET_SUFFIX, is_named
 
 KNOWN = (EmulatedArray.name, PhysicsArray.name, Die.name)
-MEASURED = f"{MeasuredArray.name}:"
 AGED = f"{PhysicsArray.name}:"
 MEASURED_WINDOW_US = (45.0, 165.0)  # reached by the weaker cells of the sweep
 DEFAULT_PHYSICS = "rram-1t1r"
-PRESET_FILES = (".csv", ".json")
 TARGETS = 7
 TOP_TARGET_US = 215.0  # above it, the ADC saturates and the mean appears too low
 Law = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -45,18 +45,7 @@ def check_array_name(name: str) -> None:
             f"array {name!r} is unknown: choose {', '.join(KNOWN)}, {AGED}CYCLES or {MEASURED}FILE"
         )
     if name == MEASURED:
-        raise UsageError(f"--array {MEASURED}FILE needs the name of a sweep file")
-
-
-def sweep_of(array: str) -> Path | None:
-    """The sweep file of an array's name, if it has one."""
-    return Path(array.removeprefix(MEASURED)) if array.startswith(MEASURED) else None
-
-
-def preset_file_of(preset: str | None) -> Path | None:
-    """The file of a preset's name, if it has one."""
-    path = Path((preset or "").partition(",")[0])
-    return path if path.suffix.lower() in PRESET_FILES else None
+        raise UsageError(f"--array {MEASURED}FILE needs the name of a file of measurements")
 
 
 def recorded_cells() -> str:
@@ -152,7 +141,7 @@ def open_array(
     """
     check_array_name(name)
     if name.startswith(MEASURED):
-        return _open_measured(Path(name.removeprefix(MEASURED)), preset, geometry, seed)
+        return _open_measured(name, preset, geometry, seed)
     if name == PhysicsArray.name:
         device = device_preset(preset or DEFAULT_PHYSICS)
         physics = PhysicsArray(geometry, device, seed)
@@ -185,33 +174,61 @@ def open_array(
 
 
 def device_preset(name: str) -> DevicePreset:
-    """A preset by name, or one fitted to the measurements in a CSV file.
+    """A preset by name or from its file, or one fitted to a file of measurements.
 
-    Constants can be moved: ``rram-1t1r,stuck_fraction=0.01``. Raises UsageError, which lists the
-    choices, for an unknown name or constant, or a value outside its range.
+    Constants can be moved: ``rram-1t1r,stuck_fraction=0.01``. Other keys choose conditions of the
+    measurements: ``sweep.csv,vbl=2.0``. Raises UsageError, which lists the choices, for an unknown
+    name, constant or condition, or a value outside its range.
     """
-    name, *changes = name.split(",")
-    path = Path(name)
-    device = fit_preset(path, path.stem) if path.suffix.lower() == ".csv" else get_preset(name)
-    for change in changes:
-        constant, _, value = change.partition("=")
-        try:
-            number = float(value)
-        except ValueError:
-            raise UsageError(
-                f"preset: {change!r} is not a change of a constant; write constant=number, one of "
-                f"{', '.join(device.constants())}"
-            ) from None
-        device = device.with_values(**{constant.strip(): number})
+    path, changes = split_name(name)
+    first, comma, _ = str(path).partition(",")
+    known = get_preset(DEFAULT_PHYSICS).constants()
+    if comma and not path.exists() and (first in PRESET_NAMES or Path(first).exists()):
+        raise _no_change(str(path).rpartition(",")[2])
+    constants = {key: text for key, text in changes.items() if key in known}
+    where = {key: text for key, text in changes.items() if key not in known}
+    if is_named(name) or path.suffix.lower() == PRESET_SUFFIX:
+        device = get_preset(str(path))
+        if where:
+            raise _no_change(next(f"{key}={text}" for key, text in where.items()))
+    else:
+        device = fit_preset(path, path.stem, where)
+    for constant, text in constants.items():
+        device = device.with_values(**{constant: _number(constant, text)})
     return device
 
 
-def _open_measured(path: Path, preset: str | None, geometry: Geometry, seed: int) -> OpenedArray:
+def _no_change(text: str) -> UsageError:
+    return UsageError(
+        f"preset: {text!r} is not a change of a constant; write constant=number, one of "
+        f"{', '.join(get_preset(DEFAULT_PHYSICS).constants())}"
+    )
+
+
+def _number(constant: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise _no_change(f"{constant}={text}") from None
+
+
+def _open_measured(name: str, preset: str | None, geometry: Geometry, seed: int) -> OpenedArray:
     if preset is not None:
         raise UsageError("a measured array has no preset: leave out --preset")
-    array = MeasuredArray.from_sweep(path, geometry, seed, half="operation")
-    calibration_array = MeasuredArray.from_sweep(path, geometry, seed, half="calibration")
-    return OpenedArray(array, calibration_array, MEASURED_WINDOW_US, ideal=False)
+    path, where = split_name(name.removeprefix(MEASURED))
+    array, calibration_array = (
+        MeasuredArray.from_sweep(path, geometry, seed, half=half, where=where)
+        for half in ("operation", "calibration")
+    )
+    low, high = MEASURED_WINDOW_US
+    reach = array.reach_us
+    window = max(low, reach[0]), min(high, reach[1])
+    if not window[0] < DEFAULT_MID_US < window[1]:
+        raise UsageError(
+            f"{path}: the cells reach conductances from {reach[0]:.3g} to {reach[1]:.3g} µS; the "
+            f"targets of a chain lie around {DEFAULT_MID_US:g} µS"
+        )
+    return OpenedArray(array, calibration_array, window, ideal=False)
 
 
 def _open_aged(name: str, device: DevicePreset, geometry: Geometry, seed: int) -> OpenedArray:

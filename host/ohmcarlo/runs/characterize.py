@@ -19,24 +19,24 @@ from ..array.characterize.evaluation import DEFAULT_CYCLES, DEFAULT_TARGETS_US, 
 from ..array.characterize.fit import fit_file, preset_of
 from ..array.characterize.measure import Measurement, measure
 from ..array.characterize.population import Population
-from ..array.characterize.pulse_files import after_reset_us, csv_pulses, is_sweep, sweep_pulses
+from ..array.characterize.pulse_files import after_reset_us, pulses_of
 from ..array.die import Die
 from ..array.physics import PhysicsArray, ValidityWarning
 from ..array.read_noise import ARRAY, CODES
-from ..array.sweep import load_sweep
 from ..boards import MODEL, check_backend, open_serial
 from ..errors import UsageError
 from ..files import atomic, check_file, json_ready, make_folder
 from ..measurements.reading import read_recording
 from ..posterior_error import errors_to_dict
 from ..spec import DEFAULT_MID_US, Geometry
-from .arrays import DEFAULT_PHYSICS, OpenedArray, device_preset, open_array, sweep_of
+from .arrays import DEFAULT_PHYSICS, OpenedArray, device_preset, open_array
 from .chain_run import Observer, Silence
 from .config import TrainConfig
 from .device_errors import USUAL_STEPS, USUAL_WEIGHTS
 from .dies.expectation import STEPS, TASK
 from .dies.findings import DieFindings, gather
 from .dies.judgement import judge_die
+from .recordings import recording_behind
 
 FEWEST_STEPS = 100  # of a chain of the reference run
 FITTED_ROWS, AGED_ROWS = 16, 8  # rows whose devices decide the fitted model, and its ages
@@ -182,18 +182,17 @@ class Reference:
 
 def _recorded(array: str) -> dict[str, Any]:
     """What was recognised in the file of an array of recorded cells; nothing for another array."""
-    path = sweep_of(array)
-    return {} if path is None else read_recording(path).describe()
+    recording = recording_behind(array)
+    return {} if recording is None else recording.describe()
 
 
 def _devices_of(fit: Path) -> tuple[Population, dict[str, Any]]:
     """The devices of a file of measurements, and what was recognised in it."""
     recording = read_recording(fit)
-    silent, described = len(recording.silent), recording.describe()
-    if not is_sweep(fit):
-        return Population.of_pulses(csv_pulses(fit), silent=silent), described
-    sweep = load_sweep(fit)
-    return Population.of_pulses(sweep_pulses(sweep), after_reset_us(sweep), silent), described
+    population = Population.of_pulses(
+        pulses_of(recording), after_reset_us(recording), len(recording.silent)
+    )
+    return population, recording.describe()
 
 
 @dataclass(frozen=True)

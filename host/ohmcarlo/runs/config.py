@@ -18,7 +18,8 @@ from ..golden import KERNELS
 from ..golden.registers import require_dot_products
 from ..spec import WIDE_EVERY_MAX, Geometry
 from ..tasks import TASKS, require_own_columns
-from .arrays import MEASURED, check_array_name, preset_file_of, sweep_of
+from .arrays import check_array_name
+from .recordings import located_array, located_preset, preset_file_of, sweep_of
 
 DATA_FILE, PRESET_FILE, SWEEP_FILE = "data file", "preset file", "sweep file"
 AUTO = "auto"
@@ -246,10 +247,9 @@ class TrainConfig:
         if DATA_FILE in files:
             changes["task"] = str(files[DATA_FILE])
         if PRESET_FILE in files and self.preset is not None:
-            _, comma, constants = self.preset.partition(",")
-            changes["preset"] = f"{files[PRESET_FILE]}{comma}{constants}"
+            changes["preset"] = located_preset(self.preset)
         if SWEEP_FILE in files:
-            changes["array"] = f"{MEASURED}{files[SWEEP_FILE]}"
+            changes["array"] = located_array(self.array)
         return replace(self, **changes)
 
     def to_dict(self) -> dict[str, Any]:
