@@ -25,8 +25,8 @@ ArrayOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="emulator (integers, as in the FPGA), physics (device model; physics:1e7 after 1e7 "
-        "cycles), measured:FILE (replay of measured cells, see docs/measurements.md) or phy (a die on a "
-        "daughterboard, with --backend serial:PORT).",
+        "cycles), measured:FILE (replay of measured cells; docs/measurements.md has the formats) "
+        "or phy (a die on a daughterboard, with --backend serial:PORT).",
         rich_help_panel="Array",
     ),
 ]
