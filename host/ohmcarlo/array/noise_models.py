@@ -5,7 +5,8 @@ CrossSim by a named law and a magnitude. That is what a SET to a target needs he
 separates devices from cycles: the spread is taken as cycle to cycle, and the device-to-device
 spread is 0 (assumed). Models of small steps by equal pulses have no target and are refused.
 
-The files are JSON: the arguments of an aihwkit noise model, or ``CrossSimParameters.to_json``.
+The files are JSON: the arguments of an aihwkit noise model, ``CrossSimParameters.to_json``, or a
+table of spreads (``TABLE_EXAMPLE``).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,7 @@ STEP_MODELS = {
     "dw_min", "up_down", "piecewise_up", "piecewise_down", "gamma_up", "w_max", "dw_min_dtod",
     "dw_min_std", "nodes_up", "gamma_up_dtod", "pow_gamma",
 }  # fmt: skip
+TABLE_EXAMPLE = '{"target_us": [50, 100, 150], "sigma_us": [4, 6, 7]}'
 BUILT_IN = ("RRAMMilo", "RRAMWan", "PCMJoshi", "SONOS")
 
 
@@ -87,6 +90,8 @@ def _recognised(content: Mapping[str, Any]) -> NoiseModel | None:
         return None
     if {"prog_coeff", "coeff_dic", "coeff_dict"} & set(arguments):
         return _aihwkit(arguments)
+    if {"target_us", "sigma_us"} <= set(arguments):
+        return _table(arguments)
     step = STEP_MODELS & set(content.get("device", content) or {})
     if len(step) > 1:
         raise UsageError(
@@ -121,6 +126,19 @@ def _aihwkit(arguments: Mapping[str, Any]) -> NoiseModel:
         g_max,
         notes=notes,
     )
+
+
+def _table(arguments: Mapping[str, Any]) -> NoiseModel:
+    """Standard deviations at targets, interpolated linearly."""
+    name = "table of spreads"
+    target, sigma = (_coefficients(arguments[key], name) for key in ("target_us", "sigma_us"))
+    rising = all(b > a for a, b in pairwise(target))
+    if len(target) != len(sigma) or len(target) < 2 or not rising or not target[0] > 0:
+        raise UsageError(
+            f"{name}: target_us must rise from above 0, and sigma_us must be as long: write "
+            f"{TABLE_EXAMPLE}"
+        )
+    return NoiseModel(name, lambda g: np.interp(g, target, sigma), target[0], target[-1])
 
 
 def _number(arguments: Mapping[str, Any], key: str, name: str) -> float:
@@ -162,8 +180,8 @@ def _crosssim(device: Mapping[str, Any]) -> NoiseModel:
         raise UsageError(f"{name}: programming_error is off: there is no spread to import")
     if model in BUILT_IN:
         raise UsageError(
-            f"{name}: the file names the model, its law is part of {CROSSSIM}; give a table with "
-            "the columns target_us and sigma_us instead"
+            f"{name}: the file names the model, its law is part of {CROSSSIM}; write its spread "
+            f"into a file as {TABLE_EXAMPLE}"
         )
     if isinstance(size, bool) or not isinstance(size, int | float) or not 0 < size < 1:
         raise UsageError(f"{name}: magnitude must be a fraction between 0 and 1, not {size!r}")

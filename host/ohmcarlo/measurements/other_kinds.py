@@ -37,7 +37,8 @@ CURVES = (
 )
 MOMENTS = (
     "a table of moments (mean and standard deviation at each target), which holds no pulses. Give "
-    "the single values in the columns device, target_us and g_us"
+    "the single values in the columns device, target_us and g_us; or write the spread into a JSON "
+    'file for --preset: {"target_us": [50, 100, 150], "sigma_us": [4, 6, 7]}'
 )
 
 

@@ -171,7 +171,9 @@ def _check_alike(known: ListFormat, texts: Sequence[Text]) -> None:
 def _of_table(text: Text, where: Where) -> Recording:
     for name, reshaped in SHAPES:
         if (long := reshaped(text)) is not None:
-            return recording_of(replace(long_table.read(long), format=name), where)
+            readings = long_table.read(long)
+            phrases = tuple(p for p in readings.recognised if p != long_table.NAME)
+            return recording_of(replace(readings, format=name, recognised=phrases), where)
     table = parse_table(text, odd_lines=LEAVE_OUT)
     if other := other_kind(table):
         raise UsageError(f"{table.path} holds {other} ({DOCUMENT})")

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from ohmcarlo.array.device_preset import DevicePreset, Tag
+from ohmcarlo.array.noise_models import TABLE_EXAMPLE
 from ohmcarlo.array.presets import get_preset
 from ohmcarlo.errors import UsageError
+from ohmcarlo.measurements.other_kinds import MOMENTS
 
 # a polynomial in g / g_max with coefficients in µS, as aihwkit documents prog_coeff
 POLYNOMIAL = {"model": "PCMLikeNoiseModel", "prog_coeff": [0.25, 2.0, -1.2], "g_max": 25.0}
@@ -57,6 +59,12 @@ def test_the_earliest_time_of_a_table_of_polynomials_is_taken(tmp_path: Path) ->
     assert "1 s after programming" in preset.description
 
 
+def test_the_table_that_messages_advise(tmp_path: Path) -> None:
+    preset = preset_of(tmp_path, json.loads(TABLE_EXAMPLE))
+    assert spread(preset, 50.0, 100.0, 150.0) == pytest.approx([4.0, 6.0, 7.0], rel=0.1)
+    assert preset.valid_us == (50.0, 150.0) and TABLE_EXAMPLE in MOMENTS
+
+
 @pytest.mark.parametrize(
     ("model", "wanted"),
     [("NormalProportionalDevice", [4.0, 8.0]), ("NormalIndependentDevice", [8.0, 8.0])],
@@ -86,13 +94,14 @@ def test_an_imported_preset_survives_its_own_file(tmp_path: Path) -> None:
     [
         ({"dw_min": 0.001, "up_down": 0.0, "w_max": 1.0}, "aihwkit device of small steps"),
         ({"device": {"piecewise_up": [1.0], "piecewise_down": [1.0]}}, "of small steps"),
-        (crosssim(model="RRAMMilo", magnitude=0), "columns target_us and sigma_us"),
+        (crosssim(model="RRAMMilo", magnitude=0), '{"target_us": [50, 100, 150]'),
         (crosssim(model="UniformIndependentDevice", magnitude=0.1), "the spread here is normal"),
         (crosssim(model="NormalInverseProportionalDevice", magnitude=0.05), "no law"),
         (crosssim(model="IdealDevice", magnitude=0), "programming_error is off"),
         (crosssim(model="NormalProportionalDevice", magnitude=5), "magnitude must be a fraction"),
         ({"prog_coeff": [0.2, 0.1]}, "g_max must be a positive number"),
         ({"prog_coeff": "0.2", "g_max": 25}, "coefficients must be a list"),
+        ({"target_us": [100, 50], "sigma_us": [4, 6]}, "must rise"),
         ({"prog_coeff": [0.2, -9.0], "g_max": 25}, "not positive"),
         ({"coeff_dic": {"soon": [1.0]}, "g_max": 25}, "table of lists"),
         (POLYNOMIAL | {"prog_noise_scale": "high"}, "unexpected value"),
