@@ -156,7 +156,8 @@ class MeasuredArray:
         lowest = np.nanmean(sweep.set_us[:, 0], axis=1)
         return float(np.median(lowest)), float(np.quantile(means, WEAK_CELLS))
 
-    def _volts_of_dac(self, dac: NDArray[Any]) -> FloatArray:
+    def volts_of_dac(self, dac: NDArray[Any]) -> FloatArray:
+        """Voltage (V) of the swept line at DAC codes."""
         low = self._volts[0]
         return low + np.asarray(dac, np.float64) * ((self._top_v - low) / DAC_MAX)
 
@@ -183,7 +184,7 @@ class MeasuredArray:
             raise UsageError(f"DAC codes must lie in 0..{DAC_MAX}")
         which, repeat = self._generator.random((2, len(devices)))
         cells = self.cell[row, devices]
-        volts = self._volts_of_dac(dac)
+        volts = self.volts_of_dac(dac)
         upper = np.clip(np.searchsorted(self._volts, volts), 1, len(self._volts) - 1)
         below, above = self._volts[upper - 1], self._volts[upper]
         distance = (volts - below) / (above - below)

@@ -18,7 +18,7 @@ import typer
 
 from .. import __version__
 from ..errors import OhmcarloError
-from . import bitstreams, data, devices, figures, results, training
+from . import bitstreams, data, devices, figures, pulses, results, training
 from .exit_codes import BAD_USE, DONE, FAILED, INTERRUPTED
 from .streams import replace_what_cannot_be_written
 
@@ -59,6 +59,7 @@ for _verb in (
     training.resume,
     results.predict,
     results.report,
+    pulses.pulses,
     devices.characterize,
     devices.selftest,
     bitstreams.build,

@@ -31,6 +31,7 @@ from .device_errors import (
 )
 from .dot_products import ReadBack, choose_dot_products, read_noise_error
 from .reach import Expected, step_cautions, suitable_gamma, window_errors
+from .tap import current_tap
 
 WHITENED_RHO = 0.8
 REACH = 4.5  # standard deviations of a target under the proposal alone
@@ -330,7 +331,12 @@ def set_up_chain(
     opened = open_array(config.array, config.preset, geometry, config.array_seed, task.rel)
     geometry = opened.array.geometry
     first = choose_settings(config, task, opened, hidden, unit)
-    board = open_board(config.backend, opened.array, say)
+    board: Board
+    tap = current_tap()
+    if tap is None:
+        board = open_board(config.backend, opened.array, say)
+    else:
+        opened, board = tap.between(opened)
     try:
         if isinstance(board, SerialBoard) and isinstance(opened.array, Die):
             opened = replace(opened, calibration_array=board.raw_array())

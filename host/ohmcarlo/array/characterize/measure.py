@@ -14,6 +14,7 @@ from ...jit import compiled
 from ...spec import CODE_LSB_US, DAC_MAX, TARGET_LSB_US, VALID_HI_CODE, VALID_LO_CODE, dac_of
 from ..base import Array, IntArray
 from ..physics import PhysicsArray
+from ..tapped import TappedArray
 
 FloatArray = NDArray[np.float64]
 Progress = Callable[[int, int], None]
@@ -171,7 +172,7 @@ def measure(
 
 def _cycle(array: Array, row: int, devices: IntArray, dac: IntArray) -> IntArray:
     """RESET, SET, READ for each line of ``dac`` (pulses, D); codes of the same shape."""
-    if isinstance(array, PhysicsArray):
+    if isinstance(array, PhysicsArray | TappedArray):
         return array.cycle(row, devices, dac)
     out = np.empty_like(dac)
     for pulse, line in enumerate(dac):

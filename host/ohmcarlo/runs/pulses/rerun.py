@@ -1,0 +1,159 @@
+"""A complete run that is made again on the golden model, with a tap at its array."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...array.die import Die
+from ...boards import MODEL, Block
+from ...errors import OhmcarloError, UsageError
+from ...jit import before_compilation
+from ..chain_run import COMPILING, ChainRun, Observer
+from ..config import TrainConfig
+from ..digests import digest_of
+from ..kind import RunKind
+from ..kinds import kind_of
+from ..multiclass.kind import MulticlassKind
+from ..multiclass.predict import folder_of
+from ..provenance import require_same_files, require_same_inputs, require_same_version
+from ..stored import RUN, read_manifest, read_trace, require_complete
+from ..tap import Tap, tapped
+from ..trace import Trace
+
+PER_STEP = ("accepted", "log_posterior", "chain")
+PER_SAMPLE = ("codes", "multiplicity", "sample_chain")
+
+
+@dataclass(frozen=True, eq=False)
+class StoredRun:
+    """A complete run with one set of chains.
+
+    Attributes
+    ----------
+    path : Path
+    manifest : dict
+    config : TrainConfig
+        With the backend ``model``, which has the chain of every board.
+    trace : Trace
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    config: TrainConfig
+    trace: Trace
+
+    @classmethod
+    def of(cls, path: Path) -> StoredRun:
+        """Raises UsageError for a run that is not complete, or whose array is a real one."""
+        require_complete(path)
+        manifest = read_manifest(path)
+        config = TrainConfig.from_dict(manifest["config"])
+        if config.array == Die.name:
+            raise UsageError(
+                f"the run in {path} used a die, whose read-backs only its devices can give: list "
+                "the run of a model (--array physics --preset PRESET.json)"
+            )
+        if isinstance(kind_of(config.task, config.kind), MulticlassKind):
+            raise UsageError(f"{path} has a run for each problem: give one of its folders")
+        return cls(path, manifest, replace(config, backend=MODEL), read_trace(path))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the trace, which names the run in a list."""
+        return digest_of(self.trace, exact=True)
+
+    def head(self, steps: str) -> dict[str, str]:
+        """Lines for the head of a list."""
+        array = self.config.array
+        preset = "" if self.config.preset is None else f", preset {self.config.preset}"
+        return {
+            "ohmcarlo": self.manifest["versions"]["ohmcarlo"],
+            "run": self.manifest[RUN],
+            "trace": self.digest,
+            "task": self.config.task,
+            "array": f"{array}{preset}, {self.config.rows} rows x {self.config.pairs} pairs, "
+            f"seed {self.config.array_seed}",
+            "steps": steps,
+        }
+
+
+def chains_of(path: Path) -> list[Path]:
+    """The folders of the runs in ``path`` with one set of chains each: one, or one a problem."""
+    require_complete(path)
+    manifest = read_manifest(path)
+    config = TrainConfig.from_dict(manifest["config"])
+    if not isinstance(kind_of(config.task, config.kind), MulticlassKind):
+        return [path]
+    return [path / folder_of(k) for k in range(len(manifest["data"]["problems"]))]
+
+
+class _Again(ChainRun):
+    """The chains of a set-up with a tap, until a step."""
+
+    def __init__(self, setup: Any, observer: Observer, tap: Tap, last: int | None) -> None:
+        super().__init__(setup, observer=observer)
+        self._tap, self._last = tap, last
+
+    def _warm_up(self) -> None:
+        """Nothing: its step would be in the list."""
+
+    def _restore_or_start(self) -> None:
+        config = self.setup.config
+        if self._last is not None and self._last < config.steps:
+            self.setup = replace(self.setup, config=replace(config, steps=self._last))
+        self._tap.sampling = True
+        super()._restore_or_start()
+
+
+def make_again(stored: StoredRun, tap: Tap, observer: Observer, last: int | None = None) -> None:
+    """Make a run again, to its end or to a step of the sampling chain.
+
+    Raises OhmcarloError when the version or an input is not that of the run, or when the chain is
+    another one.
+    """
+    manifest, config = stored.manifest, stored.config
+    for line in require_same_version(manifest):
+        observer.say(line)
+    require_same_files(config, manifest)
+    kind = kind_of(config.task, config.kind)
+    assert not isinstance(kind, MulticlassKind)
+    with tapped(tap), before_compilation(lambda: observer.say(f"{COMPILING} …")):
+        _make_again(kind, stored, tap, observer, last)
+
+
+def _make_again(
+    kind: RunKind[Any, Any], stored: StoredRun, tap: Tap, observer: Observer, last: int | None
+) -> None:
+    with closing(kind.build(stored.config, observer.say)) as experiment:
+        require_same_inputs(stored.manifest, experiment.inputs())
+        run = _Again(experiment.setup, observer, tap, last)
+        run.run()
+        different = difference(run.streamed(), stored.trace)
+    if different:
+        raise OhmcarloError(
+            f"the model does not make the chain of {stored.path} again ({different}): use the "
+            "versions in its manifest.json"
+        )
+
+
+def difference(made: Block, stored: Trace) -> str:
+    """The first difference between the steps made and a stored trace; empty without one."""
+    steps = len(made.accepted)
+    if steps > len(stored.accepted):
+        return f"it has {len(stored.accepted)} steps, {steps} were made"
+    for name in PER_STEP:
+        unequal = np.flatnonzero(getattr(made, name) != getattr(stored, name)[:steps])
+        if len(unequal):
+            return f"{name} of step {unequal[0] // stored.chains + 1}"
+    samples = len(made.codes)
+    for name in PER_SAMPLE:
+        ours: NDArray[Any] = getattr(made, name)
+        if not np.array_equal(ours, getattr(stored, name)[:samples]):
+            return name
+    return ""
