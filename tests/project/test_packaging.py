@@ -41,6 +41,7 @@ LAYERS = [
     {"runs.kinds"},
     {"runs.train", "runs.report", "runs.dies"},
     {"runs.characterize"},
+    {"runs.pulses"},
     {"selftest", "fpga", "sklearn"},
     {"reproduce"},
     {"cli"},
@@ -158,7 +159,9 @@ def test_dependencies_each_have_a_reason() -> None:
 def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    declared = project["dependencies"] + extras["report"] + extras["reproduce"]
+    declared = sum(
+        (extras[name] for name in ("report", "reproduce", "parquet")), project["dependencies"]
+    )
     names = {re.split(r"[<>=\[ ]", d)[0].replace("-", "_") for d in declared}
     names = {
         {"scikit_learn": "sklearn", "pyserial": "serial", "pillow": "PIL"}.get(n, n) for n in names

@@ -232,6 +232,13 @@ def train(
         Path | None,
         typer.Option(metavar="RUN", help="Keep the run in this new folder (resume, report)."),
     ] = None,
+    pulses: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Then list every operation of the array, as `ohmcarlo pulses RUN --out FILE`.",
+        ),
+    ] = None,
     trace: TraceOption = None,
     json: JsonOption = None,
 ) -> None:
@@ -261,6 +268,7 @@ def train(
     """
     from ..runs.defaults import complete
     from ..runs.kinds import kind_of
+    from ..runs.pulses.listing import check_later_list, list_pulses
     from ..runs.train import Outputs, train_run
     from ..tasks import labelled_task
     from .console import Console
@@ -298,6 +306,8 @@ def train(
         "multi_class": multi_class,
     }
     columns = {"label": label, "drop": tuple(drop or ()), "positive": positive}
+    if pulses is not None:
+        check_later_list(pulses, out, array)
     completed = complete(labelled_task(task, regression, **columns), chosen | columns, paper)
     for note in completed.notes:
         console.say(note)
@@ -306,6 +316,8 @@ def train(
     if console.json_on_stdout:
         console.json(values)
     show_result(console, kind_of(task, values["kind"]), values)
+    if pulses is not None and out is not None:
+        list_pulses(out, pulses, RunProgress(console))
 
 
 def resume(

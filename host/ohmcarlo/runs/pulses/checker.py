@@ -78,6 +78,11 @@ class Checker:
     def dot(self, row: int, accesses: int) -> None:
         """The accesses are not compared: hardware makes more of them than the model counts."""
 
+    def require_lines(self) -> None:
+        """Raise UsageError for a list without operations, before the run is made again."""
+        if not self._more():
+            raise UsageError(f"{self._path} has no operation: give a list of `ohmcarlo pulses`")
+
     def finish(self) -> None:
         """Raise Unequal if the list goes on."""
         if self._more():
@@ -221,6 +226,7 @@ def check_pulses(path: Path, run: Path, observer: Observer) -> Checked:
     stored = _run_of(head, path, run)
     part = _part_of(head, path)
     checker = Checker(path, read_lines(path), part)
+    checker.require_lines()
     tap = checker.tap = Tap(checker)
     make_again(stored, tap, observer, part.last)
     checker.finish()

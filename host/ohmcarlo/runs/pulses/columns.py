@@ -116,7 +116,7 @@ class Units:
             row_devices=array.geometry.row_devices,
             target_us=target_us,
             gate_v=gate_v,
-            g_us=np.arange(CODE_MAX + 1) * CODE_LSB_US,
+            g_us=np.arange(CODE_MAX + 1, dtype=np.float64) * CODE_LSB_US,
             width_ns=widths,
             sources={"gate_v": law, "width_ns": board},
         )

@@ -11,7 +11,7 @@ from ..chain_run import Observer
 from ..tap import Tap
 from .columns import Units
 from .recorder import ALL, Part, Recorder
-from .rerun import StoredRun, chains_of, make_again
+from .rerun import StoredRun, chains_of, make_again, require_no_die
 from .writing import check_list, suffix_of, writer
 
 
@@ -51,6 +51,17 @@ def list_pulses(
         _list_one(stored, file, observer, part, dots)
         for stored, file in zip(runs, files, strict=True)
     )
+
+
+def check_later_list(path: Path, run: Path | None, array: str) -> None:
+    """Raise an error, before a run is made, if it cannot be listed into ``path`` afterwards.
+
+    ``run`` is the folder that will keep it, ``array`` the name of its array.
+    """
+    if run is None:
+        raise UsageError("--pulses lists a run that is kept: add --out RUN")
+    require_no_die(array, "this run")
+    check_list(path)
 
 
 def _file_of(out: Path | None, problem: str) -> Path | None:

@@ -91,6 +91,8 @@ def _readable(path: Path) -> Iterator[None]:
     """Raise OhmcarloError, which names the file, for one that cannot be read."""
     try:
         yield
+    except OhmcarloError:
+        raise
     except (EOFError, ValueError) as error:  # pyarrow and pandas raise kinds of ValueError
         raise OhmcarloError(
             f"{path} cannot be read ({' '.join(str(error).split())}): it is cut or no list; make "

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...array.die import Die
-from ...boards import MODEL, Block
+from ...boards import MODEL, Block, silent
 from ...errors import OhmcarloError, UsageError
 from ...jit import before_compilation
-from ..chain_run import COMPILING, ChainRun, Observer
+from ..chain_run import COMPILING, SAMPLING, ChainRun, Observer
 from ..config import TrainConfig
 from ..digests import digest_of
 from ..kind import RunKind
@@ -54,11 +54,7 @@ class StoredRun:
         require_complete(path)
         manifest = read_manifest(path)
         config = TrainConfig.from_dict(manifest["config"])
-        if config.array == Die.name:
-            raise UsageError(
-                f"the run in {path} used a die, whose read-backs only its devices can give: list "
-                "the run of a model (--array physics --preset PRESET.json)"
-            )
+        require_no_die(config.array, f"the run in {path}")
         if isinstance(kind_of(config.task, config.kind), MulticlassKind):
             raise UsageError(f"{path} has a run for each problem: give one of its folders")
         return cls(path, manifest, replace(config, backend=MODEL), read_trace(path))
@@ -83,6 +79,15 @@ class StoredRun:
         }
 
 
+def require_no_die(array: str, run: str) -> None:
+    """Raise UsageError for a run on a real array; ``array`` is its name."""
+    if array == Die.name:
+        raise UsageError(
+            f"{run} uses a die, whose read-backs only its devices can give again: list the run of "
+            "a model (--array physics --preset PRESET.json)"
+        )
+
+
 def chains_of(path: Path) -> list[Path]:
     """The folders of the runs in ``path`` with one set of chains each: one, or one a problem."""
     require_complete(path)
@@ -93,11 +98,32 @@ def chains_of(path: Path) -> list[Path]:
     return [path / folder_of(k) for k in range(len(manifest["data"]["problems"]))]
 
 
+class _Progress:
+    """Shows the steps of a run that is made again, and none of its results."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def say(self, text: str) -> None: ...
+
+    def wait(self, text: str) -> None: ...
+
+    def begin(self, steps: int, total: int, what: str = SAMPLING) -> None:
+        self._observer.end()
+        self._observer.begin(steps, total, what)
+
+    def advance(self, steps: int, acceptance: float) -> None:
+        self._observer.advance(steps, acceptance)
+
+    def end(self) -> None:
+        self._observer.end()
+
+
 class _Again(ChainRun):
     """The chains of a set-up with a tap, until a step."""
 
     def __init__(self, setup: Any, observer: Observer, tap: Tap, last: int | None) -> None:
-        super().__init__(setup, observer=observer)
+        super().__init__(setup, observer=_Progress(observer))
         self._tap, self._last = tap, last
 
     def _warm_up(self) -> None:
@@ -130,11 +156,15 @@ def make_again(stored: StoredRun, tap: Tap, observer: Observer, last: int | None
 def _make_again(
     kind: RunKind[Any, Any], stored: StoredRun, tap: Tap, observer: Observer, last: int | None
 ) -> None:
-    with closing(kind.build(stored.config, observer.say)) as experiment:
-        require_same_inputs(stored.manifest, experiment.inputs())
-        run = _Again(experiment.setup, observer, tap, last)
-        run.run()
-        different = difference(run.streamed(), stored.trace)
+    observer.wait(f"making {stored.path} again on the model")
+    try:
+        with closing(kind.build(stored.config, silent)) as experiment:
+            require_same_inputs(stored.manifest, experiment.inputs())
+            run = _Again(experiment.setup, observer, tap, last)
+            run.run()
+            different = difference(run.streamed(), stored.trace)
+    finally:
+        observer.end()
     if different:
         raise OhmcarloError(
             f"the model does not make the chain of {stored.path} again ({different}): use the "

@@ -93,7 +93,7 @@ def writer(
 def packed(path: Path) -> Iterator[IO[bytes]]:
     """A gzip file without a name and a time in it."""
     with path.open("wb") as raw, gzip.GzipFile("", "wb", LEVEL, raw, mtime=0) as file:
-        buffer = io.BufferedWriter(file, 1 << 20)  # type: ignore[type-var]
+        buffer = io.BufferedWriter(file, 1 << 20)
         yield buffer
         buffer.flush()
 
@@ -178,8 +178,8 @@ def _texts(numbers: NDArray[np.int64]) -> list[Any]:
 
 
 def short(number: float) -> str:
-    """A number with at most 6 digits; empty for NaN."""
-    return "" if np.isnan(number) else f"{number:.6g}"
+    """A number with at most 7 digits, which hold every target; empty for NaN."""
+    return "" if np.isnan(number) else f"{number:.7g}"
 
 
 # -- Parquet -------------------------------------------------------------------------------------
