@@ -61,6 +61,7 @@ def characterization_rows(v: Mapping[str, Any]) -> Rows:
         ("successive pulses", f"correlation {v['cycle_correlation']:.2f}"),
         ("read noise", f"{v['read_noise_rel']:.2%} of the conductance"),
         ("coin", _coin(v["raw_bits"])),
+        *_lines(v["wires"]),
     ]
 
 
@@ -83,6 +84,15 @@ def age_rows(ages: Sequence[Mapping[str, Any]]) -> Rows:
         )
         for age in ages
     ]
+
+
+def _lines(wires: Mapping[str, Any] | None) -> Rows:
+    """Effect of the lines on dot products."""
+    if wires is None:
+        return []
+    drivers = "calibrated" if wires["calibrated"] else "uncalibrated"
+    effect = f"weights off by up to {wires['weight_error']:.1%} in dot products of the array"
+    return [("lines", f"{wires['wire_ohm']:g} Ω per cell, {drivers} drivers: {effect}")]
 
 
 def _coin(raw: Mapping[str, Any]) -> str:

@@ -35,8 +35,9 @@ from .config import TrainConfig
 from .device_errors import USUAL_STEPS, USUAL_WEIGHTS
 from .dies.expectation import STEPS, TASK
 from .dies.findings import DieFindings, gather
-from .dies.judgement import judge_die
+from .dies.judgement import Evidence, judge_die
 from .recordings import recording_behind
+from .wire_errors import Lines
 
 FEWEST_STEPS = 100  # of a chain of the reference run
 FITTED_ROWS, AGED_ROWS = 16, 8  # rows whose devices decide the fitted model, and its ages
@@ -83,6 +84,7 @@ def characterize_array(
     evidence = gather(
         config, geometry, opened.ideal, found, left, reference.endurance, reference.observer
     )
+    evidence = replace(evidence, lines=Lines.of(opened.array, geometry.max_features))
     findings = DieFindings(
         config=config,
         geometry=geometry,
@@ -103,6 +105,7 @@ def characterize_array(
 def _values(findings: DieFindings) -> dict[str, Any]:
     """Properties of an array and the fit, for JSON."""
     found, left, config = findings.untrimmed, findings.trimmed, findings.config
+    evidence = findings.evidence
     return {
         "array": config.array,
         "preset": config.preset,
@@ -123,14 +126,23 @@ def _values(findings: DieFindings) -> dict[str, Any]:
         "untrimmed": _devices(found),
         "trimmed": _devices(left),
         "excess_spread": found.excess_spread,
-        "dot_products": found.dot_products,
+        "wires": _wires(evidence),
+        "dot_products": evidence.dot_products,
         "advice": advice(found, left),
-        "posterior_error": errors_to_dict([findings.evidence.usual]),
+        "posterior_error": errors_to_dict(evidence.usual_errors),
         "posterior_error_weights": USUAL_WEIGHTS,
         "posterior_error_steps": USUAL_STEPS,
         "fit": findings.estimates.to_dict(),
         "ages": findings.ages,
     }
+
+
+def _wires(evidence: Evidence) -> dict[str, Any] | None:
+    """The lines, and their effect on a posterior with dot products of the array."""
+    if evidence.lines is None:
+        return None
+    (error,) = evidence.usual_wires
+    return evidence.lines.describe() | {"posterior_error": error.to_dict()}
 
 
 @dataclass(frozen=True)

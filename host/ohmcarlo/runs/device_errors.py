@@ -87,11 +87,16 @@ def usual_error(
         spread = float(found.sigma_us(np.array([found.centre_us]))[0])
     else:
         spread = float(np.interp(found.centre_us, found.targets_us, found.sigma_us_at))
-    rho = WHITENED_RHO_TRIMMED
-    whitened = SamplerSettings.whitened(spread / found.centre_us, rho, centre_us=found.centre_us)
+    whitened = usual_settings(found, spread)
     widths = np.full(USUAL_WEIGHTS, whitened.gamma_us * (TRIMMED_GAMMA if trimmed else 1.0))
-    proposal = Proposal(rho, rows, USUAL_STEPS / rows)
+    proposal = Proposal(whitened.rho, rows, USUAL_STEPS / rows)
     return _recorded(array, device_error(mismatch_of(found, trimmed, spread), proposal, widths))
+
+
+def usual_settings(found: Characterization, spread_us: float) -> SamplerSettings:
+    """Settings of whitened weights on devices with this spread at their centre."""
+    rel, centre = spread_us / found.centre_us, found.centre_us
+    return SamplerSettings.whitened(rel, WHITENED_RHO_TRIMMED, centre_us=centre)
 
 
 def _recorded(array: str, error: PosteriorError) -> PosteriorError:

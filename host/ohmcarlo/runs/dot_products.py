@@ -13,6 +13,7 @@ from ..posterior_error import PosteriorError
 from ..spec import DEFAULT_MID_US
 from .arrays import OpenedArray
 from .config import TrainConfig
+from .wire_errors import Lines
 
 MEAN_ERROR, MEAN_ERROR_RMS = 0.5, 0.3
 """Errors of the means in standard deviations, per relative error of the spreads."""
@@ -42,9 +43,9 @@ class ReadBack:
 
 
 def choose_dot_products(
-    config: TrainConfig, read_back: ReadBack, board: Board, episodes: bool
+    config: TrainConfig, read_back: ReadBack, lines: Lines | None, board: Board, episodes: bool
 ) -> str:
-    """``array`` or ``codes``: as the user chose, otherwise as the read noise demands.
+    """``array`` or ``codes``: as the user chose, otherwise as read noise and lines demand.
 
     The published kernel, a model without data points and a board that cannot do otherwise use those
     of the array.
@@ -53,6 +54,8 @@ def choose_dot_products(
         return config.dot_products
     if episodes or config.kernel == "published" or CODES not in board.dot_products:
         return ARRAY
+    if lines is not None and not lines.tolerable:
+        return CODES
     return suited(read_back.excess_spread(config.repeats))
 
 

@@ -32,6 +32,7 @@ from .device_errors import (
 from .dot_products import ReadBack, choose_dot_products, read_noise_error
 from .reach import Expected, step_cautions, suitable_gamma, window_errors
 from .tap import current_tap
+from .wire_errors import Lines, wire_errors
 
 WHITENED_RHO = 0.8
 REACH = 4.5  # standard deviations of a target under the proposal alone
@@ -167,6 +168,8 @@ class ChainSource:
         Of a trimmed array.
     calibration : Calibration
     read_back : ReadBack
+    lines : Lines or None
+        With resistance.
     dot_products : str
         Where dot products are computed: ``array`` or ``codes``.
     can_be_computed : tuple of str
@@ -181,6 +184,7 @@ class ChainSource:
     found: Characterization | None
     calibration: Calibration
     read_back: ReadBack
+    lines: Lines | None
     dot_products: str
     can_be_computed: tuple[str, ...]
     judged: bool
@@ -210,13 +214,15 @@ class ChainSource:
             found = opened.characterize(devices, reach_us)
             calibration = calibration_of(found)
         read_back = ReadBack.of(opened, found)
+        lines = Lines.of(opened.array, inputs)
         return cls(
             task=task,
             opened=opened,
             found=found,
             calibration=calibration,
             read_back=read_back,
-            dot_products=choose_dot_products(config, read_back, board, judged),
+            dot_products=choose_dot_products(config, read_back, lines, board, judged),
+            lines=lines,
             can_be_computed=board.dot_products,
             judged=judged,
             hidden=hidden,
@@ -272,17 +278,20 @@ class ChainSource:
         errors: tuple[PosteriorError, ...] = ()
         if expected is not None:
             errors += window_errors(expected, settings, config.gamma is not None)
+        known = expected
+        if known is None:
+            known = Expected(np.zeros(features), np.full(features, unit))
         if not (self.hidden or self.judged):
             found = self.found
             if found is None:
                 found = measure_untrimmed(config, self.opened, self.task.rel, features)
-            known = np.full(features, unit) if expected is None else expected.sd
             sigma = self.read_back.averaged(config.repeats)
-            errors += mismatch_errors(config, settings, found, self.trimmed, sigma, known)
+            errors += mismatch_errors(config, settings, found, self.trimmed, sigma, known.sd)
         if not self.judged:  # a policy is that of the codes
             errors += read_noise_error(
                 self.dot_products, config.repeats, self.read_back, self.can_be_computed
             )
+            errors += wire_errors(self.lines, settings, known, self.can_be_computed)
         return errors
 
 

@@ -12,11 +12,12 @@ from ...array.characterize.characterization import (
     RANDOM_WALK_OFFSET,
     Characterization,
 )
-from ...array.read_noise import ARRAY
+from ...array.read_noise import ARRAY, CODES
 from ...diagnostics import ESS_LIMIT
 from ...posterior_error import TRUSTED_SD, TRUSTED_SPREAD, PosteriorError, together
 from ..defaults import CHAIN_GROUPS, CHAINS
 from ..device_errors import WHITENED_RHO_TRIMMED
+from ..wire_errors import Lines, usual_wire_errors
 from .expectation import Expectation, Rows
 
 ENDURANCE_CYCLES = 1e6
@@ -135,6 +136,8 @@ class Evidence:
     usual, usual_untrimmed : PosteriorError
         The predicted error of a run with the usual options, as far as the devices alone tell: on
         devices that are corrected, and as they are.
+    lines : Lines or None
+        With resistance.
     """
 
     untrimmed: Characterization
@@ -145,12 +148,30 @@ class Evidence:
     endurance: Endurance | None
     usual: PosteriorError
     usual_untrimmed: PosteriorError
+    lines: Lines | None = None
+
+    @property
+    def dot_products(self) -> str:
+        """Where they should be computed: ``array`` or ``codes``."""
+        if self.lines is not None and not self.lines.tolerable:
+            return CODES
+        return self.untrimmed.dot_products
+
+    @property
+    def usual_wires(self) -> tuple[PosteriorError, ...]:
+        """The error that the lines would cause with dot products of the array, all inputs used."""
+        return usual_wire_errors(self.lines, self.untrimmed)
+
+    @property
+    def usual_errors(self) -> tuple[PosteriorError, ...]:
+        """The predicted errors of a run with the usual options on devices that are corrected."""
+        return (self.usual, *(self.usual_wires if self.dot_products == ARRAY else ()))
 
     @property
     def error(self) -> PosteriorError:
         """The predicted error of a run with the default settings."""
         if self.expectation is None:
-            return self.usual
+            return together(self.usual_errors)
         return together(self.expectation.errors) if self.expectation.errors else NO_ERROR
 
 
@@ -172,7 +193,7 @@ def judge_die(evidence: Evidence) -> DieVerdict:
         advice=_advice(evidence, kernels, hopeless),
         limits=(*hopeless, *limits),
         kernels=kernels,
-        dot_products=evidence.untrimmed.dot_products,
+        dot_products=evidence.dot_products,
         error=evidence.error,
     )
 
@@ -292,12 +313,17 @@ def _advice(evidence: Evidence, kernels: tuple[Kernel, ...], hopeless: list[str]
         kernel = f"{adapting}, trimmed or not; the random walk stalls or is biased"
     else:
         kernel = f"trim it and {adapting}; the random walk stalls or is biased"
-    dots = (
-        "dot products of the array"
-        if evidence.untrimmed.dot_products == ARRAY
-        else (
-            "dot products from the codes read back, because of the read noise "
-            f"(spreads would be {evidence.untrimmed.excess_spread:.0%} too wide)"
-        )
+    return f"{kernel}; {_dots_advice(evidence)}"
+
+
+def _dots_advice(evidence: Evidence) -> str:
+    """Where to compute dot products, and why."""
+    if evidence.dot_products == ARRAY:
+        return "dot products of the array"
+    noisy = evidence.untrimmed.dot_products == CODES
+    reason = (
+        f"read noise (spreads would be {evidence.untrimmed.excess_spread:.0%} too wide)"
+        if noisy or evidence.lines is None
+        else f"line resistance (weights would be off by up to {evidence.lines.loss:.0%})"
     )
-    return f"{kernel}; {dots}"
+    return f"dot products from the codes read back, because of the {reason}"
