@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iv_lists import COMPLIANCE_V, Cycle, butterfly, easyexpert
+
 FloatArray = NDArray[np.float64]
 VOLTS = (2.30, 2.35, 2.40, 2.45, 2.50, 2.55, 2.60)
 MEDIANS_US = (50.0, 75.0, 98.0, 120.0, 139.0, 153.0, 165.0)
@@ -106,13 +108,14 @@ def long_table(
     population: Population,
     path: Path,
     columns: tuple[str, str, str] = ("device", "target_us", "g_us"),
-    factor: float = 1.0,
+    kilo_ohm: bool = False,
 ) -> Path:
-    """One line a pulse; ``factor``: conductance in the unit of the header per µS."""
+    """One line a pulse: conductances in µS, or resistances in kΩ."""
     after = population.pulses()[1]
+    after = 1e3 / after if kilo_ohm else after
     lines = [",".join(columns)]
     lines += [
-        f"d{d},{level:g},{after[c, t, d] * factor:.6g}"
+        f"d{d},{level:g},{after[c, t, d]:.7g}"
         for c in range(population.cycles)
         for t, level in enumerate(population.levels)
         for d in range(population.devices)
@@ -131,4 +134,19 @@ def wide_table(population: Population, path: Path, level: str = "target_us") -> 
         for t, x in enumerate(population.levels)
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def iv_list(population: Population, path: Path) -> Path:
+    """An export of EasyEXPERT: a SET and a RESET branch of each cycle, over the gate voltage."""
+    before, after = population.pulses()
+    cycles = []
+    for d in range(population.devices):
+        for c in range(population.cycles):
+            for t, volt in enumerate(population.levels):
+                low, high = float(before[c, t, d]), float(after[c, t, d])
+                limit = high * 1e-6 * COMPLIANCE_V
+                curve = butterfly(low, high, limit, 1.05)
+                cycles.append(Cycle(d, t, limit, volt, *curve, before_us=low, after_us=high))
+    path.write_text(easyexpert(cycles, gate=True), encoding="utf-8")
     return path

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from helpers.populations import TARGETS_US, Population, long_table, six_columns
 from ohmcarlo.array.characterize import estimation
 from ohmcarlo.array.characterize.estimates import ABSENT, Estimate, Origin, Pulses
 from ohmcarlo.array.characterize.estimation import estimate_population
@@ -20,6 +19,7 @@ from ohmcarlo.array.characterize.moments import MEMORIES, expected_moments, lags
 from ohmcarlo.array.device_preset import Tag
 from ohmcarlo.array.presets import get_preset
 from ohmcarlo.errors import UsageError
+from populations import TARGETS_US, Population, long_table, six_columns
 
 TARGET_POPULATION = Population(1, levels=TARGETS_US, medians_us=TARGETS_US)
 
