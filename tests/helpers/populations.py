@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from iv_lists import COMPLIANCE_V, Cycle, butterfly, easyexpert
+from iv_lists import Cycle, butterfly, easyexpert
 
 FloatArray = NDArray[np.float64]
 VOLTS = (2.30, 2.35, 2.40, 2.45, 2.50, 2.55, 2.60)
 MEDIANS_US = (50.0, 75.0, 98.0, 120.0, 139.0, 153.0, 165.0)
 TARGETS_US = (50.0, 70.0, 90.0, 110.0, 130.0, 150.0, 170.0)
 STUCK_US = 2.0
+NO_LIMIT_A = 5e-3
 
 
 @dataclass(frozen=True)
@@ -145,8 +146,7 @@ def iv_list(population: Population, path: Path) -> Path:
         for c in range(population.cycles):
             for t, volt in enumerate(population.levels):
                 low, high = float(before[c, t, d]), float(after[c, t, d])
-                limit = high * 1e-6 * COMPLIANCE_V
-                curve = butterfly(low, high, limit, 1.05)
-                cycles.append(Cycle(d, t, limit, volt, *curve, before_us=low, after_us=high))
-    path.write_text(easyexpert(cycles, gate=True), encoding="utf-8")
+                curve = butterfly(low, high, NO_LIMIT_A, 1.05)
+                cycles.append(Cycle(d, t, NO_LIMIT_A, volt, *curve, before_us=low, after_us=high))
+    path.write_text(easyexpert(cycles, gate=True, compliance=False), encoding="utf-8")
     return path

@@ -37,12 +37,14 @@ class Sweep:
         Highest level index up to which *every* sweep of the cell has a value. A sweep ends when
         the cell has reached its final conductance. The values beyond are therefore biased towards
         low conductance, and are not used.
+    names : tuple of str (cells,)
     """
 
     volts: FloatArray
     set_us: FloatArray
     before_us: FloatArray
     top: IntArray
+    names: tuple[str, ...] = ()
 
     @property
     def cells(self) -> int:
@@ -81,7 +83,9 @@ class Sweep:
         where = (device[kept], place[kept], cycle)
         after[where] = recording.after_us[kept]
         before[where] = recording.before_us[kept]
-        return _checked(recording, volts[levels], after, before)
+        names = np.empty(cells, object)
+        names[device] = np.array(recording.devices, object)[recording.device]
+        return _checked(recording, volts[levels], after, before, names)
 
 
 def load_sweep(path: str | Path, where: Mapping[str, str] | None = None) -> Sweep:
@@ -162,7 +166,11 @@ def _compact(device: IntArray, cycle: IntArray) -> IntArray:
 
 
 def _checked(
-    recording: Recording, volts: FloatArray, after: FloatArray, before: FloatArray
+    recording: Recording,
+    volts: FloatArray,
+    after: FloatArray,
+    before: FloatArray,
+    names: NDArray[np.object_],
 ) -> Sweep:
     there = np.isfinite(after)
     counts = there.any(axis=1).sum(axis=1)  # sweeps of each cell
@@ -172,4 +180,5 @@ def _checked(
     usable = (top >= 1) & (counts >= min(MIN_SWEEPS, after.shape[2]))
     if not usable.any():
         raise _no_cell(recording, after.shape[2])
-    return Sweep(volts, after[usable], before[usable], top[usable])
+    used = tuple(names[usable].tolist())
+    return Sweep(volts, after[usable], before[usable], top[usable], used)

@@ -143,7 +143,9 @@ def test_the_stuck_share_is_counted():
 
 
 def test_silent_devices_count_as_stuck():
-    found = estimate_population(pulses_of(TARGET_POPULATION.but(devices=20), "µS"), silent=3)
+    found = estimate_population(
+        pulses_of(TARGET_POPULATION.but(devices=20), "µS"), silent=("a", "b", "c")
+    )
     assert found.constants["stuck_fraction"].value == pytest.approx(3 / 23)
     assert found.constants["stuck_hrs_share"].value == 1.0
 
@@ -159,7 +161,7 @@ def test_a_chip_that_does_not_follow_is_refused():
 LINES = {
     "exact": (lambda t, d, c: t, "repeats that are equal: the devices"),
     "exact, devices differ": (lambda t, d, c: t + d, "repeats that are equal: the devices"),
-    "zero": (lambda t, d, c: 0.0, "only conductances of 0 µS"),
+    "zero": (lambda t, d, c: 0.0, "conductances .*0"),
     "constant": (lambda t, d, c: 50.0, "repeats that are equal"),
     "noise around a constant": (
         lambda t, d, c: 50 + (37 * d + 11 * c + t) % 5,
@@ -182,7 +184,7 @@ def test_nothing_to_fit_is_one_line(tmp_path: Path, name: str):
     path.write_text("device,target_us,g_us\n" + "\n".join(lines), encoding="utf-8")
     with pytest.raises(UsageError, match=message) as error:
         fit_file(path)
-    assert str(error.value).startswith(f"{path} holds ")
+    assert str(error.value).startswith(str(path))
     assert "\n" not in str(error.value)
 
 

@@ -77,6 +77,8 @@ class Pulses:
         Conductances are codes of the ADC.
     partial : bool
         Devices need not have all levels.
+    devices : tuple of str (D,)
+        Names; empty: none.
     """
 
     levels: FloatArray
@@ -86,6 +88,7 @@ class Pulses:
     read_noise_rel: Estimate | None = None
     rounded: bool = False
     partial: bool = False
+    devices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

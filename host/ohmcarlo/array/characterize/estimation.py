@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ...errors import UsageError
 from ...spec import CODE_LSB_US
-from .estimates import REPLICATES, Estimates, Pulses, bootstrap_weights
-from .following import followers, of_devices, refuse_exact_repeats
-from .levels import MIN_DEVICES, Notes, enough, refuse_few, rising_levels
-from .measure import Measurement
+from .estimates import REPLICATES, Estimate, Estimates, Pulses, bootstrap_weights
+from .following import Followers, followers, of_devices, refuse_exact_repeats
+from .levels import MIN_DEVICES, Notes, enough, listed, refuse_few, rising_levels
+from .measure import FloatArray, Measurement
 from .model_fit import ModelFit
 from .moments import device_sums, expected_moments, lags_of
 from .reads import hrs_estimates, pooled_read_noise, read_noise, share_estimate
@@ -35,28 +36,43 @@ def estimate(pulses: Pulses, seed: int = 0, replicates: int = REPLICATES) -> Est
     return replace(fit.estimates(lags), notes=notes)
 
 
-def estimate_population(pulses: Pulses, silent: int = 0, seed: int = 0) -> Estimates:
+def estimate_population(
+    pulses: Pulses,
+    silent: Sequence[str] = (),
+    after_reset_us: FloatArray | None = None,
+    seed: int = 0,
+) -> Estimates:
     """``estimate`` of devices as a file records them.
 
     Devices that do not follow their level are counted, together with ``silent`` ones, and left
     out. Levels are merged or left out until the mean conductance rises with each
-    (``rising_levels``). Raises UsageError where there is nothing to fit, before any work that takes
-    long.
+    (``rising_levels``). ``after_reset_us``: as ``pulse_files.after_reset_us``. Raises UsageError
+    where there is nothing to fit, before any work that takes long.
     """
     refuse_few(pulses)
     refuse_exact_repeats(pulses)
     seen = followers(pulses)
-    number, lost = len(seen.live) + silent, int((~seen.live).sum()) + silent
-    notes: Notes = (
-        (f"{lost} of {number} devices do not follow the level: left out",) if lost else ()
-    )
+    stuck, notes = _stuck(pulses, seen, silent)
     kept, notes = rising_levels(of_devices(pulses, seen.live), notes)
     found = estimate(kept, seed)
-    stuck = {"stuck_fraction": share_estimate(lost, number)}
-    if lost:
-        low = int((seen.stuck_us[~seen.live] < seen.middle_us).sum()) + silent
-        stuck["stuck_hrs_share"] = share_estimate(low, lost, "fraction of stuck")
+    if after_reset_us is not None and np.isfinite(after_reset_us[:, seen.live]).any():
+        stuck |= hrs_estimates(after_reset_us[:, seen.live], seed)
     return replace(found, constants=found.constants | stuck, notes=notes + found.notes)
+
+
+def _stuck(
+    pulses: Pulses, seen: Followers, silent: Sequence[str]
+) -> tuple[dict[str, Estimate], Notes]:
+    """Share of the devices that do not follow, share of those in the HRS, and a note on them."""
+    number, lost = len(seen.live) + len(silent), int((~seen.live).sum()) + len(silent)
+    found = {"stuck_fraction": share_estimate(lost, number)}
+    if not lost:
+        return found, ()
+    low = int((seen.stuck_us[~seen.live] < seen.middle_us).sum()) + len(silent)
+    found["stuck_hrs_share"] = share_estimate(low, lost, "fraction of stuck")
+    names = [*of_devices(pulses, ~seen.live).devices, *silent]
+    which = f" ({listed(names)})" if names else ""
+    return found, (f"{lost} of {number} devices do not follow the level: left out{which}",)
 
 
 def estimate_measurement(seen: Measurement, seed: int = 0) -> Estimates:

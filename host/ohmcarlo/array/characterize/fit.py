@@ -20,7 +20,6 @@ from .estimates import LEVEL, Estimate, Estimates, Origin, bound
 from .estimation import estimate_population
 from .measure import FloatArray
 from .pulse_files import after_reset_us, pulses_of
-from .reads import hrs_estimates
 
 BASE = "rram-1t1r"  # its constants are assumed where the data determine none
 READ_PART = 0.3  # of the smallest relative spread: a larger read noise would have been seen in it
@@ -42,6 +41,7 @@ LIMITS = {
     "hrs_ln_sigma": (0.0, 3.0),
     "stuck_fraction": (0.0, 0.5),
     "stuck_hrs_share": (0.0, 1.0),
+    "pulse_set_s": (1e-9, 1e-2),
 }
 
 
@@ -74,10 +74,10 @@ def fit_file(
 @lru_cache(maxsize=4)
 def _estimates(recording: Recording) -> Estimates:
     """Estimates of a recording; one command uses them several times."""
-    found = estimate_population(pulses_of(recording))
-    reset = after_reset_us(recording)
-    if reset is not None:
-        found.constants.update(hrs_estimates(reset))
+    found = estimate_population(pulses_of(recording), recording.silent, after_reset_us(recording))
+    width_ns = recording.conditions.get("width_ns")
+    if width_ns is not None:
+        found.constants["pulse_set_s"] = bound(width_ns * 1e-9, "s")
     found.constants.update(assumed_constants(found))
     return found
 

@@ -97,7 +97,10 @@ def _slopes(groups: _Groups, x: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def of_devices(pulses: Pulses, chosen: NDArray[np.bool_]) -> Pulses:
     """The pulses of some devices."""
-    return replace(pulses, level=pulses.level[:, chosen], g_us=pulses.g_us[:, chosen])
+    names = tuple(name for name, used in zip(pulses.devices, chosen, strict=False) if used)
+    return replace(
+        pulses, level=pulses.level[:, chosen], g_us=pulses.g_us[:, chosen], devices=names
+    )
 
 
 def refuse_exact_repeats(pulses: Pulses) -> None:

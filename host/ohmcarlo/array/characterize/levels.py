@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...errors import UsageError
 from .estimates import ABSENT, Pulses
-from .following import EXACT, MOST_EXACT
+from .following import EXACT, MOST_EXACT, of_devices
 from .measure import FloatArray
 from .moments import group_sums
 
@@ -135,14 +135,13 @@ def enough(pulses: Pulses, notes: Notes = ()) -> tuple[Pulses, Notes]:
     if weak:
         notes += (
             f"left out for fewer than {MIN_DEVICES} devices with {MIN_REPEATS} repeats: "
-            f"{_listed(weak)}",
+            f"{listed(weak)}",
         )
     there = pulses.level != ABSENT
     there &= np.take_along_axis(kept, np.where(there, pulses.level, 0), axis=0)
     place = np.cumsum(good) - 1
-    level = np.where(there, place[pulses.level], ABSENT)[:, devices]
-    left = replace(pulses, levels=pulses.levels[good], level=level, g_us=pulses.g_us[:, devices])
-    return left, notes
+    level = np.where(there, place[pulses.level], ABSENT)
+    return of_devices(replace(pulses, levels=pulses.levels[good], level=level), devices), notes
 
 
 def refuse_few(pulses: Pulses, notes: Notes = ()) -> None:
@@ -179,7 +178,7 @@ def _without_clipped(pulses: Pulses) -> tuple[Pulses, Notes]:
     group = np.where(clipped, ABSENT, np.cumsum(~clipped) - 1)
     level = np.where(pulses.level == ABSENT, ABSENT, group[pulses.level])
     left = replace(pulses, levels=pulses.levels[~clipped], level=level)
-    note = f"left out, since repeats are equal (clipped values?): {_listed(names)}"
+    note = f"left out, since repeats are equal (clipped values?): {listed(names)}"
     refuse_few(left, (note,))
     return left, (note,)
 
@@ -274,7 +273,7 @@ def _name(pulses: Pulses, level: Any) -> str:
     return f"{pulses.levels[level]:g} {pulses.unit}"
 
 
-def _listed(names: list[str], most: int = 6) -> str:
+def listed(names: list[str], most: int = 6) -> str:
     """The first names, and the number of the others."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -29,7 +29,7 @@ def _noise_of(variance: FloatArray, level: FloatArray, weight: FloatArray) -> Es
     rounding = np.where(mean > 1 / 12, 1 / 12, 0.0)
     square = weight @ level / np.maximum(number, 1)
     values = np.sqrt(np.maximum(mean - rounding, 0.0) / np.maximum(square, 1e-12))
-    return interval(values, "fraction of g")
+    return interval(values, "fraction of g", weight.shape[1])
 
 
 def read_noise(reads: NDArray[np.int16], weight: FloatArray) -> Estimate:
@@ -72,6 +72,6 @@ def hrs_estimates(g_us: FloatArray, seed: int = 0) -> dict[str, Estimate]:
         values.append((np.exp(middle), np.sqrt(max(spread**2 - rounding, 0.0))))
     medians, spreads = np.array(values).T
     return {
-        "hrs_median_us": interval(medians, "µS"),
-        "hrs_ln_sigma": interval(spreads, "ln R"),
+        "hrs_median_us": interval(medians, "µS", devices),
+        "hrs_ln_sigma": interval(spreads, "ln R", devices),
     }
