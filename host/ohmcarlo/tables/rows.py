@@ -26,7 +26,7 @@ class Rows:
     numbers : int64 (rows,)
         Line of the file in which every row begins, from 1.
     lines : list of str
-        The lines, if none has a quote; otherwise empty.
+        The lines of the rows; empty if the cell of a row has a line end.
     cells : list of list of str, or None
         The cells, if a line has a quote.
     """
@@ -58,13 +58,24 @@ class Rows:
         kept = list(rows)
         if len(kept) == len(self):
             return self
-        numbers = self.numbers[kept]
-        if self.cells is None:
-            return Rows(self.separator, numbers, [self.lines[row] for row in kept])
-        return Rows(self.separator, numbers, [], [self.cells[row] for row in kept])
+        return Rows(
+            separator=self.separator,
+            numbers=self.numbers[kept],
+            lines=[self.lines[row] for row in kept] if self.lines else [],
+            cells=None if self.cells is None else [self.cells[row] for row in kept],
+        )
+
+    def column(self, column: int) -> list[str]:
+        """The cells of a column, without the blanks around them."""
+        if self.cells is None and self.separator != BLANK:
+            mark, parts = self.separator, column + 1
+            return [line.split(mark, parts)[column].strip() for line in self.lines]
+        return [row[column].strip() for row in self]
 
     def cells_with(self, mark: str) -> Iterator[str]:
         """The cells that contain ``mark``, without the blanks around them."""
+        if self.cells is None and mark == self.separator:
+            return
         for row in range(len(self)):
             if self.cells is None and mark not in self.lines[row]:
                 continue
@@ -92,7 +103,9 @@ def rows_of(path: Path, lines: Sequence[str], found: Lines) -> Rows:
             f"{path}, line {source.begun}: the quotes do not match ({error}); check the quotes "
             "of this line"
         ) from error
-    return Rows(found.separator, np.array(numbers, np.int64), [], cells)
+    whole = all(QUOTE not in line or line.count(QUOTE) % 2 == 0 for line in found.kept)
+    rows = [lines[number - 1] for number in numbers] if whole else []
+    return Rows(found.separator, np.array(numbers, np.int64), rows, cells)
 
 
 class _Source:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,13 +16,14 @@ from ..errors import UsageError
 from ..readable import count
 from .cells import is_missing, is_overload, not_a_number, number, overloads, shown, value_of
 from .layout import BLANK
-from .rows import Rows
+from .rows import QUOTE, Rows
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 Column = int | str
 UNIT = re.compile(r"[(\[][^()\[\]]*[)\]]")
 GAPS = re.compile(r"[\s_-]+")
+SAMPLE = 100  # rows that show whether a column holds plain numbers
 REFUSE, AS_NAN = "refuse", "nan"
 
 
@@ -120,10 +122,17 @@ class Table:
         """A cell without the blanks around it."""
         return self.rows[row][self.index(column)].strip()
 
+    @cached_property
+    def _columns(self) -> dict[int, list[str]]:
+        """Columns that were read."""
+        return {}
+
     def column(self, column: Column) -> list[str]:
         """The cells of a column, without the blanks around them."""
         index = self.index(column)
-        return [row[index].strip() for row in self.rows]
+        if index not in self._columns:
+            self._columns[index] = self.rows.column(index)
+        return self._columns[index]
 
     def numbers(
         self,
@@ -161,33 +170,59 @@ class Table:
         return UsageError(f"{self.path}, line {self.header_line}, column {column + 1}: {problem}")
 
     def _plain_numbers(self, columns: Sequence[int]) -> FloatArray | None:
-        """The numbers if all cells are plain numbers, None otherwise."""
-        if self.rows.cells is not None or not len(self) or not columns:
+        """As ``_checked_numbers`` in a fraction of the time; None if that is not possible.
+
+        Columns whose first cells are plain numbers are read by NumPy.
+        """
+        in_quotes = self.rows.cells is not None and self.decimal_comma
+        if not len(self) or not self.rows.lines or in_quotes:
             return None
+        sample = [self.rows[row] for row in range(min(len(self), SAMPLE))]
+        plain = [
+            c
+            for c in columns
+            if all(number(row[c], self.decimal_comma) is not None for row in sample)
+        ]
+        values = np.empty((len(self), len(columns)))
+        try:
+            read = self._loaded(plain) if plain else values[:, :0]
+        except ValueError:
+            return None
+        for j, column in enumerate(columns):
+            if column in plain:
+                values[:, j] = read[:, plain.index(column)]
+            else:
+                values[:, j] = self._column_values(column, self.column(column))
+        return values
+
+    def _loaded(self, columns: Sequence[int]) -> FloatArray:
         lines = self.rows.lines
         if self.decimal_comma:
             lines = [line.replace(",", ".") for line in lines]
         separator = None if self.separator == BLANK else self.separator
-        try:
-            return np.loadtxt(
-                lines, np.float64, comments=None, delimiter=separator, usecols=columns, ndmin=2
-            )
-        except ValueError:
-            return None
+        return np.loadtxt(
+            lines,
+            np.float64,
+            comments=None,
+            delimiter=separator,
+            usecols=columns,
+            ndmin=2,
+            quotechar=QUOTE,
+        )
 
     def _checked_numbers(self, columns: Sequence[int]) -> FloatArray:
         """As ``numbers`` with NaN, cell by cell in a column that has more than numbers."""
         picked = [[row[column] for column in columns] for row in self.rows]
         values = np.empty((len(self), len(columns)))
         for j, cells in enumerate(zip(*picked, strict=True)):
-            try:
-                if any("_" in cell for cell in cells):  # Python reads 1_000
-                    raise ValueError
-                values[:, j] = list(map(float, cells))
-            except ValueError:
-                for i, cell in enumerate(cells):
-                    values[i, j] = self._value(i, columns[j], cell.strip())
+            values[:, j] = self._column_values(columns[j], cells)
         return values
+
+    def _column_values(self, column: int, cells: Sequence[str]) -> list[float]:
+        if not any("_" in cell for cell in cells):  # Python reads 1_000
+            with suppress(ValueError):
+                return list(map(float, cells))
+        return [self._value(row, column, cell.strip()) for row, cell in enumerate(cells)]
 
     def _value(self, row: int, column: int, cell: str) -> float:
         value = value_of(cell, self.decimal_comma)
