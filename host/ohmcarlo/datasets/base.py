@@ -145,9 +145,9 @@ class Dataset:
     def _answers(self) -> str:
         if self.numeric:
             return f"numbers from {self.y.min():.6g} to {self.y.max():.6g}"
-        numbered = [
-            name if name == str(c) else f"{name} = {c}" for c, name in enumerate(self.class_names)
-        ]
+        numbered = [f"{name} = {c}" for c, name in enumerate(self.class_names)]
+        if self.class_names == tuple(map(str, range(len(numbered)))):
+            numbered = list(self.class_names)
         return ", ".join(numbered) + (" (positive)" if len(numbered) == 2 else "")
 
     def origin(self) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def index_column(table: Table) -> int | None:
     cells = table.column(0)
     if len(set(cells)) < len(cells) or any(map(is_missing, cells)):
         return None
-    whole = all((v := number(cell)) is not None and v == round(v) for cell in cells)
+    whole = all((v := number(cell)) is not None and v.is_integer() for cell in cells)
     words = all(number(cell) is None and number(cell, True) is None for cell in cells)
     return 0 if whole or (words and not table.header[0]) else None
 
@@ -159,9 +159,10 @@ def _text_error(table: Table, row: int, column: int, may_drop: bool) -> UsageErr
     name = table.header[column]
     drop = f", or leave it out with {option('--drop', [name])}" if may_drop else ""
     few = sum(texts.values()) <= max(1, len(cells) // 10)
-    if few or ";" in problem:
+    known = ";" in problem  # the problem has its own remedy
+    if few or known:
         problem += f" ({count(sum(texts.values()), 'such cell')} of {len(cells):,})"
-        return table.error(row, column, f"{problem}; correct the column{drop}")
+        return table.error(row, column, f"{problem}{'' if known else '; correct the column'}{drop}")
     values = ", ".join(sorted(texts)[:LISTED]) + (", …" if len(texts) > LISTED else "")
     problem += f"; the column has {count(len(texts), 'value')} of text: {values}"
     if len(texts) == len(cells):

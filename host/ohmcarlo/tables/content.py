@@ -52,8 +52,20 @@ OTHER_FORMATS: tuple[tuple[bytes, str, str], ...] = (
 )
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"PK\x03\x04": "zip"}
 TAR_MARK, TAR_PLACE = b"ustar", 257
-MARKUP = re.compile(r"\s*<(!doctype html|html|head|body|table)\b", re.I)
-XML = re.compile(r"\s*<\?xml\b", re.I)
+OTHER_TEXTS: tuple[tuple[str, str, str], ...] = (
+    (r"\s*<(!doctype html|html|head|body|table)\b", "a web page (HTML)", EXPORT),
+    (r"\s*<\?xml\b", "an XML document", EXPORT),
+    (
+        r"(\s*%[^\n]*\n)*\s*@relation\b",
+        "an ARFF file of Weka",
+        "remove the lines up to @data, and put the names of the columns into line 1",
+    ),
+    (
+        r"\s*[-+.\deE]+( +\d+:[-+.\deE]+)+\s*\n",
+        "in the format of LIBSVM",
+        "convert it with sklearn.datasets.load_svmlight_file and numpy.savetxt",
+    ),
+)
 LARGEST = 2 << 30  # bytes of text; the values alone take as much again
 BOMS = (
     (b"\xff\xfe\x00\x00", "utf-32", "UTF-32"),
@@ -104,11 +116,7 @@ def read_text(path: Path) -> Text:
     content, packed = _unpacked(path, _content(path))
     _refuse_other_formats(path, content)
     text, encoding = _decoded(path, content)
-    if MARKUP.match(text):
-        raise UsageError(f"{path} is a web page (HTML): {EXPORT}, or {CSV_ADVICE}")
-    if XML.match(text):
-        raise UsageError(f"{path} is an XML document: {EXPORT}")
-    _refuse_json(path, text)
+    _refuse_other_texts(path, text)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return Text(path, text, tuple(word for word in (packed, encoding) if word))
 
@@ -133,9 +141,9 @@ def _near(path: Path) -> str:
         names = [p.name for p in path.parent.iterdir() if p.is_file()]
     except OSError:
         return ""
-    by_case = {name.lower(): name for name in names}
-    close = get_close_matches(path.name.lower(), list(by_case), n=2, cutoff=0.7)
-    found = [str(path.with_name(by_case[name])) for name in close]
+    by_stem = {Path(name).stem.lower(): name for name in names}
+    close = get_close_matches(path.stem.lower(), list(by_stem), n=2, cutoff=0.7)
+    found = [str(path.with_name(by_stem[stem])) for stem in close]
     return f" (did you mean {' or '.join(found)}?)" if found else ""
 
 
@@ -205,14 +213,22 @@ def _refuse_other_formats(path: Path, content: bytes) -> None:
         raise UsageError(f"{path} is a tar archive: {UNPACK}")
 
 
-def _refuse_json(path: Path, text: str) -> None:
-    if not text.lstrip().startswith(("{", "[")):
-        return
+def _refuse_other_texts(path: Path, text: str) -> None:
+    for pattern, kind, advice in OTHER_TEXTS:
+        if re.match(pattern, text[:SAMPLE], re.I):
+            raise UsageError(f"{path} is {kind}, not a table: {advice}")
+    if text.lstrip().startswith(("{", "[")) and (
+        _is_json(text) or _is_json(text.lstrip().partition("\n")[0])
+    ):
+        raise UsageError(f"{path} is JSON, not a table of text: {CSV_ADVICE}")
+
+
+def _is_json(text: str) -> bool:
     try:
         json.loads(text)
     except (ValueError, RecursionError):
-        return
-    raise UsageError(f"{path} is JSON, not a table of text: {CSV_ADVICE}")
+        return False
+    return True
 
 
 def _decoded(path: Path, content: bytes) -> tuple[str, str]:

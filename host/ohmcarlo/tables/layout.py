@@ -13,13 +13,14 @@ BLANK = " "
 """Separator of columns that any number of blanks and tabs separate."""
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes", BLANK: "blanks"}
 """Separators and their names; the first of two that suit a file equally well is taken."""
-NOTHING = " \t\f\v\xa0\ufeff" + "".join(SEPARATORS)
+NOTHING = " \t\f\v\x1a\xa0\ufeff" + "".join(SEPARATORS)
 """A line of these characters alone is blank."""
 COMMENTS = ("#", "%", "//", "!")
 EXCEL_ERROR = re.compile(r"#(n/?a|null!|value!|div/0!|num!|ref!|name\?)\s*([,;\t| ]|$)", re.I)
 SAMPLE = 50  # lines that the separator is recognised from
 TABS_GO_FIRST = 0.1  # score by which blanks must suit a file better than tabs
 LEAST_SHARE = 0.5  # of the lines, which have the usual number of columns
+FIRST_DIFFERS = 0.5  # the weight of a separator that the first line does not have as often
 SEP_LINE = re.compile(r'\s*"?sep=(?P<mark>\\t|.)"?[,;\s]*', re.I)
 QUOTED = re.compile(r'(?<![^,;\t| \n])"((?:[^"]|"")*)"')
 
@@ -107,7 +108,8 @@ def _score(sample: Sequence[str], separator: str) -> float:
     cells = [cell for row in rows if len(row) == width for cell in row if cell.strip()]
     comma = separator != ","
     numeric = sum(number(cell, comma) is not None for cell in cells) / max(len(cells), 1)
-    return share * (1 + numeric)
+    first = 1.0 if len(rows[0]) == width else FIRST_DIFFERS
+    return share * (1 + numeric) * first
 
 
 def cells_of(line: str, separator: str) -> list[str]:

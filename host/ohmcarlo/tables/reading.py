@@ -17,6 +17,7 @@ from .rows import Rows, rows_of
 from .table import REFUSE, IntArray, Table
 
 LEAVE_OUT = "leave out"
+MOST = 0.8  # of the lines; the header is wrong if so many differ from it
 
 
 def read_table(
@@ -156,12 +157,19 @@ def _odd_error(
     where = f"{path}, line {line}: {count(cells, 'column')}"
     if not names:
         return UsageError(f"{where}, but most lines have {width}; complete or remove the line")
-    if header_line and len(widths) > 1 and (widths == width + 1).all():
+    where += f", but the header in line {header_line} has {width}"
+    same = len(widths) > 1 and (widths == cells).mean() > MOST
+    if same and cells == width + 1:
         return UsageError(
-            f"{where}, but the header has {width}; if the first column holds the row names of R, "
-            "write the file with row.names = FALSE, otherwise complete the header"
+            f"{where}; if the first column holds the row names of R, write the file with "
+            "row.names = FALSE, otherwise complete the header"
         )
-    return UsageError(f"{where}, but the header has {width}; complete or remove the line")
+    if same:
+        return UsageError(
+            f"{where}, unlike the lines below; if line {header_line} is a title, remove it or "
+            "begin it with #, otherwise complete the header"
+        )
+    return UsageError(f"{where}; complete or remove the line")
 
 
 def _phrases(found: Lines, comma: bool, shape: _Shape, named: bool) -> list[str]:

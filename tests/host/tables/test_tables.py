@@ -82,6 +82,7 @@ def zipped(*names: str, content: str = PLAIN) -> bytes:
             id="longer lines",
         ),
         pytest.param("a,b,label\n1.5,2,0\n−3e2,0.25,1\n", ["commas"], id="minus sign"),
+        pytest.param(PLAIN + "\x1a", ["commas"], id="end mark of DOS"),
     ],
 )
 def test_what_is_recognised(content: str | bytes, phrases: Sequence[str], tmp_path: Path) -> None:
@@ -90,6 +91,27 @@ def test_what_is_recognised(content: str | bytes, phrases: Sequence[str], tmp_pa
     assert table.numbers(["A", "b"]).tolist() == VALUES
     assert table.column("Label") == ["0", "1"]
     assert table.recognised == tuple(phrases)
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "row"),
+    [
+        ("a,b,c\n1.5 %,2,x\n2.5 %,3,y\n", ("a", "b", "c"), ["1.5 %", "2", "x"]),
+        ("a;b;c\n1.100,5;0;x\n1.200,5;1;y\n", ("a", "b", "c"), ["1.100,5", "0", "x"]),
+        ("a\tb, c\n1\tx, y\n2\tz\n", ("a", "b, c"), ["1", "x, y"]),
+        ('"a;x";"b,y"\n1;2\n', ("a;x", "b,y"), ["1", "2"]),
+        ("g (us)\n1\n2\n", ("g (us)",), ["1"]),
+        ("8,39 0,325 0\n8,5 0,1 1\n", (), ["8,39", "0,325", "0"]),
+        ("8,39;0,325;0\n8,5;0,1;1\n", (), ["8,39", "0,325", "0"]),
+        ("1, 2, 3\n4, 5, 6\n", (), ["1", "2", "3"]),
+    ],
+)
+def test_other_marks_in_cells_separate_nothing(
+    text: str, header: tuple[str, ...], row: list[str], tmp_path: Path
+) -> None:
+    table = read_table(write(tmp_path, text))
+    assert table.header == header
+    assert [table.cell(0, column) for column in range(table.width)] == row
 
 
 def test_line_numbers_count_everything(tmp_path: Path) -> None:
@@ -157,13 +179,23 @@ def test_thousands_are_not_guessed(tmp_path: Path) -> None:
 
 def test_a_line_of_another_length(tmp_path: Path) -> None:
     path = write(tmp_path, "a,b\n1,2\n3\n4,5,6\n7,8,\n")
-    with pytest.raises(UsageError, match="line 3: 1 column, but the header has 2; complete or"):
+    with pytest.raises(
+        UsageError, match="line 3: 1 column, but the header in line 1 has 2; complete"
+    ):
         read_table(path)
     table = read_table(path, odd_lines=LEAVE_OUT)
     assert table.odd_lines == ((3, 1), (4, 3))
     assert table.numbers([0, 1]).tolist() == [[1, 2], [7, 8]]
+
+
+def test_a_header_of_another_length(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"row names of R, write the file with row\.names = FALSE"):
         read_table(write(tmp_path, "a b\nr1 1 2\nr2 3 4\n"))
+    title = "Results of May\n\na,b,c\n1,2,3\n4,5,6\n"
+    with pytest.raises(UsageError, match="line 1 is a title, remove it or begin it with #"):
+        read_table(write(tmp_path, title))
+    for advised in (title.partition("\n")[2], f"# {title}"):
+        assert read_table(write(tmp_path, advised)).header == ("a", "b", "c")
 
 
 @pytest.mark.parametrize(
@@ -186,6 +218,9 @@ def test_a_line_of_another_length(tmp_path: Path) -> None:
         pytest.param(b"\x89HDF\r\n\x1a\n", "HDF5", id="hdf5"),
         pytest.param(b"<!DOCTYPE html>\n<p>", "web page", id="html"),
         pytest.param(b'{"a": [1]}', "JSON", id="json"),
+        pytest.param(b'{"a": 1}\n{"a": 2}\n', "JSON", id="json lines"),
+        pytest.param(b"% Weka\n@RELATION x\n@data\n1,2\n", "ARFF.*up to @data", id="arff"),
+        pytest.param(b"+1 1:0.5 7:2\n-1 2:1\n", "load_svmlight_file", id="libsvm"),
         pytest.param(b"\x28\xb5\x2f\xfd\x00", "zstd -d", id="zstd"),
         pytest.param(b'a,b\n1,2\n"3,4\n5,6\n', "line 3: the quotes do not match", id="open quote"),
     ],
