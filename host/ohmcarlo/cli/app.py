@@ -69,6 +69,8 @@ for _verb in (
     app.command()(_verb)
 data_app.command()(data.fetch)
 data_app.command()(data.export)
+data_app.command()(data.example)
+data_app.command()(data.convert)
 
 
 def complain(message: str) -> None:

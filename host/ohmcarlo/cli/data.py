@@ -1,4 +1,4 @@
-"""Verbs ``tasks``, ``data fetch`` and ``data export``."""
+"""Verbs ``tasks`` and those of ``data``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import JsonOption, SeedOption
+from .options import JsonOption, SeedOption, WhereOption
 
 if TYPE_CHECKING:
     from .console import Console
@@ -69,6 +69,56 @@ def export(
     _, held_out = dataset.split(seed)
     write_bytes(out, as_csv(dataset, held_out))
     _show(console, {"task": task, "points": len(held_out), "path": str(out)})
+
+
+def example(
+    out: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="File to write (default: print it).")
+    ] = None,
+    json: JsonOption = None,
+) -> None:
+    """Write an example of a file of measurements: SET pulses of synthetic devices.
+
+    Example: `ohmcarlo data example mine.csv`, then `ohmcarlo characterize --fit mine.csv`
+    """
+    from importlib.resources import files
+
+    from ..files import check_file, write_bytes
+    from .console import Console
+
+    content = files("ohmcarlo.measurements").joinpath("example.csv").read_bytes()
+    if out is None:
+        print(content.decode(), end="")
+        return
+    console = Console(json)
+    check_file(out)
+    write_bytes(out, content)
+    _show(console, {"path": str(out), "lines": content.count(b"\n")})
+
+
+def convert(
+    measurements: Annotated[
+        str, typer.Argument(metavar="FILE", help="Measurements in any format that is read.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="CSV file to write.")],
+    where: WhereOption = None,
+    json: JsonOption = None,
+) -> None:
+    """Write measurements as a long table (docs/measurements.md): see what was read from a file.
+
+    Example: `ohmcarlo data convert sweep.tsv long.csv --where vbl=2.0`
+    """
+    from ..files import check_file, write_bytes
+    from ..measurements.names import conditions_of
+    from ..measurements.reading import read_recording
+    from ..measurements.writing import as_text
+    from .console import Console
+
+    console = Console(json)
+    check_file(out)
+    recording = read_recording(measurements, conditions_of(where or []))
+    write_bytes(out, as_text(recording).encode())
+    _show(console, {**recording.describe(), "path": str(out)})
 
 
 def _show(console: Console, values: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ def recording_of(readings: Readings, where: Mapping[str, str] | None = None) -> 
     """
     readings = only_set(chosen(readings, where or {}))
     readings, noise = _first_reads(marked(readings))
-    level = level_of(readings)
+    readings, level = level_of(readings)
     known = np.isfinite(readings.quantities[level])
     readings = one_polarity(readings.without(~known, "no level"), level)
     good = readings.only(readings.problem == "")

@@ -120,32 +120,63 @@ def _example(values: FloatArray, name: str) -> str:
     return shown(name, float(known[0])) if len(known) else "1"
 
 
-def level_of(readings: Readings) -> str:
-    """The name of the quantity that is the programming level: the one that varies.
+def level_of(readings: Readings) -> tuple[Readings, str]:
+    """The readings, and the name of the quantity that is their level: the one that varies.
 
-    A target goes before voltages. Raises UsageError where none varies, or several lines do.
+    A target goes before voltages. Pulses whose conductance falls as one line rises, as in a RESET
+    sweep, are left out if the others vary over one line. Raises UsageError where no line varies, or
+    several do.
     """
-    varying = [
-        name
-        for name in (TARGET, *SWEPT_LINES)
-        if name in readings.quantities and len(_levels(readings, name)) > 1
-    ]
+    varying = _varying(readings)
     if TARGET in varying:
-        return TARGET
-    if len(varying) == 1:
-        return varying[0]
-    there = [name for name in (TARGET, *SWEPT_LINES) if name in readings.quantities]
+        return readings, TARGET
     if not varying:
-        single = ", ".join(
-            f"{QUANTITIES[name].words} {value:.6g} {QUANTITIES[name].unit}"
-            for name in there
-            for value in _levels(readings, name)
-        )
-        raise UsageError(
-            f"{readings.source} holds pulses at one level only ({single or 'none named'}): at "
-            "least two targets or voltages are needed"
-        )
+        raise _one_level(readings)
+    if len(varying) > 1:
+        readings = _without_reset_sweeps(readings, varying)
+        varying = _varying(readings)
+    if len(varying) == 1:
+        return readings, varying[0]
     raise _several_lines(readings, varying)
+
+
+def _varying(readings: Readings) -> list[str]:
+    """The lines, or the target, that have more than one value; that with most values last."""
+    there = [name for name in (TARGET, *SWEPT_LINES) if name in readings.quantities]
+    numbers = {name: len(_levels(readings, name)) for name in there}
+    return sorted((name for name in there if numbers[name] > 1), key=lambda name: numbers[name])
+
+
+def _one_level(readings: Readings) -> UsageError:
+    single = ", ".join(
+        f"{QUANTITIES[name].words} {value:.6g} {QUANTITIES[name].unit}"
+        for name in (TARGET, *SWEPT_LINES)
+        if name in readings.quantities
+        for value in _levels(readings, name)
+    )
+    return UsageError(
+        f"{readings.source} holds pulses at one level only ({single or 'none named'}): at least "
+        "two targets or voltages are needed"
+    )
+
+
+def _without_reset_sweeps(readings: Readings, varying: list[str]) -> Readings:
+    """Readings without groups whose conductance falls with the line that varies most.
+
+    Raises UsageError if there is no other sweep.
+    """
+    *held, swept = varying
+    group = _groups(readings, held)
+    parts = [readings.only(group == number) for number in range(int(group.max()) + 1)]
+    trends = np.array([direction(part, part.quantities[swept]) for part in parts])
+    rest = readings.without((trends == FALLS)[group], "RESET pulses")
+    left = _varying(rest) if len(rest) else []
+    if RISES not in trends and not (
+        len(left) == 1 and direction(rest, rest.quantities[left[0]]) == RISES
+    ):
+        for part in parts:
+            check_direction(part, swept)
+    return rest
 
 
 def _levels(readings: Readings, name: str) -> FloatArray:
@@ -154,11 +185,8 @@ def _levels(readings: Readings, name: str) -> FloatArray:
 
 def _several_lines(readings: Readings, varying: list[str]) -> UsageError:
     """An error that lists the values of the lines that are held while another one is swept."""
-    varying = sorted(varying, key=lambda name: len(_levels(readings, name)))
     *held, swept = varying
-    group = _groups(readings, held)
-    best = _best_group(readings, group, swept)
-    _refuse_resets(readings, group, swept)
+    best = _best_group(readings, _groups(readings, held), swept)
     texts = " and ".join(
         _listed([shown(n, v) for v in _levels(readings, n)], QUANTITIES[n].key) for n in held
     )
@@ -168,15 +196,6 @@ def _several_lines(readings: Readings, varying: list[str]) -> UsageError:
         f"{len(_levels(readings, swept))} voltages at {texts}; choose one, as with "
         f"--where {advice}"
     )
-
-
-def _refuse_resets(readings: Readings, group: IntArray, level: str) -> None:
-    """Raise UsageError if the conductance falls in some groups and rises in none."""
-    parts = [readings.only(group == number) for number in range(int(group.max()) + 1)]
-    trends = [direction(part, part.quantities[level]) for part in parts]
-    if RISES not in trends:
-        for part in parts:
-            check_direction(part, level)
 
 
 def _groups(readings: Readings, names: list[str]) -> IntArray:

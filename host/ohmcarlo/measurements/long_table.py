@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ from .units import Kind
 from .values import numbers_of
 
 NAME = "long table"
+VERSION_WORDS, NEWEST = "ohmcarlo measurements", 1
 EXPECTED = (
     "a column for the device (device), the level (target_us, or a voltage as V_WL (V)) and the "
     "conductance (g_us) or the resistance (R (kOhm)) after the pulse"
@@ -67,6 +69,7 @@ def read(table: Table) -> Readings:
 
     Raises UsageError for a column that is missing, and for a unit that is not known.
     """
+    _check_version(table)
     lacking = missing_names(table)
     if lacking:
         raise UsageError(
@@ -77,7 +80,7 @@ def read(table: Table) -> Readings:
         raise UsageError(f"{table.path} has a header and no line of data: 0 targets, 0 devices")
     found = columns_of(table.header)
     reader = _Reader(table, found)
-    device = _devices(table, found)
+    device = names_of_devices(table, found)
     cycle, read_number = reader.whole(CYCLE, NO_CYCLE), reader.whole(READ, 0)
     after, before = reader.after(), reader.conductance(found.get(BEFORE, []))
     quantities = {
@@ -100,6 +103,17 @@ def read(table: Table) -> Readings:
         recognised=(NAME, *table.recognised, *reader.phrases),
     )  # fmt: skip
     return _with_devices(readings)
+
+
+def _check_version(table: Table) -> None:
+    """Raise UsageError for a version of the format that is newer than this program."""
+    for line, comment in table.comments:
+        found = re.search(rf"{VERSION_WORDS}\s+(\d+)", comment)
+        if found and int(found[1]) > NEWEST:
+            raise UsageError(
+                f"{table.path}, line {line}: version {found[1]} of the format; this program reads "
+                f"version {NEWEST}: update it"
+            )
 
 
 def _current_advice(table: Table) -> str:
@@ -217,7 +231,7 @@ def assumed(values: FloatArray, kind: Kind) -> tuple[float, str]:
     return 1.0, kind.unit
 
 
-def _devices(table: Table, found: dict[str, list[Column]]) -> NDArray[np.str_]:
+def names_of_devices(table: Table, found: dict[str, list[Column]]) -> NDArray[np.str_]:
     """Names of the devices: all parts of the address, joined by colons."""
     parts = [*found.get(PLACE, []), *found.get(DEVICE, [])[:1]]
     cells = [table.column(part.index) for part in parts]

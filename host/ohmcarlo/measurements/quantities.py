@@ -26,6 +26,8 @@ class Quantity:
         Further names in ``--where``, in lower case.
     same : float
         Values that differ by less are one condition; in units of ``unit``.
+    header : str
+        Header of its column in a file that is written.
     """
 
     words: str
@@ -33,17 +35,24 @@ class Quantity:
     key: str
     aliases: tuple[str, ...]
     same: float
+    header: str
 
 
 QUANTITIES = {
-    TARGET: Quantity("target", "µS", "target", ("g_target", "target_us"), 1e-6),
-    WORD_LINE: Quantity("word line", "V", "vwl", ("wl", "v_wl", "wlv", "vg", "gate"), 2e-3),
-    BIT_LINE: Quantity("bit line", "V", "vbl", ("bl", "v_bl", "blv", "vd", "drain"), 2e-3),
-    SOURCE_LINE: Quantity("source line", "V", "vsl", ("sl", "v_sl", "slv", "vs"), 2e-3),
-    VOLTAGE: Quantity("voltage", "V", "v", ("voltage", "amplitude"), 2e-3),
-    WIDTH: Quantity("pulse width", "ns", "width", ("pw", "pulse_width", "t_pulse"), 1e-2),
-    COMPLIANCE: Quantity("compliance current", "µA", "icc", ("compliance",), 1e-3),
-    TEMPERATURE: Quantity("temperature", "°C", "temperature", ("temp", "t"), 1.0),
+    TARGET: Quantity("target", "µS", "target", ("g_target", "target_us"), 1e-6, "target (uS)"),
+    WORD_LINE: Quantity(
+        "word line", "V", "vwl", ("wl", "v_wl", "wlv", "vg", "gate"), 2e-3, "V_WL (V)"
+    ),
+    BIT_LINE: Quantity(
+        "bit line", "V", "vbl", ("bl", "v_bl", "blv", "vd", "drain"), 2e-3, "V_BL (V)"
+    ),
+    SOURCE_LINE: Quantity("source line", "V", "vsl", ("sl", "v_sl", "slv", "vs"), 2e-3, "V_SL (V)"),
+    VOLTAGE: Quantity("voltage", "V", "v", ("voltage", "amplitude"), 2e-3, "V (V)"),
+    WIDTH: Quantity(
+        "pulse width", "ns", "width", ("pw", "pulse_width", "t_pulse"), 1e-2, "width (ns)"
+    ),
+    COMPLIANCE: Quantity("compliance current", "µA", "icc", ("compliance",), 1e-3, "Icc (uA)"),
+    TEMPERATURE: Quantity("temperature", "°C", "temperature", ("temp", "t"), 1.0, "T (C)"),
 }
 
 
@@ -59,6 +68,11 @@ def quantity_of(key: str) -> str | None:
         if plain in (name, quantity.key, *quantity.aliases):
             return name
     return None
+
+
+def quantity_in_words(words: str) -> str:
+    """The name in QUANTITIES of ``Recording.swept``."""
+    return next(name for name, quantity in QUANTITIES.items() if quantity.words == words)
 
 
 def shown(name: str, value: float) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 from ..errors import UsageError
 from ..readable import count
 from ..tables import LEAVE_OUT, Table, Text, parse_table, read_text
-from . import cycle_table, easyexpert, long_table, six_columns, smu_list
+from . import cycle_table, easyexpert, long_table, six_columns, smu_list, wide_table
 from .assembly import recording_of
+from .headers import column_of
 from .iv_curves import Curve
 from .iv_pulses import recording_of_curves
 from .names import split_name
@@ -52,6 +53,7 @@ def of_readings(read: Callable[[Table], Readings]) -> Callable[[Table, Where], R
 FORMATS: tuple[Format, ...] = (
     Format(six_columns.NAME, six_columns.recognises, of_readings(six_columns.read)),
     Format(long_table.NAME, long_table.recognises, of_readings(long_table.read)),
+    Format(wide_table.DEVICES, wide_table.recognises, of_readings(wide_table.read)),
 )
 
 
@@ -175,6 +177,8 @@ def _of_table(text: Text, where: Where) -> Recording:
             phrases = tuple(p for p in readings.recognised if p != long_table.NAME)
             return recording_of(replace(readings, format=name, recognised=phrases), where)
     table = parse_table(text, odd_lines=LEAVE_OUT)
+    if not table.header and len(table) and any(column_of(0, cell) for cell in table.rows[0]):
+        table = parse_table(text, header=True, odd_lines=LEAVE_OUT)  # names above numbers as names
     if other := other_kind(table):
         raise UsageError(f"{table.path} holds {other} ({DOCUMENT})")
     for known in FORMATS:

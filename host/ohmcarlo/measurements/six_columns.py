@@ -21,7 +21,7 @@ HEADER = ("address", "width (ns)", "V_BL (V)", "V_WL (V)", "R_before (ohm)", "R_
 OHM_RANGE = (500.0, 1e9)  # the lower end of the resistances after a SET lies in it
 LOW, HIGH = 0.05, 0.95  # quantiles that a message names
 VOLTS = 20.0  # no line of a device has more
-SIEMENS_BELOW = 0.1  # as numbers
+MEGAOHM_BELOW = 0.3  # as numbers: kilo-ohms are larger
 
 
 def recognises(table: Table) -> bool:
@@ -89,14 +89,7 @@ def _check_ohms(table: Table, values: np.ndarray, good: np.ndarray) -> None:
     low, high = np.quantile(after, [LOW, HIGH])
     if OHM_RANGE[0] <= low <= OHM_RANGE[1]:
         return
-    if high < SIEMENS_BELOW:
-        unit, wrong = "siemens", "S"
-    elif _rises(values[good]):
-        unit, wrong = "microsiemens", "uS"
-    elif low < OHM_RANGE[0]:
-        unit, wrong = "kilo-ohm", "kOhm"
-    else:
-        unit, wrong = "milliohm", "ohm"
+    unit, wrong = _other_unit(low, high, _rises(values[good]))
     quantity = "g" if wrong.endswith("S") else "R"
     header = ",".join((*HEADER[:4], f"{quantity}_before ({wrong})", f"{quantity}_after ({wrong})"))
     raise UsageError(
@@ -104,6 +97,16 @@ def _check_ohms(table: Table, values: np.ndarray, good: np.ndarray) -> None:
         f"{OHM_RANGE[0]:g} ohm to 1 Gohm expected; {unit}? Then name the unit in a first line: "
         f"{header}"
     )
+
+
+def _other_unit(low: float, high: float, rises: bool) -> tuple[str, str]:
+    """The unit that numbers in this range have, in words and as a header has it."""
+    if rises:
+        known = (("siemens", "S", 0.005), ("millisiemens", "mS", 1.0))
+        return next(((w, u) for w, u, top in known if high < top), ("microsiemens", "uS"))
+    if low > OHM_RANGE[1]:
+        return "milliohm", "mOhm"
+    return ("megaohm", "MOhm") if low < MEGAOHM_BELOW else ("kilo-ohm", "kOhm")
 
 
 def _rises(values: np.ndarray) -> bool:
