@@ -17,6 +17,7 @@ from ..array.characterize.estimates import Estimates
 from ..array.characterize.estimation import estimate_measurement
 from ..array.characterize.evaluation import DEFAULT_CYCLES, DEFAULT_TARGETS_US, characterize
 from ..array.characterize.fit import fit_file, preset_of
+from ..array.characterize.following import followers, of_devices
 from ..array.characterize.measure import Measurement, measure
 from ..array.characterize.population import Population
 from ..array.characterize.pulse_files import after_reset_us, pulses_of
@@ -201,9 +202,11 @@ def _recorded(array: str) -> dict[str, Any]:
 def _devices_of(fit: Path) -> tuple[Population, dict[str, Any]]:
     """The devices of a file of measurements, and what was recognised in it."""
     recording = read_recording(fit)
-    population = Population.of_pulses(
-        pulses_of(recording), after_reset_us(recording), len(recording.silent)
-    )
+    pulses, reset = pulses_of(recording), after_reset_us(recording)
+    live = followers(pulses).live
+    reset = None if reset is None else reset[:, live]
+    silent = len(recording.silent) + int((~live).sum())
+    population = Population.of_pulses(of_devices(pulses, live), reset, silent)
     return population, recording.describe()
 
 

@@ -222,15 +222,15 @@ def populations(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 @given(populations())
 def test_any_population_gives_a_preset_or_one_line(tmp_path: Path, population):
     levels, g, missing = population
-    level = np.broadcast_to(np.arange(len(levels))[:, None], g.shape)
-    level = np.where(missing, ABSENT, level).reshape(-1, g.shape[2])
-    pulses = Pulses(levels, level, np.where(missing, 0.0, g).reshape(level.shape))
+    lines = [f"{d},{levels[t]:g},{g[c, t, d]:.6g}" for c, t, d in np.argwhere(~missing).tolist()]
+    path = tmp_path / "any.csv"
+    path.write_text("\n".join(["device,target_us,g_us", *lines]), encoding="utf-8")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            preset = preset_of(estimate_population(pulses), "any")
+            preset = fit_file(path, "any")[0]
         except UsageError as error:
-            assert str(error)
+            assert str(error).startswith(str(path))
             assert "\n" not in str(error)
         else:
             preset.save(tmp_path / "any.json")
