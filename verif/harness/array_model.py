@@ -63,13 +63,14 @@ class FaultyArray:
 
 
 class ArrayModel:
-    """Answers the requests of a ``Core`` from a ``FaultyArray``, with stalls on both streams.
+    """Answers the requests of a ``Core`` from an array, with stalls on both streams.
 
-    A part of a ``Clocked`` bench. ``operations`` counts the requests by ``Op``.
+    A part of a ``Clocked`` bench. ``array`` is a ``FaultyArray`` or a ``ListedArray``.
+    ``operations`` counts the requests by ``Op``.
     """
 
     def __init__(
-        self, dut: Any, config: CoreConfig, array: FaultyArray, stall: float, rng: random.Random
+        self, dut: Any, config: CoreConfig, array: Any, stall: float, rng: random.Random
     ) -> None:
         self.config, self.array = config, array
         self.requests = Sink(dut, "requests", array_request(config), stall, rng)

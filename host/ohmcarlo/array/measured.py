@@ -157,7 +157,7 @@ class MeasuredArray:
         return float(np.median(lowest)), float(np.quantile(means, WEAK_CELLS))
 
     def volts_of_dac(self, dac: NDArray[Any]) -> FloatArray:
-        """Voltage (V) of the swept line at DAC codes."""
+        """Level of DAC codes: voltage (V) of the swept line, or target (µS)."""
         low = self._volts[0]
         return low + np.asarray(dac, np.float64) * ((self._top_v - low) / DAC_MAX)
 

@@ -13,7 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ohmcarlo.array.characterize.fit import fit_file
+from ohmcarlo.array.presets import get_preset
 from ohmcarlo.cli import app as cli
+from ohmcarlo.measurements.reading import read_recording
 from ohmcarlo.runs import stored
 from ohmcarlo.runs.chain_run import Silence
 from ohmcarlo.runs.config import TrainConfig
@@ -156,6 +159,54 @@ def test_a_part_of_the_steps(measured: Path, listed: Path, call: Call, tmp_path:
     code, out, _ = call("pulses", measured, "--steps", 2)
     assert {line["phase"] for line in lines_of(out)} == {"characterise", "sample"}
     assert max(int(line["step"]) for line in lines_of(out) if line["phase"] == "sample") == 2
+
+
+# -- a list as a measurement ----------------------------------------------------------------------
+
+
+def test_a_list_is_a_measurement(measured: Path, listed: Path, tmp_path: Path, call: Call) -> None:
+    """Its SETs are those of a recording, and an array of the recorded cells can be listed."""
+    recording = read_recording(listed, {"phase": "characterise"})
+    sets = [
+        line
+        for line in lines_of(listed.read_text())
+        if line["phase"] == "characterise" and line["operation"] == "SET"
+    ]
+    assert len(recording) == len(sets) and recording.swept == "target"
+    assert recording.conditions["width_ns"] == 100
+    names = [recording.devices[i] for i in recording.device]
+    levels = recording.level.round(4).tolist()
+    pulses = sorted(zip(names, levels, recording.after_us.tolist(), strict=True))
+    wanted = [
+        (f"{s['row']}:{s['device']}", round(float(s["target_us"]), 4), float(s["g_us"]))
+        for s in sets
+    ]
+    assert pulses == sorted(wanted)
+    low, high = min(levels), max(levels)
+    assert len(set(levels)) == 7 and (np.bincount(recording.device) == 7 * 20).all()
+
+    run = trained(tmp_path / "run", array=f"measured:{listed},phase=characterise", steps=2)
+    code, out, _ = call("pulses", run, "--from-step", 1)
+    lines = [line for line in lines_of(out) if line["operation"] == "SET"]
+    targets = np.array([float(line["target_us"]) for line in lines])
+    assert code == 0 and {line["gate_v"] for line in lines} == {""}
+    assert low - 0.01 <= targets.min() < targets.max() <= high + 0.01
+
+
+@pytest.mark.verify
+@pytest.mark.stats
+def test_the_law_of_the_devices_is_found_in_a_list(tmp_path: Path) -> None:
+    """The preset of the array lies in the intervals of a fit to the list of a run on it; another
+    preset does not."""
+    law = get_preset("rram-1t1r").constants()
+    other = "rram-1t1r,slow_share=0.1,d2d_max_us=8"
+    for number, (preset, holds) in enumerate([("rram-1t1r", True), (other, False)]):
+        run = trained(tmp_path / str(number), array="physics", preset=preset, rows=32, steps=2)
+        path = tmp_path / f"{number}.csv"
+        list_pulses(run, path, Silence())
+        _, found = fit_file(path, where={"phase": "characterise"})
+        for name in ("slow_share", "d2d_max_us"):
+            assert found.constants[name].covers(law[name].value) == holds, found.constants[name]
 
 
 # -- checks ------------------------------------------------------------------------------------

@@ -12,9 +12,11 @@ from ...array.base import Array
 from ...array.device_preset import DevicePreset
 from ...array.measured import MeasuredArray
 from ...array.physics import PhysicsArray
+from ...measurements.reading import read_recording
+from ...measurements.recording import VOLT
 from ...spec import CODE_LSB_US, CODE_MAX, DAC_MAX, target_nodes_us
 from ...spec.daughterboard import PROGRAM_NS
-from ..arrays import device_preset
+from ..arrays import MEASURED, device_preset
 from ..config import TrainConfig
 from ..setup import OpenedArray
 
@@ -110,7 +112,10 @@ class Units:
         array, dac = opened.array, np.arange(DAC_MAX + 1)
         target_us = _targets_of(array, dac)
         preset = _preset_of(config, array)
-        gate_v, law = _gate_of(array, preset, dac, target_us)
+        if isinstance(array, MeasuredArray):
+            gate_v, law = _recorded_gate(array, config.array, dac)
+        else:
+            gate_v, law = _gate_of(array, preset, dac, target_us)
         widths, board = _widths_of(preset)
         return cls(
             row_devices=array.geometry.row_devices,
@@ -123,9 +128,15 @@ class Units:
 
 
 def _targets_of(array: Array, dac: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The inverse of the conductance→DAC table."""
-    codes, first = np.unique(array.dac_of_target(), return_index=True)
-    return np.interp(dac, codes, target_nodes_us()[first])
+    """The inverse of the conductance→DAC table; at its ends, where targets are clipped, the target
+    that is nearest to the others."""
+    table = np.asarray(array.dac_of_target(), np.int64)
+    codes, first = np.unique(table, return_index=True)
+    last = len(table) - 1 - np.unique(table[::-1], return_index=True)[1]
+    place = (first + last) / 2
+    place[0], place[-1] = last[0], first[-1]
+    nodes = target_nodes_us()
+    return np.interp(dac, codes, np.interp(place, np.arange(len(nodes)), nodes))
 
 
 def _preset_of(config: TrainConfig, array: Array) -> DevicePreset | None:
@@ -134,11 +145,18 @@ def _preset_of(config: TrainConfig, array: Array) -> DevicePreset | None:
     return None if config.preset is None else device_preset(config.preset)
 
 
+def _recorded_gate(
+    array: MeasuredArray, name: str, dac: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], str]:
+    recording = read_recording(name.removeprefix(MEASURED))
+    if recording.unit != VOLT:
+        return np.full(len(dac), np.nan), "the recorded cells were programmed to targets"
+    return array.volts_of_dac(dac), f"{recording.swept} of the recorded cells"
+
+
 def _gate_of(
     array: Array, preset: DevicePreset | None, dac: NDArray[Any], target_us: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], str]:
-    if isinstance(array, MeasuredArray):
-        return array.volts_of_dac(dac), "of the recorded cells"
     if preset is None:
         return np.full(len(dac), np.nan), "the array has no voltages"
     if isinstance(array, PhysicsArray):
