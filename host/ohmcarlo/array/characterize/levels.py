@@ -23,8 +23,9 @@ from .moments import group_sums
 FALSE_ALARM = 1e-3  # chance that levels without a fall are refused
 MATERIAL = 0.02  # of the rise of the curve: a smaller fall is never refused
 FLAT = 1 / 3  # slope of a flat end, relative to the mean slope
+FLAT_SHARE = 0.05  # of the range of the levels: a shorter end is not called flat
 MARGIN = 2.0  # standard errors: a smaller rise to the end of the curve is none
-MOST_LEVELS = 24  # more are merged
+MOST_LEVELS = 40  # more are merged
 MIN_LEVELS, MIN_DEVICES, MIN_REPEATS = 3, 5, 5
 FEWEST_REPEATS = 2  # of a device at a level, before levels are merged
 Notes = tuple[str, ...]
@@ -202,7 +203,8 @@ def _ends(pulses: Pulses, curve: FloatArray, groups: Groups) -> tuple[int, int]:
             f"{high} at {_name(pulses, levels - 1)}"
         )
     margin = MARGIN * error
-    flat = margin / (FLAT * rise / float(x[-1] - x[0]))  # longer parts without a rise are flat
+    width = float(x[-1] - x[0])
+    flat = max(margin / (FLAT * rise / width), FLAT_SHARE * width)
     first = int(np.flatnonzero(curve - curve[0] <= margin)[-1])
     last = int(np.flatnonzero(curve[-1] - curve <= margin)[0])
     first = first if x[first] - x[0] > flat else 0
