@@ -13,7 +13,7 @@ from scipy import stats
 from ohmcarlo.array.characterize.estimates import Estimates, Pulses
 from ohmcarlo.array.characterize.estimation import estimate_population
 from ohmcarlo.array.characterize.fit import fit_file
-from populations import Population, iv_list, long_table, six_columns
+from populations import Population, iv_list, long_table, six_columns, wide_table
 
 POPULATION = Population(
     3, devices=20, cycles=8, levels=(2.30, 2.40, 2.50, 2.60),
@@ -23,6 +23,7 @@ RESISTANCES = ("Device", "V_WL (V)", "R (kOhm)")
 FORMATS: dict[str, Callable[[Population, Path], Path]] = {
     "six columns": lambda p, folder: six_columns(p, folder / "sweep.tsv"),
     "long table": lambda p, folder: long_table(p, folder / "long.csv", RESISTANCES, kilo_ohm=True),
+    "wide table": lambda p, folder: wide_table(p, folder / "wide.csv", "V_WL (V)"),
     "I-V list": lambda p, folder: iv_list(p, folder / "list.csv"),
 }
 WITH_RESET = {"six columns", "I-V list"}  # formats that hold the state before a SET
