@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..measurements.quantities import BIT_LINE, QUANTITIES, WIDTH, WORD_LINE
 from ..measurements.recording import VOLT, Recording
 from ..measurements.writing import as_text
 from ..spec import CODE_LSB_US, DAC_MAX, Geometry
-from .physics import PhysicsArray
+from .physics import PhysicsArray, ValidityWarning
 from .presets import RRAM_1T1R
 
 DEVICES, SWEEPS, SEED = 12, 10, 20
@@ -28,11 +29,13 @@ def example_recording() -> Recording:
     low, high = RRAM_1T1R.dac_low_v.value, RRAM_1T1R.dac_high_v.value
     codes = np.rint((VOLTS - low) / (high - low) * DAC_MAX).astype(np.int32)
     before, after = (np.empty((SWEEPS, len(VOLTS), DEVICES)) for _ in range(2))
-    for sweep in range(SWEEPS):
-        for k, code in enumerate(codes):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ValidityWarning)  # the lowest voltage hardly sets
+        for sweep, k in np.ndindex(SWEEPS, len(codes)):
             array.reset(0)
             before[sweep, k] = array.read(0, devices) * CODE_LSB_US
-            after[sweep, k] = array.program(0, devices, np.full(DEVICES, code)) * CODE_LSB_US
+            code = np.full(DEVICES, codes[k])
+            after[sweep, k] = array.program(0, devices, code) * CODE_LSB_US
     number = np.arange(DEVICES)
     pulses = SWEEPS * len(VOLTS)
     return Recording(

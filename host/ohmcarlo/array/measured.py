@@ -147,14 +147,13 @@ class MeasuredArray:
         return np.maximum.accumulate(np.median(means, axis=0))
 
     @staticmethod
-    def _reach_us(sweep: Sweep) -> tuple[float, float]:
-        """Limits of the mean conductance: median of the cells at the lowest level, and what all but
-        the weakest cells reach."""
-        means = np.nanmean(
-            np.take_along_axis(sweep.set_us, sweep.top[:, None, None], axis=1), axis=2
-        )
-        lowest = np.nanmean(sweep.set_us[:, 0], axis=1)
-        return float(np.median(lowest)), float(np.quantile(means, WEAK_CELLS))
+    def _reach_us(sweep: Sweep) -> tuple[float, float, float]:
+        """Mean conductances: of the median cell at the lowest level, and at the highest level of a
+        weak cell (WEAK_CELLS) and of the median cell."""
+        at_top = np.take_along_axis(sweep.set_us, sweep.top[:, None, None], axis=1)[:, 0]
+        lowest, highest = (np.nanmean(g, axis=1) for g in (sweep.set_us[:, 0], at_top))
+        weak, typical = np.quantile(highest, [WEAK_CELLS, 0.5])
+        return float(np.median(lowest)), float(weak), float(typical)
 
     def volts_of_dac(self, dac: NDArray[Any]) -> FloatArray:
         """Level of DAC codes: voltage (V) of the swept line, or target (µS)."""

@@ -220,15 +220,21 @@ def _open_measured(name: str, preset: str | None, geometry: Geometry, seed: int)
         MeasuredArray.from_sweep(path, geometry, seed, half=half, where=where)
         for half in ("operation", "calibration")
     )
-    low, high = MEASURED_WINDOW_US
-    reach = array.reach_us
-    window = max(low, reach[0]), min(high, reach[1])
-    if not window[0] < DEFAULT_MID_US < window[1]:
-        raise UsageError(
-            f"{path}: the cells reach conductances from {reach[0]:.3g} to {reach[1]:.3g} µS; the "
-            f"targets of a chain lie around {DEFAULT_MID_US:g} µS"
-        )
+    lowest, weak, typical = array.reach_us
+    reach = weak if weak > DEFAULT_MID_US else typical
+    window = max(MEASURED_WINDOW_US[0], lowest), min(MEASURED_WINDOW_US[1], reach)
+    check_window((lowest, reach), str(path))
     return OpenedArray(array, calibration_array, window, ideal=False)
+
+
+def check_window(reach_us: tuple[float, float], devices: str) -> None:
+    """Raise UsageError unless the targets of a chain lie within what devices reach."""
+    low, high = reach_us
+    if not low < DEFAULT_MID_US < high:
+        raise UsageError(
+            f"{devices}: the devices reach {low:.3g} to {high:.3g} µS and cannot carry a chain, "
+            f"whose targets lie around {DEFAULT_MID_US:g} µS; measure pulses that reach it"
+        )
 
 
 def _open_aged(name: str, device: DevicePreset, geometry: Geometry, seed: int) -> OpenedArray:

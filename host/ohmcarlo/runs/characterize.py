@@ -30,7 +30,7 @@ from ..files import atomic, check_file, json_ready, make_folder
 from ..measurements.reading import read_recording
 from ..posterior_error import errors_to_dict
 from ..spec import DEFAULT_MID_US, Geometry
-from .arrays import DEFAULT_PHYSICS, OpenedArray, device_preset, open_array
+from .arrays import DEFAULT_PHYSICS, OpenedArray, check_window, device_preset, open_array
 from .chain_run import Observer, Silence
 from .config import TrainConfig
 from .device_errors import USUAL_STEPS, USUAL_WEIGHTS
@@ -69,6 +69,7 @@ def characterize_array(
     outputs.check()
     geometry = Geometry(rows=rows, pairs=pairs)
     opened = open_array(array, preset, geometry, seed)
+    outputs.keep_fit(fit, opened.window_us)
     if backend == MODEL:
         measured = _characterize(opened)
     else:
@@ -236,6 +237,18 @@ class DeviceOutputs:
         for path in (self.trim, self.preset):
             if path is not None:
                 check_file(path)
+
+    def keep_fit(self, fit: Path | None, window_us: tuple[float, float]) -> None:
+        """Refuse devices that cannot carry a chain; the preset of their fit is written first."""
+        if fit is None:
+            return
+        try:
+            check_window(window_us, str(fit))
+        except UsageError:
+            if self.preset is not None:
+                with atomic(self.preset) as temporary:
+                    fit_file(fit, self.preset.stem)[0].save(temporary)
+            raise
 
     def write(self, findings: DieFindings) -> None:
         """Raises OhmcarloError when a file cannot be written."""

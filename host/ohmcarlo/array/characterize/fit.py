@@ -68,7 +68,8 @@ def fit_file(
         return preset_of(found, name), found
     except UsageError as error:
         text = str(error)
-        raise UsageError(text if text.startswith(str(path)) else f"{path} holds {text}") from error
+        source = str(recording.source)
+        raise UsageError(text if text.startswith(source) else f"{source} holds {text}") from error
 
 
 @lru_cache(maxsize=4)
