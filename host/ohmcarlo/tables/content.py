@@ -30,7 +30,8 @@ OTHER_FORMATS: tuple[tuple[bytes, str, str], ...] = (
     (
         b"\x93NUMPY",
         "an array of NumPy (npy)",
-        'convert it with NumPy: numpy.savetxt("table.csv", numpy.load("{name}"), delimiter=",")',
+        'convert it with NumPy, with the names of its columns: numpy.savetxt("table.csv", '
+        'numpy.load("{name}"), delimiter=",", header="a,b,label")',
     ),
     (b"%PDF", "a PDF", "copy the table into a spreadsheet and save it as CSV"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", EXPORT),
@@ -63,7 +64,8 @@ OTHER_TEXTS: tuple[tuple[str, str, str], ...] = (
     (
         r"\s*[-+.\deE]+( +\d+:[-+.\deE]+)+\s*\n",
         "in the format of LIBSVM",
-        "convert it with sklearn.datasets.load_svmlight_file and numpy.savetxt",
+        "convert it with sklearn.datasets.load_svmlight_file and numpy.savetxt, delimiter=',' and "
+        "the names of the columns as header",
     ),
 )
 LARGEST = 2 << 30  # bytes of text; the values alone take as much again
@@ -200,7 +202,10 @@ def _office(archive: zipfile.ZipFile, names: list[str]) -> str:
     if "mimetype" in names and archive.read("mimetype").startswith(b"application/vnd.oasis"):
         return f"an OpenDocument file: {EXCEL}"
     if names and all(name.endswith(".npy") for name in names):
-        return "a set of NumPy arrays (npz): write one with numpy.savetxt, delimiter=','"
+        return (
+            "a set of NumPy arrays (npz): write one as text with numpy.savetxt, delimiter=',' and "
+            "the names of its columns as header"
+        )
     return ""
 
 

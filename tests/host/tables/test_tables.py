@@ -235,6 +235,18 @@ def test_what_is_refused(content: bytes, words: str, tmp_path: Path) -> None:
     assert message.startswith(str(path)) and "\n" not in message
 
 
+def test_an_array_of_numpy_is_converted_as_advised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("d.npy", np.c_[VALUES, [0, 1]])
+    with pytest.raises(UsageError) as caught:
+        read_table("d.npy")
+    exec(str(caught.value).rpartition(": ")[2], {"numpy": np})
+    table = read_table("table.csv")
+    assert table.header == ("a", "b", "label") and table.numbers(["a", "b"]).tolist() == VALUES
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     path = write(tmp_path, PLAIN, "Data.csv")
     with pytest.raises(UsageError, match=r"No such file or directory \(did you mean .*Data\.csv"):
