@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import UsageError
 from ..tables import LEAVE_OUT, Table, Text, number, parse_table
 from .columns import Role, cells_of, padded, roles_of
 from .headers import CURRENT_WORDS, READ_VOLTAGE, columns_of, plain
@@ -51,6 +52,11 @@ def read(texts: Sequence[Text], source: Path, where: Mapping[str, str] | None = 
     for text in texts:
         begin = _header_line(text) or 1
         table = parse_table(padded(text, begin), header=True, first_line=begin, odd_lines=LEAVE_OUT)
+        if any(_state_column(list(table.header), state) is None for state in STATES):
+            raise UsageError(
+                f"{text.path}, line {begin}: the header has other separators than the lines below "
+                "it; write the same ones"
+            )
         devices += _devices(table, text.path.stem)
         loops += _loops(table, read_v)
     names = tuple(dict.fromkeys(devices))

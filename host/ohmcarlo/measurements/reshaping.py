@@ -28,6 +28,7 @@ from .units import Kind, factor
 
 STACKED, BLOCKS = "stacked header", "blocks"
 LEVELS = (TARGET, *SWEPT_LINES)
+SEARCHED = 50  # lines in which the header or the first heading is looked for
 COMMENTS = "#%!/*"
 NO_UNIT = ("", "-", "1", "#", "none", "no", "a.u.", "count")
 FIRST_WORDS = ("units", "unit", "long name", "longname", "name", "comments", "comment")
@@ -47,7 +48,7 @@ def with_one_header(text: Text) -> Text:
     ['V (mV),I (uA)', '', '100,2']
     """
     lines = text.lines
-    places = [k for k, line in enumerate(lines[:50]) if _body(line)][:4]
+    places = [k for k, line in enumerate(lines[:SEARCHED]) if _body(line)][:4]
     if len(places) < 3:
         return text
     mark = _separator(lines[places[0]])
@@ -140,7 +141,7 @@ def long_of_stacked(text: Text) -> Table | None:
     Raises UsageError where the level has no name.
     """
     lines = text.lines
-    places = [k for k, line in enumerate(lines[:50]) if line.strip()][:4]
+    places = [k for k, line in enumerate(lines[:SEARCHED]) if line.strip()][:4]
     if len(places) < 3:
         return None
     mark = _separator(lines[places[0]])
@@ -234,7 +235,10 @@ class _Block:
 def long_of_blocks(text: Text) -> Table | None:
     """The long table of blocks with a heading each; None for texts with fewer than two."""
     name, blocks, notes = "", [], []
-    for k, line in enumerate(text.lines, 1):
+    lines = text.lines
+    if not any(_heading(line) for line in lines[:SEARCHED]):
+        return None
+    for k, line in enumerate(lines, 1):
         heading = _heading(line)
         if heading is not None:
             name, value = heading

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..errors import UsageError
 from ..tables import LEAVE_OUT, Table, Text, is_missing, number, parse_table
 from .columns import Role, cells_of, padded, plain, roles_of, size_of, unit_word
 from .headers import AFTER, BEFORE, READ_VOLTAGE, columns_of
@@ -118,6 +119,11 @@ def _list_of(text: Text, lines: int | None = None) -> _List:
     if (buffer := _buffer_columns(table.header)) and Role.CURRENT not in roles:
         volt, amp = _buffer_roles(table, buffer)
         return _List(table, [volt], [amp], roles)
+    if Role.VOLTAGE not in roles or Role.CURRENT not in roles:
+        raise UsageError(
+            f"{text.path}, line {begin}: the header has other separators than the lines below it; "
+            "write the same ones"
+        )
     return _List(table, roles[Role.VOLTAGE], roles[Role.CURRENT], roles)
 
 
