@@ -22,9 +22,9 @@ PANDAS = 'convert it with pandas: pandas.{reader}("{name}").to_csv("table.csv", 
 EXCEL = "save the sheet as CSV in Excel or LibreOffice (File > Save As)"
 UNPACK = "unpack it and give the table in it"
 EXPORT = "export the data as CSV with the program that wrote it"
+PARQUET_MARK = b"PAR1"
 OTHER_FORMATS: tuple[tuple[bytes, str, str], ...] = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook (xls)", EXCEL),
-    (b"PAR1", "a Parquet file", PANDAS.replace("{reader}", "read_parquet")),
     (b"ARROW1", "an Arrow file", PANDAS.replace("{reader}", "read_feather")),
     (b"FEA1", "a Feather file", PANDAS.replace("{reader}", "read_feather")),
     (
@@ -111,16 +111,40 @@ def read_text(path: Path) -> Text:
 
     Recognised: gzip, bzip2, xz and zip with one member; UTF-8, UTF-16 and UTF-32 with a byte order
     mark, UTF-16 without one, otherwise Windows-1252, of which Latin-1 is a part; lines that end
-    in CR, LF or both.
+    in CR, LF or both. A Parquet file becomes the text of its table, which needs pyarrow.
 
     Raises UsageError, which names the format and a remedy, for a file that is no text.
     """
     content, packed = _unpacked(path, _content(path))
+    if content.startswith(PARQUET_MARK):
+        return Text(path, _text_of_parquet(path, content), ("Parquet",))
     _refuse_other_formats(path, content)
     text, encoding = _decoded(path, content)
     _refuse_other_texts(path, text)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return Text(path, text, tuple(word for word in (packed, encoding) if word))
+
+
+def _text_of_parquet(path: Path, content: bytes) -> str:
+    """The table of a Parquet file as CSV."""
+    advice = PANDAS.replace("{reader}", "read_parquet").replace("{name}", path.name)
+    try:
+        import pyarrow as pa
+        import pyarrow.csv
+        import pyarrow.parquet
+    except ImportError as error:
+        raise UsageError(
+            f"{path} is a Parquet file, which needs pyarrow: `pip install 'ohmcarlo[parquet]'`, or "
+            f"{advice}"
+        ) from error
+    out = io.BytesIO()
+    try:
+        table = pa.parquet.read_table(io.BytesIO(content))
+        pa.csv.write_csv(table, out, pa.csv.WriteOptions(quoting_style="needed"))
+    except pa.ArrowException as error:
+        problem = str(error).split("\n", 1)[0]
+        raise UsageError(f"{path} is a Parquet file without a plain table ({problem})") from error
+    return out.getvalue().decode("utf-8")
 
 
 def _content(path: Path) -> bytes:

@@ -235,6 +235,21 @@ def test_what_is_refused(content: bytes, words: str, tmp_path: Path) -> None:
     assert message.startswith(str(path)) and "\n" not in message
 
 
+def test_a_parquet_file_is_a_table(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow as pa
+
+    columns = {"a": [1.5, None], "b": ["x, y", 'z"'], "label": [True, False]}
+    parquet.write_table(pa.table(columns), tmp_path / "d.parquet")
+    table = read_table(tmp_path / "d.parquet")
+    assert table.header == ("a", "b", "label") and table.column("b") == ["x, y", 'z"']
+    assert table.numbers(["a", "label"], missing="nan")[0].tolist() == [1.5, 1.0]
+    assert table.recognised[0] == "Parquet"
+    parquet.write_table(pa.table({"a": [[1, 2]]}), tmp_path / "nested.parquet")
+    with pytest.raises(UsageError, match="without a plain table"):
+        read_table(tmp_path / "nested.parquet")
+
+
 def test_an_array_of_numpy_is_converted_as_advised(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
