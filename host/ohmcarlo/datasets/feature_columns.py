@@ -22,6 +22,7 @@ INDEX_NAMES = ("", "unnamed: 0", "index", "level_0")
 """Names of a first column that pandas gives its row numbers, in lower case."""
 EQUAL_STEPS = 1e-9  # relative, for the rounding of decimals
 LISTED = 6  # values of a column that a message lists
+SHORT = 20  # characters of each
 REPEATED_SAMPLE = 1000  # rows that can already show that a column does not repeat the label
 
 FloatArray = NDArray[np.float64]
@@ -163,7 +164,8 @@ def _text_error(table: Table, row: int, column: int, may_drop: bool) -> UsageErr
     if few or known:
         problem += f" ({count(sum(texts.values()), 'such cell')} of {len(cells):,})"
         return table.error(row, column, f"{problem}{'' if known else '; correct the column'}{drop}")
-    values = ", ".join(sorted(texts)[:LISTED]) + (", …" if len(texts) > LISTED else "")
+    listed = [text if len(text) <= SHORT else f"{text[:SHORT]}…" for text in sorted(texts)[:LISTED]]
+    values = ", ".join(listed) + (", …" if len(texts) > LISTED else "")
     problem += f"; the column has {count(len(texts), 'value')} of text: {values}"
     if len(texts) == len(cells):
         return table.error(row, column, f"{problem}; it names the rows{drop}")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from ..errors import UsageError
+from ..readable import first_few
 from ..tables import Table
 
 GAPS = re.compile(r"[\s_]+")
@@ -37,7 +38,7 @@ def named_column(table: Table, name: str, option: str) -> int:
     close = get_close_matches(name.lower(), list(by_case), n=2, cutoff=0.6)
     guess = f" (did you mean {' or '.join(by_case[c] for c in close)}?)" if close else ""
     raise UsageError(
-        f"{table.path} has no column {name!r}{guess}: its columns are {', '.join(names)}; "
+        f"{table.path} has no column {name!r}{guess}: its columns are {first_few(names)}; "
         f"{option} takes one of them"
     )
 

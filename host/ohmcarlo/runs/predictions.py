@@ -86,7 +86,7 @@ class PredictionTable(ABC):
         """Content of the JSON file."""
         return {
             **self.summary(),
-            "data": self.data,
+            "data": {"recognised": self.data},
             "extrapolated": int(self.extrapolated.sum()),
             "predictions": [dict(zip(self.header, case, strict=True)) for case in self.cases()],
         }

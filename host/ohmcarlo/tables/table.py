@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..readable import count
+from ..readable import count, first_few
 from .cells import is_missing, is_overload, not_a_number, number, overloads, shown, value_of
 from .layout import BLANK
 from .rows import QUOTE, Rows
@@ -114,7 +114,7 @@ class Table:
             return column
         found = self.find(column)
         if found is None:
-            has = f"its columns are {', '.join(self.header)}" if self.header else "it has no header"
+            has = f"its columns are {first_few(self.header)}" if self.header else "it has no header"
             raise UsageError(f"{self.path} has no column {column!r}: {has}")
         return found
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import bz2
+import csv
 import gzip
 import io
 import lzma
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ohmcarlo.errors import UsageError
 from ohmcarlo.tables import LEAVE_OUT, Table, plain, read_table
@@ -123,6 +127,46 @@ def test_line_numbers_count_everything(tmp_path: Path) -> None:
     assert str(table.error(2, "b", "wrong")).endswith("d.csv, line 12, column 2 (b): wrong")
     without = read_table(write(tmp_path, "# first\n\na,b\n1,2\n\n,,\n# middle\n3,4\n"))
     assert without.lines.tolist() == [4, 8]
+
+
+CELLS = st.floats(-1e9, 1e9, allow_subnormal=False)
+WORDS = st.text(st.characters(codec="cp1252", categories=("L", "N", "P", "Zs")), max_size=6)
+LAYOUTS = [(",", "."), (";", "."), (";", ","), ("\t", "."), ("\t", ","), ("|", ",")]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.lists(st.tuples(CELLS, CELLS, WORDS), min_size=2, max_size=5),
+    layout=st.sampled_from(LAYOUTS),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    gaps=st.lists(st.sampled_from(["", "# no row", "  "]), max_size=3),
+)
+def test_any_table_is_read_as_it_was_written(
+    rows: list[tuple[float, float, str]],
+    layout: tuple[str, str],
+    encoding: str,
+    end: str,
+    quoting: Any,
+    gaps: list[str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    separator, point = layout
+    stream = io.StringIO()
+    writer = csv.writer(stream, delimiter=separator, lineterminator="\n", quoting=quoting)
+    writer.writerow(["x (µS)", "y", "note"])
+    for x, y, note in rows:
+        writer.writerow([f"{x:.6e}".replace(".", point), f"{y:.4f}".replace(".", point), note])
+    header, *lines = stream.getvalue().splitlines()
+    text = end.join([header, *gaps, *lines])
+    path = write(tmp_path_factory.mktemp("any"), text.encode(encoding))
+    table = read_table(path)
+    assert table.header == ("x (µS)", "y", "note")
+    expected = [[float(f"{x:.6e}"), float(f"{y:.4f}")] for x, y, _ in rows]
+    assert table.numbers(["X", "Y"]).tolist() == expected
+    assert table.column("note") == [note.strip() for _, _, note in rows]
+    assert table.lines.tolist() == [i + 2 + len(gaps) for i in range(len(rows))]
 
 
 def test_a_header_is_told_from_numbers(tmp_path: Path) -> None:
