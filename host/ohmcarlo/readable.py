@@ -28,6 +28,14 @@ def si(value: float, unit: str) -> str:
     return f"{value:.3g} {unit}"
 
 
+def power(value: float) -> str:
+    """A large number as a user types it: ``1e6``, ``2.5e6``; up to 9,999 as it is."""
+    if value < 1e4:
+        return f"{value:,.4g}"
+    digits, _, exponent = f"{value:.1e}".partition("e")
+    return f"{float(digits):g}e{int(exponent)}"
+
+
 def brief(value: Any) -> str:
     """A value of a JSON object on one line, floats with four digits."""
     if isinstance(value, float):

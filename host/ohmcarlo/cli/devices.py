@@ -47,6 +47,14 @@ def characterize(
         Path | None,
         typer.Option(metavar="FOLDER", help="Draw spreads, memory, read noise and age."),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.pdf|FOLDER",
+            help="Write a report: verdict, SET law, spreads, correlation, read noise, RESET, "
+            "constants, and what was left out of a file. A folder takes Markdown and pictures.",
+        ),
+    ] = None,
     steps: Annotated[
         int,
         typer.Option(
@@ -74,6 +82,8 @@ def characterize(
 
     - `ohmcarlo characterize --array measured:sweep.csv --where vbl=2.0 --out trim.npz`
 
+    - `ohmcarlo characterize --array measured:sweep.csv --report die.pdf`
+
     - `ohmcarlo characterize --fit mine.csv --preset-out mine.json`, then
       `ohmcarlo train breast-cancer --array physics --preset mine.json`
     """
@@ -96,7 +106,7 @@ def characterize(
     if fit is not None:
         fit = Path(preset or "")
         console.mapping("Fitted constants", fitted_constants(fit))
-    outputs = DeviceOutputs(out, preset_out, plots)
+    outputs = DeviceOutputs(out, preset_out, plots, report)
     values = characterize_array(
         array,
         preset,

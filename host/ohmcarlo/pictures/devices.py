@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 AXIS = {"µS": "target (µS)", "V": "gate voltage (V)"}
 
 
-def _values(estimates: Sequence[Estimate]) -> tuple[Any, Any, Any]:
+def values_of(estimates: Sequence[Estimate]) -> tuple[Any, Any, Any]:
     """Values and the lengths of their error bars, 0 without an interval."""
     v = np.array([e.value for e in estimates])
     low = np.array([e.value if e.low is None else e.low for e in estimates])
@@ -29,7 +29,7 @@ def _values(estimates: Sequence[Estimate]) -> tuple[Any, Any, Any]:
 
 def draw_programming(ax: Axes, found: Estimates, colour: str = BLUE, name: str = "") -> None:
     """Conductance over the programming level, with c2c and d2d bands of ± 1 σ."""
-    mean, sigma, d2d = (_values(e)[0] for e in (found.mean_us, found.sigma_us, found.d2d_us))
+    mean, sigma, d2d = (values_of(e)[0] for e in (found.mean_us, found.sigma_us, found.d2d_us))
     x = found.levels
     both = np.hypot(sigma, d2d)
     ax.fill_between(x, mean - both, mean + both, color=colour, alpha=0.13, lw=0,
@@ -44,13 +44,13 @@ def draw_sigma(
     ax: Axes, found: Estimates, colour: str = BLUE, name: str = "", line: bool = True
 ) -> None:
     """Both spreads over the conductance, with intervals, and the fitted law."""
-    g = _values(found.mean_us)[0]
+    g = values_of(found.mean_us)[0]
     some = slice(None, None, 1 + len(g) // 12)  # more bars would overlap
     for estimates, marker, label in (
         (found.sigma_us, "o", "cycle to cycle"),
         (found.d2d_us, "^", "device to device"),
     ):
-        v, below, above = (part[some] for part in _values(estimates))
+        v, below, above = (part[some] for part in values_of(estimates))
         ax.errorbar(g[some], v, yerr=[below, above], fmt=marker, ms=4, lw=0.9, capsize=2,
                     color=colour, mfc=colour if marker == "o" else "white",
                     label=f"{name}{label}")  # fmt: skip
@@ -77,8 +77,8 @@ def draw_correlation(ax: Axes, found: Estimates, colour: str = BLUE, name: str =
 
 def draw_read_noise(ax: Axes, found: Estimates, colour: str = BLUE, name: str = "") -> None:
     """Noise of one read over the conductance, % of g."""
-    g = _values(found.mean_us)[0]
-    v, below, above = (100 * part for part in _values(found.read_noise))
+    g = values_of(found.mean_us)[0]
+    v, below, above = (100 * part for part in values_of(found.read_noise))
     ax.errorbar(g, v, yerr=[below, above], fmt="o", ms=4, capsize=2, color=colour, label=name)
     ax.set(xlabel="conductance g (µS)", ylabel="σ of a read (% of g)", title="Read noise")
     ax.set_ylim(0, max(0.1, 1.6 * float(np.max(v + above))))

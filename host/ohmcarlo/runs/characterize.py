@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ from .dies.judgement import Evidence, judge_die
 from .recordings import recording_behind
 from .wire_errors import Lines
 
+PDF = ".pdf"
 FEWEST_STEPS = 100  # of a chain of the reference run
 FITTED_ROWS, AGED_ROWS = 16, 8  # rows whose devices decide the fitted model, and its ages
 
@@ -58,8 +60,8 @@ def characterize_array(
 ) -> dict[str, Any]:
     """Measure an array, trim it, measure the trimmed array, and fit the model to it.
 
-    ``fit``: own measurements that ``preset`` is fitted to; ``--preset-out`` and the pictures then
-    show their fit. ``say`` is called with a line of text before a step that takes long.
+    ``fit``: own measurements that ``preset`` is fitted to; ``--preset-out``, pictures and report
+    then show their fit. ``say`` is called with a line of text before a step that takes long.
     ``reference``: the run that the verdict rests on; None: no run. Returns the content of the JSON
     file. Raises UsageError for a bad request.
     """
@@ -67,27 +69,45 @@ def characterize_array(
     check_backend(backend, array)
     reference.check()
     outputs.check()
-    geometry = Geometry(rows=rows, pairs=pairs)
-    opened = open_array(array, preset, geometry, seed)
+    config = TrainConfig(
+        task=TASK, array=array, preset=preset, backend=backend, rows=rows, pairs=pairs, seed=seed,
+        steps=reference.steps or STEPS,
+    )  # fmt: skip
+    opened = open_array(array, preset, Geometry(rows=rows, pairs=pairs), seed)
     outputs.keep_fit(fit, opened.window_us)
-    if backend == MODEL:
+    findings = examine(config, opened, reference, say, fit)
+    outputs.write(findings)
+    return json_ready(_values(findings) | findings.to_dict())
+
+
+def examine(
+    config: TrainConfig,
+    opened: OpenedArray,
+    reference: Reference,
+    say: Callable[[str], None],
+    fit: Path | None = None,
+) -> DieFindings:
+    """Everything that can be found about the array ``opened``, which is that of ``config``; other
+    arguments as for ``characterize_array``."""
+    geometry = opened.array.geometry
+    if config.backend == MODEL:
         measured = _characterize(opened)
     else:
-        with closing(open_serial(backend, opened.array, say)) as board:
+        with closing(open_serial(config.backend, opened.array, say)) as board:
             raw = board.raw_array()
             behind_board = replace(opened, array=raw, calibration_array=raw)
             measured = _characterize(behind_board)
     found, left, seen, estimates = measured
-    population, recording = Population.of_measurement(seen), _recorded(array)
+    population, recording = Population.of_measurement(seen), _recorded(config.array)
     if fit is not None:
         estimates = fit_file(fit, fit.stem)[1]
         population, recording = _devices_of(fit)
-    config = reference.config(array, preset, backend, rows, pairs, seed)
     evidence = gather(
-        config, geometry, opened.ideal, found, left, reference.endurance, reference.observer
-    )
+        _of_reference(config), geometry, opened.ideal, found, left, reference.endurance,
+        reference.observer,
+    )  # fmt: skip
     evidence = replace(evidence, lines=Lines.of(opened.array, geometry.max_features))
-    findings = DieFindings(
+    return DieFindings(
         config=config,
         geometry=geometry,
         untrimmed=found,
@@ -98,10 +118,14 @@ def characterize_array(
         verdict=judge_die(evidence),
         fitted="" if fit is None else str(fit),
         recording=recording,
-        ages=_ages(array, preset, seed),
+        ages=_ages(config.array, config.preset, config.seed),
     )
-    outputs.write(findings)
-    return json_ready(_values(findings) | findings.to_dict())
+
+
+def _of_reference(config: TrainConfig) -> TrainConfig:
+    """The configuration of the reference run. A board with an emulated array makes the steps of
+    the model, so that the model makes them."""
+    return config if config.array == Die.name else replace(config, backend=MODEL)
 
 
 def _values(findings: DieFindings) -> dict[str, Any]:
@@ -182,17 +206,6 @@ class Reference:
         """For the run; None without one."""
         return self.progress if self.steps else None
 
-    def config(
-        self, array: str, preset: str | None, backend: str, rows: int, pairs: int, seed: int
-    ) -> TrainConfig:
-        """The configuration of the run. A board with an emulated array makes the steps of the
-        model, so that the model makes them."""
-        board = backend if array == Die.name else MODEL
-        return TrainConfig(
-            task=TASK, array=array, preset=preset, backend=board, rows=rows, pairs=pairs, seed=seed,
-            steps=self.steps or STEPS,
-        )  # fmt: skip
-
 
 def _recorded(array: str) -> dict[str, Any]:
     """What was recognised in the file of an array of recorded cells; nothing for another array."""
@@ -223,17 +236,22 @@ class DeviceOutputs:
         Fitted device model (.json), for ``--preset``.
     plots : Path or None
         Folder of the pictures.
+    report : Path or None
+        PDF file, or folder that takes the same report as Markdown and pictures.
     """
 
     trim: Path | None = None
     preset: Path | None = None
     plots: Path | None = None
+    report: Path | None = None
 
     def check(self) -> None:
         """Raise an error for a file that could not be written or read again, before any work is
         done."""
         if self.preset is not None and self.preset.suffix != ".json":
             raise UsageError(f"--preset-out {self.preset}: the name must end in .json")
+        if self.report is not None:
+            _check_report(self.report)
         for path in (self.trim, self.preset):
             if path is not None:
                 check_file(path)
@@ -265,6 +283,35 @@ class DeviceOutputs:
 
             make_folder(self.plots, "--plots")
             write_pictures(self.plots, characterization_pictures(estimates, findings.ages))
+        if self.report is not None:
+            _write_report(self.report, findings)
+
+
+def _check_report(path: Path) -> None:
+    """Raise an error, before any work is done, for a report that could not be written."""
+    if find_spec("matplotlib") is None:
+        raise UsageError("a report needs matplotlib: pip install 'ohmcarlo[report]'")
+    if path.suffix.lower() == PDF:
+        check_file(path)
+    elif path.suffix and not path.is_dir():
+        raise UsageError(
+            f"--report {path}: give a file that ends in {PDF}, or a folder for Markdown and "
+            "pictures"
+        )
+    elif path.exists() and not path.is_dir():
+        raise UsageError(f"--report {path}: it is a file without {PDF}; give another name")
+
+
+def _write_report(path: Path, findings: DieFindings) -> None:
+    from ..pictures.pages import write_folder, write_pdf
+    from .dies.document import document_of
+
+    document = document_of(findings)
+    if path.suffix.lower() == PDF:
+        write_pdf(path, document)
+    else:
+        make_folder(path, "--report")
+        write_folder(path, document)
 
 
 def _characterize(

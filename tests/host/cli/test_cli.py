@@ -286,13 +286,15 @@ def test_warnings_are_one_line_each(call: Call, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("array", ["emulator", "physics"])
 def test_characterize(call: Call, array: str, tmp_path: Path) -> None:
-    size = ["--rows", "32", "--pairs", "8"]
+    size = ["--rows", "32", "--pairs", "8", "--steps", "0"]
     code, out, _ = call(
         "characterize", "--array", array, *size, "--json", "-", "--out", tmp_path / "trim.npz"
     )
     assert code == 0
     values = json.loads(out)
     assert values["untrimmed"]["random_walk"] == (array == "emulator")
+    every = "carries every kernel"
+    assert (values["verdict"]["standing"] == every) is (array == "emulator")
     assert values["trimmed"]["d2d_rel"] <= max(0.02, values["untrimmed"]["d2d_rel"])
     assert (tmp_path / "trim.npz").stat().st_size > 0
 

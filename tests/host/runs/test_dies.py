@@ -20,6 +20,7 @@ from ohmcarlo.runs.characterize import Reference
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.dies.expectation import Expectation, Range, Rows, expect
 from ohmcarlo.runs.dies.judgement import (
+    Carried,
     DieVerdict,
     Endurance,
     Evidence,
@@ -78,7 +79,7 @@ def test_devices_that_differ_carry_chains_that_adapt() -> None:
     assert judged.standing is Standing.ADAPTED
     assert "trim it" in judged.advice and "adapt" in judged.advice
     carried = [kernel.carried for kernel in judged.kernels]
-    assert carried == [False, False, False, True]
+    assert carried == [Carried.NO, Carried.NO, Carried.NO, Carried.YES]
     assert "0.3%" in judged.kernels[0].reason and "±10%" in judged.kernels[2].reason
 
 
@@ -87,7 +88,7 @@ def test_devices_that_differ_carry_chains_that_adapt() -> None:
     [
         ({"rows": Rows(16, 5, 0, 5)}, ["5 of 16 rows", "--features 4"]),
         ({"rows": Rows(16, 1, 0, 0)}, ["1 of 16 rows", "--rows"]),
-        ({"usual": replace(ERROR, mean_sd=0.4)}, ["posterior", "0.40 posterior sd"]),
+        ({"usual": replace(ERROR, mean_sd=0.4)}, ["posterior", "0.400 posterior sd"]),
         ({"usual": replace(ERROR, spread=1.3)}, ["posterior", "+30%"]),
         ({"failure": "no proposal was accepted"}, ["reference run", "no proposal was accepted"]),
         ({"endurance": Endurance(400.0, True, 300.0, 500.0)}, ["500 SET pulses", "endurance"]),
@@ -107,7 +108,7 @@ def test_arrays_that_carry_nothing_are_refused(changes: dict[str, Any], words: l
     ("changes", "words"),
     [
         ({"rows": Rows(16, 20, 2, 10)}, ["--chains 2", "--features 9"]),
-        ({"usual": replace(ERROR, mean_sd=0.15)}, ["not called settled", "0.15"]),
+        ({"usual": replace(ERROR, mean_sd=0.15)}, ["not called settled", "0.150", "--steps"]),
         ({"endurance": Endurance(3000.0, True, 300.0, 500.0)}, ["6 default runs", "endurance"]),
     ],
 )
@@ -115,6 +116,9 @@ def test_limits_are_named(changes: dict[str, Any], words: list[str]) -> None:
     judged = verdict(**changes)
     assert judged.standing is Standing.LIMITED
     assert all(word in judged.limits[0] for word in words)
+    if "usual" in changes:
+        assert judged.kernels[-1].carried is Carried.LIMITED
+        assert judged.kernels[-1].of_limit == pytest.approx(1.5)
 
 
 def test_rows_with_dead_devices_are_counted_by_hand() -> None:

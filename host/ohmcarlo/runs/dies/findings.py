@@ -88,10 +88,8 @@ def gather(
     expectation, failure = None, ""
     if observer is not None and rows.chains:
         expectation, failure = _try(config, rows, ideal, observer)
-    working = max(int((~untrimmed.bad_rows).sum()), 1)
     usual, as_they_are = (
-        usual_error(untrimmed, count, config.array, trim)
-        for count, trim in ((working, True), (geometry.rows, False))
+        usual_error(untrimmed, max(rows.good, 1), config.array, trim) for trim in (True, False)
     )
     return Evidence(
         untrimmed=untrimmed,

@@ -15,6 +15,7 @@ from ...array.characterize.characterization import (
 from ...array.read_noise import ARRAY, CODES
 from ...diagnostics import ESS_LIMIT
 from ...posterior_error import TRUSTED_SD, TRUSTED_SPREAD, PosteriorError, together
+from ...readable import power
 from ..defaults import CHAIN_GROUPS, CHAINS
 from ..device_errors import WHITENED_RHO_TRIMMED
 from ..wire_errors import Lines, usual_wire_errors
@@ -22,6 +23,8 @@ from .expectation import Expectation, Rows
 
 ENDURANCE_CYCLES = 1e6
 """Of 28 nm 1T1R OxRAM (doi 10.3389/fnano.2025.1549547); others reach 10⁵ to 10¹⁰ cycles."""
+WRONG = 2.0
+"""A predicted error of so many times its limit makes an array unusable."""
 WORN_SHARE = 0.1
 """Share of the endurance from which on the pulses of one run are a limit."""
 REFERENCE_RHAT = 1.3
@@ -37,6 +40,14 @@ class Standing(StrEnum):
     UNUSABLE = "not usable"
 
 
+class Carried(StrEnum):
+    """Whether an array carries a kernel."""
+
+    YES = "yes"
+    LIMITED = "with limits"
+    NO = "no"
+
+
 @dataclass(frozen=True)
 class Kernel:
     """Whether an array carries a kernel.
@@ -46,15 +57,23 @@ class Kernel:
     name : str
     trimmed : bool
         The devices are corrected first.
-    carried : bool
+    carried : Carried
+    of_limit : float
+        The largest of the numbers in ``reason`` over its limit.
     reason : str
         A phrase with numbers.
     """
 
     name: str
     trimmed: bool
-    carried: bool
+    carried: Carried
+    of_limit: float
     reason: str
+
+    @property
+    def usable(self) -> bool:
+        """Whether the kernel is carried without limits."""
+        return self.carried is Carried.YES
 
 
 @dataclass(frozen=True)
@@ -182,7 +201,7 @@ def judge_die(evidence: Evidence) -> DieVerdict:
     """The verdict on an array."""
     hopeless, limits = list(_hopeless(evidence)), list(_limits(evidence))
     kernels = kernels_of(evidence)
-    random_walk = kernels[0].carried or kernels[1].carried
+    random_walk = kernels[0].usable or kernels[1].usable
     standing = Standing.EVERY if random_walk else Standing.ADAPTED
     if limits:
         standing = Standing.LIMITED
@@ -201,23 +220,36 @@ def judge_die(evidence: Evidence) -> DieVerdict:
 def kernels_of(evidence: Evidence) -> tuple[Kernel, ...]:
     """Whether the array carries the random walk and the autoregressive proposal, each without a
     trim and with it."""
-    rho = WHITENED_RHO_TRIMMED
-    adapted = f"autoregressive, whitened or adapted, rho {rho:g}"
-    if evidence.expectation is not None:
-        adapted = adapted.replace(f"{rho:g}", f"{evidence.expectation.rho:g}")
-    walks = [
-        Kernel("random walk", trimmed, found.random_walk, _walk_reason(found))
-        for trimmed, found in ((False, evidence.untrimmed), (True, evidence.trimmed))
-    ]
-    errors = ((False, evidence.usual_untrimmed), (True, evidence.error))
-    failed = bool(evidence.failure)
+    expected = evidence.expectation
+    rho = WHITENED_RHO_TRIMMED if expected is None else expected.rho
+    name = f"autoregressive, rho {rho:g} (whitened or adapted)"
     return (
-        *walks,
-        *(
-            Kernel(adapted, trimmed, e.trusted and not failed, error_text(e))
-            for trimmed, e in errors
-        ),
+        _walk(evidence.untrimmed, False),
+        _walk(evidence.trimmed, True),
+        _autoregressive(name, evidence.usual_untrimmed, False, bool(evidence.failure)),
+        _autoregressive(name, evidence.error, True, bool(evidence.failure)),
     )
+
+
+def _walk(found: Characterization, trimmed: bool) -> Kernel:
+    of_limit = max(
+        abs(found.common_offset_rel) / RANDOM_WALK_OFFSET, found.d2d_rel / RANDOM_WALK_D2D
+    )
+    carried = Carried.YES if found.random_walk else Carried.NO
+    return Kernel("random walk", trimmed, carried, of_limit, _walk_reason(found))
+
+
+def _autoregressive(name: str, error: PosteriorError, trimmed: bool, failed: bool) -> Kernel:
+    of_limit = _of_limit(error)
+    carried = Carried.YES if error.trusted else Carried.LIMITED
+    if failed or of_limit > WRONG:
+        carried = Carried.NO
+    return Kernel(name, trimmed, carried, of_limit, error_text(error))
+
+
+def _of_limit(error: PosteriorError) -> float:
+    """The larger of the errors of mean and spread, over its limit."""
+    return max(error.mean_sd / TRUSTED_SD, abs(error.spread - 1) / TRUSTED_SPREAD)
 
 
 def _walk_reason(found: Characterization) -> str:
@@ -230,7 +262,7 @@ def _walk_reason(found: Characterization) -> str:
 def error_text(error: PosteriorError) -> str:
     """A predicted error and its limits, as a phrase."""
     return (
-        f"means within {error.mean_sd:.2f} posterior sd (rms {error.mean_sd_rms:.2f}; limit "
+        f"means within {error.mean_sd:.3f} posterior sd (rms {error.mean_sd_rms:.3f}; limit "
         f"{TRUSTED_SD:g}), spreads {error.spread - 1:+.0%} (limit ±{TRUSTED_SPREAD:.0%})"
     )
 
@@ -248,14 +280,12 @@ def _hopeless(evidence: Evidence) -> Iterator[str]:
         )
     elif evidence.failure:
         yield f"the reference run failed: {evidence.failure}"
-    error = evidence.error
-    wrong = error.mean_sd > 2 * TRUSTED_SD or abs(error.spread - 1) > 2 * TRUSTED_SPREAD
-    if wrong and evidence.rows.chains:
-        yield f"the posterior is predicted to be wrong: {error_text(error)}"
+    if _of_limit(evidence.error) > WRONG and evidence.rows.chains:
+        yield f"the posterior is predicted to be wrong: {error_text(evidence.error)}"
     if evidence.endurance is not None and evidence.endurance.runs < 1:
         yield (
             f"one default run takes up to {evidence.endurance.pulses_most:,.0f} SET pulses of a "
-            f"device, more than its {evidence.endurance.cycles:.3g} cycles of endurance"
+            f"device, more than its {power(evidence.endurance.cycles)} cycles of endurance"
         )
 
 
@@ -278,9 +308,10 @@ def _limits(evidence: Evidence) -> Iterator[str]:
             f"--chains {rows.chains}, or {_fewer_inputs(rows)}"
         )
     error = evidence.error
-    near = error.mean_sd <= 2 * TRUSTED_SD and abs(error.spread - 1) <= 2 * TRUSTED_SPREAD
-    if near and not error.trusted:
-        yield f"a default run is not called settled: {error_text(error)}"
+    if not error.trusted and _of_limit(error) <= WRONG:
+        yield (
+            f"a default run is not called settled: {error_text(error)}; take more --steps or --rows"
+        )
     expected = evidence.expectation
     if expected is not None:
         reached = expected.ess_per_1000_steps.value * expected.sampling_steps / 1000
@@ -294,8 +325,8 @@ def _limits(evidence: Evidence) -> Iterator[str]:
     endurance = evidence.endurance
     if endurance is not None and 1 <= endurance.runs < 1 / WORN_SHARE:
         yield (
-            f"{int(endurance.runs)} default runs use up the endurance of the "
-            f"most used device ({endurance.pulses_most:,.0f} of {endurance.cycles:.3g} cycles each)"
+            f"{int(endurance.runs)} default runs use up the endurance of the most used device "
+            f"({endurance.pulses_most:,.0f} of {power(endurance.cycles)} cycles each)"
         )
 
 
@@ -305,11 +336,11 @@ def _advice(evidence: Evidence, kernels: tuple[Kernel, ...], hopeless: list[str]
         return f"not usable because {hopeless[0]}"
     plain, trimmed, untrimmed_adapted, _ = kernels
     adapting = "let the chains adapt (the default of train)"
-    if plain.carried:
+    if plain.usable:
         kernel = f"any kernel works, trimmed or not; {adapting}, which mixes best"
-    elif trimmed.carried:
+    elif trimmed.usable:
         kernel = f"trim it (train does), then any kernel works; {adapting}, which mixes best"
-    elif untrimmed_adapted.carried:
+    elif untrimmed_adapted.usable:
         kernel = f"{adapting}, trimmed or not; the random walk stalls or is biased"
     else:
         kernel = f"trim it and {adapting}; the random walk stalls or is biased"

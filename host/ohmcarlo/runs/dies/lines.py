@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...readable import count, si
+from ...readable import count, power, si
 from .expectation import Expectation, Range
 from .judgement import DieVerdict, Endurance, Evidence, Standing, error_text
 
@@ -32,7 +32,7 @@ def expectation_rows(expected: Expectation) -> Rows:
         (
             "effective samples to expect",
             f"{_range(expected.ess_per_1000_steps)} per 1,000 steps (worst weight), "
-            f"{_range(expected.ess_per_million_pulses)} per 10⁶ SET pulses",
+            f"{_range(expected.ess_per_million_pulses)} per million SET pulses",
         ),
         ("energy to expect", f"{_joules(expected.energy_per_ess_j)} per effective sample"),
     ]
@@ -44,7 +44,8 @@ def endurance_text(endurance: Endurance) -> str:
     return (
         f"a default run, trim included, takes {_digits(endurance.pulses)} SET pulses of a device "
         f"that holds weights, {_digits(endurance.pulses_most)} of the most used one: "
-        f"{count(int(_plain(endurance.runs)), 'run')} in {endurance.cycles:.0e} cycles ({origin})"
+        f"{count(int(_plain(endurance.runs)), 'run')} in {power(endurance.cycles)} cycles "
+        f"({origin})"
     )
 
 

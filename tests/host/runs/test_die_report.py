@@ -1,0 +1,150 @@
+"""The report of an array: what its pages contain, and that nothing lies outside a page."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ohmcarlo.array.characterize.estimates import Estimate, Origin
+from ohmcarlo.boards import silent
+from ohmcarlo.errors import UsageError
+from ohmcarlo.pictures.document import Document, Page, TextTable
+from ohmcarlo.pictures.pages import draw_pages, markdown, write_folder, write_pdf
+from ohmcarlo.runs.arrays import open_array
+from ohmcarlo.runs.characterize import DeviceOutputs, Reference, examine
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.dies.document import document_of
+from ohmcarlo.runs.dies.findings import DieFindings
+from ohmcarlo.spec import Geometry
+
+pytestmark = pytest.mark.filterwarnings("ignore::ohmcarlo.array.physics.ValidityWarning")
+RECORDING: dict[str, Any] = {
+    "file": "/somewhere/die $7$.csv",
+    "format": "long table",
+    "devices": 40,
+    "pulses": 1200,
+    "level": "word line",
+    "unit": "V",
+    "conditions": {"width_ns": 100.0},
+    "silent_devices": ["a9"],
+    "left_out": [
+        {"reason": "instrument overload", "device": "a1", "lines": [7, 12]},
+        {"reason": "instrument overload", "device": "a2", "lines": [9]},
+    ],
+    "recognised": ["semicolons", "decimal comma"],
+}
+
+
+@lru_cache
+def findings() -> DieFindings:
+    """A small array without a reference run."""
+    config = TrainConfig("breast-cancer", array="physics", rows=16, pairs=12)
+    opened = open_array(config.array, None, Geometry(rows=16, pairs=12), 0)
+    found = examine(config, opened, Reference(), silent)
+    return replace(found, recording=RECORDING)
+
+
+def text_of(document: Document) -> str:
+    return markdown(document)
+
+
+def outside(document: Document) -> list[str]:
+    """Texts that reach beyond their page."""
+    found = []
+    for figure in draw_pages(document):
+        figure.draw_without_rendering()
+        renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+        axes_texts = [t for ax in figure.axes for t in (ax.title, ax.xaxis.label, ax.yaxis.label)]
+        for text in [*figure.texts, *axes_texts]:
+            box = text.get_window_extent(renderer).transformed(figure.transFigure.inverted())
+            if box.x0 < 0 or box.y0 < 0 or box.x1 > 1 or box.y1 > 1:
+                found.append(text.get_text())
+    return found
+
+
+def test_every_part_is_in_the_report() -> None:
+    text = text_of(document_of(findings()))
+    for title in ("Verdict", "Kernels", "SET law", "Correlation", "Age", "Constants and file"):
+        assert re.search(rf"^## {title}", text, re.MULTILINE), title
+    for part in ("posterior error to expect", "of the variance", "Read noise", "After RESET"):
+        assert part in text, part
+    assert "3 lines: instrument overload (line 7, 9, 12)" in text
+    assert "a9" in text and "decimal comma" in text
+    assert "| fitted |" in text
+
+
+def test_numbers_are_those_of_the_estimates() -> None:
+    found = findings()
+    text = text_of(document_of(found))
+    middle = found.estimates.mean_us[3].value
+    assert f"At {middle:.0f} µS" in text
+    stuck = found.population.silent
+    assert (f"{stuck} device" in text) is bool(stuck)
+    low, high = np.quantile(found.population.sigma_ratio, [0.1, 0.9])
+    assert f"{low:.2f} to {high:.2f} times" in text
+
+
+@pytest.mark.parametrize(
+    ("noise", "words"),
+    [
+        (Estimate(0.02, 0.019, 0.021, "fraction of g", Origin.FITTED), ["2 [1.9, 2.1] %"]),
+        (Estimate(0.01, None, None, "fraction of g", Origin.ASSUMED), ["not known", "assumed"]),
+        (None, ["not known"]),
+    ],
+)
+def test_read_noise_that_was_not_measured_is_called_unknown(
+    noise: Estimate | None, words: list[str]
+) -> None:
+    constants = {k: e for k, e in findings().estimates.constants.items() if k != "read_noise_rel"}
+    constants |= {} if noise is None else {"read_noise_rel": noise}
+    changed = replace(findings(), estimates=replace(findings().estimates, constants=constants))
+    sentence = next(
+        s for page in document_of(changed).pages for s in page.sentences if "Read noise" in s
+    )
+    assert all(word in sentence for word in words)
+
+
+def test_nothing_lies_outside_a_page() -> None:
+    """The control is a table whose cells cannot be wrapped."""
+    assert outside(document_of(findings())) == []
+    word = "x" * 400
+    control = Document("t", "s", (Page("p", tables=(TextTable((), ((word, "a"),), (9, 1)),)),))
+    assert outside(control) == []  # long words are broken
+    assert outside(Document(word, word, (Page(word),)))
+
+
+def test_a_long_table_goes_on_on_a_new_page() -> None:
+    rows = tuple((f"line {n}", "left out") for n in range(100))
+    document = Document("t", "s", (Page("p", tables=(TextTable((), rows, (1, 1)),)),))
+    pages = draw_pages(document)
+    shown = [text.get_text() for page in pages for text in page.texts]
+    assert len(pages) == 4 and shown.count("line 99") == 1
+    assert shown.count("p (continued)") == 3 and "4 / 4" in shown
+
+
+def test_files_of_a_report(tmp_path: Path) -> None:
+    document = document_of(findings())
+    short = replace(document, pages=(document.pages[0], document.pages[-1]))
+    write_pdf(tmp_path / "a.pdf", short)
+    write_pdf(tmp_path / "b.pdf", short)
+    content = (tmp_path / "a.pdf").read_bytes()
+    assert content.startswith(b"%PDF") and content == (tmp_path / "b.pdf").read_bytes()
+    assert len(re.findall(rb"/Type /Page\b", content)) == len(draw_pages(short))
+    write_folder(tmp_path, document)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"\]\((.+?)\)", text)
+    assert len(pictures) >= 5 and all((tmp_path / name).stat().st_size for name in pictures)
+
+
+@pytest.mark.parametrize("name", ["die.txt", "die.html", "no/such/folder/die.pdf"])
+def test_a_report_that_cannot_be_written_is_refused_first(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"\.pdf|folder"):
+        DeviceOutputs(report=tmp_path / name).check()
+    DeviceOutputs(report=tmp_path / "die.pdf").check()
+    DeviceOutputs(report=tmp_path / "folder").check()
