@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...errors import UsageError
 from .estimates import ABSENT, Pulses
-from .following import EXACT, MOST_EXACT, of_devices
+from .following import EXACT, MOST_EXACT, SURE, of_devices
 from .measure import FloatArray
 from .moments import group_sums
 
@@ -24,6 +24,7 @@ FALSE_ALARM = 1e-3  # chance that levels without a fall are refused
 MATERIAL = 0.02  # of the rise of the curve: a smaller fall is never refused
 FLAT = 1 / 3  # slope of a flat end, relative to the mean slope
 FLAT_SHARE = 0.05  # of the range of the levels: a shorter end is not called flat
+TINY_US = 1e-9
 MARGIN = 2.0  # standard errors: a smaller rise to the end of the curve is none
 MOST_LEVELS = 40  # more are merged
 MIN_LEVELS, MIN_DEVICES, MIN_REPEATS = 3, 5, 5
@@ -81,8 +82,10 @@ def rising_levels(pulses: Pulses, notes: Notes = ()) -> tuple[Pulses, Notes]:
     notes += clipped
     groups = Groups(*group_sums(pulses))
     refuse_fall(pulses, groups)
+    error = float(np.median([groups.rise(i, i + 1)[1] for i in range(len(pulses.levels) - 1)]))
+    _refuse_no_rise(pulses, groups, error)
     curve = _isotonic(groups)
-    first, last = _ends(pulses, curve, groups)
+    first, last = _ends(pulses.levels, curve, error)
     notes += _ends_left_out(pulses, first, last)
     group = np.full(len(curve), ABSENT)
     group[first : last + 1] = _merged(curve[first : last + 1], groups.number[first : last + 1])
@@ -191,20 +194,25 @@ def _isotonic(groups: Groups) -> FloatArray:
     return np.asarray(isotonic_regression(groups.curve, weights=groups.number.sum(axis=1)).x)
 
 
-def _ends(pulses: Pulses, curve: FloatArray, groups: Groups) -> tuple[int, int]:
-    """First and last level of the part of the curve that rises."""
-    levels, x = len(curve), pulses.levels
-    error = float(np.median([groups.rise(i, i + 1)[1] for i in range(levels - 1)]))
-    rise = float(curve[-1] - curve[0])
-    if rise <= (1 + MARGIN) * error:
-        low, high = (f"{curve[i]:.1f} ± {groups.error(i):.1f} µS" for i in (0, -1))
+def _refuse_no_rise(pulses: Pulses, groups: Groups, error: float) -> None:
+    """UsageError when the straight line through the curve does not rise surely."""
+    away = pulses.levels - pulses.levels.mean()
+    slope = float((away * groups.curve).sum() / (away**2).sum())
+    if slope * np.sqrt((away**2).sum()) <= SURE * error:
+        low, high = (f"{groups.curve[i]:.1f} ± {groups.error(i):.1f} µS" for i in (0, -1))
         raise UsageError(
-            f"a mean conductance that does not rise with the level: {low} at {_name(pulses, 0)}, "
-            f"{high} at {_name(pulses, levels - 1)}"
+            "a mean conductance that does not rise with the level by more than its error: "
+            f"{low} at {_name(pulses, 0)}, {high} at {_name(pulses, -1)}; check the column of the "
+            "level"
         )
+
+
+def _ends(x: FloatArray, curve: FloatArray, error: float) -> tuple[int, int]:
+    """First and last level of the part of the curve that rises; ``error`` of a step, µS."""
+    levels, rise = len(curve), float(curve[-1] - curve[0])
     margin = MARGIN * error
     width = float(x[-1] - x[0])
-    flat = max(margin / (FLAT * rise / width), FLAT_SHARE * width)
+    flat = max(margin * width / max(FLAT * rise, TINY_US), FLAT_SHARE * width)
     first = int(np.flatnonzero(curve - curve[0] <= margin)[-1])
     last = int(np.flatnonzero(curve[-1] - curve <= margin)[0])
     first = first if x[first] - x[0] > flat else 0
