@@ -71,7 +71,7 @@ class Sweep:
         device = _numbered(recording)
         volts, level = np.unique(recording.level, return_inverse=True)
         cells = len(recording.devices)
-        if _is_swept(recording, device, level):
+        if is_swept(recording, device, level):
             levels, kept, sweeps = np.arange(len(volts)), *_whole_sweeps(recording, device)
         else:
             levels, sweeps = _repeated(recording, device, level, len(volts))
@@ -104,7 +104,7 @@ def _numbered(recording: Recording) -> IntArray:
     return rank[recording.device]
 
 
-def _is_swept(recording: Recording, device: IntArray, level: IntArray) -> bool:
+def is_swept(recording: Recording, device: IntArray, level: IntArray) -> bool:
     """Whether the levels of each cycle of a device rise one after the other."""
     if recording.unit != VOLT:
         return False

@@ -119,6 +119,33 @@ def test_a_fall_within_its_error_is_fitted():
     assert all(np.diff([e.value for e in found.mean_us]) > 0)
 
 
+def test_a_missing_reading_costs_that_reading(tmp_path: Path):
+    population = Population(1, devices=8, cycles=6)
+    path = six_columns(population, tmp_path / "sweep.tsv")
+    whole = fit_file(path)[1]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[1] = lines[1].rsplit("\t", 1)[0] + "\t9.9e37"  # an overload at the second voltage
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert fit_file(path)[1].pulses == whole.pulses - 1
+
+
+def test_voltages_of_any_range(tmp_path: Path):
+    population = of_levels(np.array([5.5, 6.5, 7.5, 8.5]), np.array([60.0, 90.0, 120.0, 150.0]))
+    preset = fit_file(six_columns(population, tmp_path / "sweep.tsv"))[0]
+    assert preset.set_law(np.array([7.5])) == pytest.approx(120, rel=0.05)
+
+
+def test_voltages_that_hardly_set_are_noted(tmp_path: Path):
+    volts = np.array([1.0, 1.5, 2.0, 2.2, 2.4, 2.6])
+    population = of_levels(
+        volts, np.array([4.0, 6.0, 60.0, 90.0, 120.0, 150.0]), d2d_max_us=1.0, slope=0.0,
+        intercept_us=3.0,
+    )  # fmt: skip
+    found = fit_file(six_columns(population, tmp_path / "sweep.tsv"))[1]
+    assert found.levels.tolist() == [2.0, 2.2, 2.4, 2.6]
+    assert "4 of 6 voltages SET most of the devices" in found.notes[0]
+
+
 # -- devices that do not follow ------------------------------------------------------------------
 
 

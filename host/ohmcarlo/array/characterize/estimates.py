@@ -79,6 +79,8 @@ class Pulses:
         Devices need not have all levels.
     devices : tuple of str (D,)
         Names; empty: none.
+    notes : tuple of str
+        What was left out on the way to these pulses, phrases.
     """
 
     levels: FloatArray
@@ -89,6 +91,7 @@ class Pulses:
     rounded: bool = False
     partial: bool = False
     devices: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,11 +49,11 @@ def estimate_population(
     (``rising_levels``). ``after_reset_us``: as ``pulse_files.after_reset_us``. Raises UsageError
     where there is nothing to fit, before any work that takes long.
     """
-    refuse_few(pulses)
+    refuse_few(pulses, pulses.notes)
     refuse_exact_repeats(pulses)
     seen = followers(pulses)
     stuck, notes = _stuck(pulses, seen, silent)
-    kept, notes = rising_levels(of_devices(pulses, seen.live), notes)
+    kept, notes = rising_levels(of_devices(pulses, seen.live), pulses.notes + notes)
     found = estimate(kept, seed)
     if after_reset_us is not None and np.isfinite(after_reset_us[:, seen.live]).any():
         stuck |= hrs_estimates(after_reset_us[:, seen.live], seed)
