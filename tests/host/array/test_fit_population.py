@@ -120,13 +120,15 @@ def test_a_fall_within_its_error_is_fitted():
 
 
 def test_a_missing_reading_costs_that_reading(tmp_path: Path):
-    population = Population(1, devices=8, cycles=6)
-    path = six_columns(population, tmp_path / "sweep.tsv")
+    """The fifth repeat of five: the level still counts, with one repeat less."""
+    path = long_table(TARGET_POPULATION.but(devices=8, cycles=5), tmp_path / "mine.csv")
     whole = fit_file(path)[1]
     lines = path.read_text(encoding="utf-8").splitlines()
-    lines[1] = lines[1].rsplit("\t", 1)[0] + "\t9.9e37"  # an overload at the second voltage
+    lines[-1] = lines[-1].rsplit(",", 1)[0] + ",9.9e37"
     path.write_text("\n".join(lines), encoding="utf-8")
-    assert fit_file(path)[1].pulses == whole.pulses - 1
+    found = fit_file(path)[1]
+    assert found.pulses == whole.pulses - 1
+    assert len(found.levels) == len(TARGETS_US)
 
 
 def test_voltages_of_any_range(tmp_path: Path):

@@ -125,8 +125,8 @@ def preset_of(found: Estimates, name: str) -> DevicePreset:
         name=name,
         description=f"fitted to {found.pulses:,} pulses of {found.devices:,} devices",
         set_law=table,
-        dac_low_v=replace(base.dac_low_v, value=low, low=low),
-        dac_high_v=replace(base.dac_high_v, value=high, high=high),
+        dac_low_v=_gate(base.dac_low_v, low),
+        dac_high_v=_gate(base.dac_high_v, high),
         valid_us=(float(typical[0]), float(typical[-1])),
         c2c=LinearSpread(**law),
         **others,
@@ -165,6 +165,11 @@ def _fitted(found: Estimate, low: float, high: float) -> Value:
         note += f"; {found.value:.4g} is outside the range of the model"
     tag = Tag.DERIVED if found.origin is Origin.FITTED else Tag.ASSUMED
     return Value(value, found.unit, tag, "FIT", low, high, note)
+
+
+def _gate(base: Value, volts: float) -> Value:
+    """A gate voltage, which devices may need beyond the usual range."""
+    return replace(base, value=volts, low=min(base.low, volts), high=max(base.high, volts))
 
 
 def _table(volts: FloatArray, typical_us: FloatArray) -> Table:
