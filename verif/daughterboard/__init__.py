@@ -2,6 +2,7 @@
 
 ``wires`` receives the frames. ``board`` models the board; edges of selects, latches and pulses
 trigger it. ``limits`` holds the limits of the parts and of the array. ``array`` models the array.
+``sessions`` records the wires, and makes a board of a record.
 """
 
 from .array import KeyedArray

@@ -8,6 +8,8 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from ohmcarlo_hdl.array.phy.pins import PINS
+
 WATCHED = (
     "pulse_form",
     "pulse_reset",
@@ -85,8 +87,8 @@ class Receiver(wiring.Component):
 class Wired(wiring.Component):
     """``inner``, a component with the port ``pins`` of a Phy, and receivers on those wires.
 
-    Its other ports are passed on. ``watched`` are the wires of ``WATCHED``, unchanged. ``adc_code``
-    is the result of the ADC, which is sent when CONVST falls.
+    Its other ports are passed on. ``wires`` are all wires of ``PINS``, unchanged, ``watched`` those
+    of ``WATCHED``. ``adc_code`` is the result of the ADC, which is sent when CONVST falls.
     """
 
     def __init__(self, inner: wiring.Component) -> None:
@@ -94,6 +96,8 @@ class Wired(wiring.Component):
         self.passed = [name for name in inner.signature.members if name != "pins"]
         ports: dict[str, Any] = {name: inner.signature.members[name] for name in self.passed}
         ports["watched"] = Out(len(WATCHED))
+        if "wires" not in ports:  # the wires of a bench that drives them
+            ports["wires"] = Out(len(PINS))
         for name, width in FRAMES.items():
             ports[f"{name}_word"] = Out(width)
         for name in (*FRAMES, "adc"):
@@ -119,6 +123,8 @@ class Wired(wiring.Component):
             else:
                 wiring.connect(m, there, wiring.flipped(here))
         m.d.comb += self.watched.eq(Cat(getattr(pins, name) for name in WATCHED))
+        if "wires" not in self.passed:
+            m.d.comb += self.wires.eq(Cat(getattr(pins, pin.name) for pin in PINS))
 
         old_convst, old_sclk = Signal(), Signal()
         latches = [Signal(name=f"old_{n}") for n in ("address", "inputs")]

@@ -1,0 +1,143 @@
+"""A recorded session of the daughterboard's wires in the place of the board, in simulation.
+
+The first simulation records the wires of a Phy with a daughterboard model. The second one has no
+board: the samples come from the record, and every frame, latch, sample and pulse must be the
+recorded one. The chain is then the recorded one, too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import numpy as np
+import pytest
+
+from ohmcarlo.spec import Points
+from ohmcarlo.spec.link import Reason
+from verif.daughterboard import Daughterboard
+from verif.daughterboard.sessions import PinRecorder, Recorded, events_of
+from verif.harness import BenchFailure, case_parameters, run_bench, start_clock
+from verif.harness.core import CoreDriver
+from verif.harness.verilog import verilog_of
+from verif.test_phy import RAIL_CODES
+from verif.test_phy_core import (
+    CONFIG,
+    GUARDS,
+    LIMITS,
+    PULSE,
+    array,
+    experiment,
+    registers,
+    wired,
+)
+
+POINTS, STEPS = 6, 2
+
+
+def points() -> Points:
+    every = experiment().setup.points
+    return Points(every.inputs[:POINTS], every.labels[:POINTS], every.offsets[:POINTS])
+
+
+async def brought_up(dut: Any) -> CoreDriver:
+    dut.off.value = 0
+    driver = CoreDriver(dut, CONFIG, registers(), points())
+    await start_clock(dut)
+    return driver
+
+
+async def session(driver: CoreDriver) -> None:
+    """What a host does: registers and tables, a start, some steps."""
+    await driver.load(array())
+    for rail, code in RAIL_CODES.items():
+        await driver.bus.set(f"rails.{rail}", code)
+    for name, width in PULSE.items():
+        await driver.bus.set(f"sequencer.{name}", width=width, **GUARDS)
+    await driver.bus.set("sequencer.watchdog", 1 << 20)
+    assert await driver.start() == Reason.DONE
+    assert await driver.run(STEPS) == Reason.DONE
+
+
+@cocotb.test()
+async def records(dut) -> None:  # type: ignore[no-untyped-def]
+    folder = Path(case_parameters()["folder"])
+    driver = await brought_up(dut)
+    board = Daughterboard(dut, CONFIG, array(), LIMITS)
+    recorder = PinRecorder(dut)
+    await session(driver)
+    assert not board.faults
+    recorder.write(folder / "pins.csv")
+    found = driver.trace()
+    assert len(found.accepted) == STEPS
+    np.savez(
+        folder / "trace.npz", codes=found.codes, accepted=found.accepted,
+        log_posterior=found.log_posterior, samples=board.seen["sample"], sets=board.seen["set"],
+    )  # fmt: skip
+
+
+@cocotb.test()
+async def replays(dut) -> None:  # type: ignore[no-untyped-def]
+    case = case_parameters()
+    folder = Path(case["folder"])
+    events = events_of(folder / case.get("file", "pins.csv"))
+    driver = await brought_up(dut)
+    board = Recorded(dut, events)
+    try:
+        await session(driver)
+    finally:  # the first difference explains the others
+        board.finish()
+    found, expected = driver.trace(), np.load(folder / "trace.npz")
+    kinds = [event.kind for event in events]
+    assert kinds.count("sample") == expected["samples"]
+    assert kinds.count("pulse_set") == expected["sets"] > 0
+    assert "pulse_dot" in kinds and board.seen == len(events)
+    for name in ("codes", "accepted", "log_posterior"):
+        assert (getattr(found, name) == expected[name]).all(), name
+
+
+def simulate(testcase: str, folder: Path, **case: Any) -> None:
+    run_bench(
+        "PhyCore", __name__, {"folder": str(folder)} | case, testcase=testcase,
+        verilog_text=verilog_of(wired()),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("session")
+    simulate("records", path)
+    return path
+
+
+@pytest.mark.verify
+def test_a_session_replays_without_its_board(folder: Path) -> None:
+    simulate("replays", folder)
+
+
+@pytest.mark.verify
+def test_another_session_is_noticed(folder: Path) -> None:
+    """A record that lacks an edge, one with another reading of the ADC, one that is cut."""
+    lines = (folder / "pins.csv").read_text().splitlines(keepends=True)
+    names = lines[0].strip().split(",")
+
+    def other(name: str, changed: list[str], message: str) -> None:
+        (folder / name).write_text("".join(changed))
+        with pytest.raises(BenchFailure, match=message):
+            simulate("replays", folder, file=name)
+
+    clock = names.index("address_clock")
+    half = len(lines) // 2
+    at = next(i for i in range(half, len(lines)) if lines[i].split(",")[clock] == "1")
+    other("edge.csv", lines[:at] + lines[at + 1 :], r"address .* bits\).*; the record has address")
+    dout = names.index("adc_dout")
+    flipped = [lines[0], *(_with(line, dout, "1") for line in lines[1:])]
+    other("adc.csv", flipped, "the record (has|goes on)")
+    other("cut.csv", lines[:half], "the record has nothing more")
+
+
+def _with(line: str, place: int, level: str) -> str:
+    cells = line.strip().split(",")
+    cells[place] = level
+    return ",".join(cells) + "\n"
