@@ -80,10 +80,12 @@ def recording_of_loops(loops: Loops, where: dict[str, str]) -> Recording:
     if not loops.kept.any():
         why = max(loops.left_out, key=lambda left: len(left.lines)).reason
         raise UsageError(f"{loops.source}, {loops.format}: no SET is left ({why})")
-    recording = recording_of(_readings(loops, settings), where)
+    readings = _readings(loops, settings)
+    recording = recording_of(readings, where)
+    volts = _volts(loops, settings[COMPLIANCE]) if TARGET in readings.quantities else None
     switching = {loops.devices[d] for d in loops.device[loops.kept]}
     silent = dict.fromkeys((*recording.silent, *(d for d in loops.devices if d not in switching)))
-    return replace(recording, silent=tuple(silent))
+    return replace(recording, silent=tuple(silent), compliance_v=volts)
 
 
 def read_voltage(where: dict[str, str], usual: float = READ_V) -> float:
@@ -141,7 +143,8 @@ def _set_polarity(loops: Loops) -> IntArray:
         raise UsageError(
             f"{loops.source}, {loops.format}: no sweep passes the read voltage {loops.read_v:g} V "
             "on its way up and down, so that no conductance before and after can be read; sweep "
-            "from 0 V and back, or name another read voltage with --where vread=…"
+            "from 0 V and back, or name another read voltage with --where vread=…; where a line "
+            "is a pulse, name its read voltage in a column V_read (V)"
         )
     typical = {s: np.median(g) if (g := gain[(side == s) & np.isfinite(gain)]).size else -np.inf
                for s in (1, -1)}  # fmt: skip

@@ -22,7 +22,8 @@ DISTRIBUTION = ("percentile", "percent", "cdf", "ecdf", "probability", "cumulati
 SPREADS = ("sigma", "std", "stdev", "stddev", "sd", "standarddeviation", "c2c", "sigmac2c",
            "gsigma", "gstd", "sigmag", "stdg", "sigmaus", "stdus", "sigmacycle")  # fmt: skip
 LEAST_PULSES = 20  # of a response
-TREND, SMALL_STEP = 0.8, 0.1  # correlation with the number of the pulse; step over the range
+LIKENESS, SMALL_STEP = 0.8, 0.1  # correlation of successive values; step over the range
+EQUAL = 1e-3  # of the largest step: steps of an axis differ by less
 
 RESPONSE = (
     "responses to trains of equal pulses, as for a lookup table of CrossSim or a PiecewiseStep"
@@ -67,7 +68,7 @@ def _named_alike(header: Sequence[str]) -> bool:
 
 
 def _is_response(table: Table) -> bool:
-    """Whether every column moves by small steps in one direction."""
+    """Whether every column moves by small steps, up or down."""
     if len(table) < LEAST_PULSES or (not table.header and table.width > 2):
         return False
     try:
@@ -78,8 +79,13 @@ def _is_response(table: Table) -> bool:
 
 
 def _moves(values: FloatArray) -> bool:
+    """Whether values follow each other closely, and are no axis with equal steps."""
     span = np.ptp(values) if len(values) >= LEAST_PULSES else 0.0
     if not span:
         return False
-    trend = abs(float(np.corrcoef(values, np.arange(len(values)))[0, 1]))
-    return trend > TREND and float(np.median(np.abs(np.diff(values)))) < SMALL_STEP * span
+    steps = np.abs(np.diff(values))
+    moved = steps[steps > EQUAL * span]
+    if len(moved) and np.ptp(moved) <= EQUAL * moved.max():
+        return False
+    likeness = float(np.corrcoef(values[1:], values[:-1])[0, 1])
+    return likeness > LIKENESS and float(np.median(steps)) < SMALL_STEP * span

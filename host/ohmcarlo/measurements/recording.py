@@ -74,6 +74,8 @@ class Recording:
     left_out : tuple of LeftOut
     read_noise_rel : float or None
         Noise of a single read, fraction of the conductance, where the file has repeated reads.
+    compliance_v : float or None
+        Compliance current over conductance reached, V, where the current is the level.
     recognised : tuple of str
         What the reader recognised, phrases for one line on screen.
     """
@@ -93,6 +95,7 @@ class Recording:
     conditions: Mapping[str, float] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
     read_noise_rel: float | None = None
+    compliance_v: float | None = None
     recognised: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -109,6 +112,7 @@ class Recording:
             "level": self.swept,
             "unit": self.unit,
             "conditions": dict(self.conditions),
+            "compliance_v": self.compliance_v,
             "silent_devices": list(self.silent),
             "left_out": [
                 {"reason": left.reason, "device": left.device, "lines": list(left.lines)}

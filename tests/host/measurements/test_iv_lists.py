@@ -21,6 +21,8 @@ from iv_lists import (
     plain_list,
     readings_2400,
 )
+from ohmcarlo.array.characterize.estimates import Origin
+from ohmcarlo.array.characterize.fit import fit_file
 from ohmcarlo.errors import UsageError
 from ohmcarlo.measurements.reading import read_recording
 from ohmcarlo.measurements.recording import Recording
@@ -78,6 +80,7 @@ def test_a_file_of_all_devices_gives_the_conductances(
     # limits of 30 and 55 µA; current over conductance is 0.5 V by construction
     assert np.unique(recording.level) == pytest.approx([60.0, 110.0], rel=0.05)
     assert recording.swept == "target" and recording.unit == "µS"
+    assert recording.compliance_v == pytest.approx(0.5, rel=0.05)
 
 
 @pytest.mark.parametrize("write", [clarius, kickstart, buffer_2450, readings_2400])
@@ -131,6 +134,23 @@ def test_a_sweep_that_does_not_return_is_read_at_the_next_one(tmp_path: Path) ->
         for c in CYCLES
     ]
     assert recorded(tmp_path, plain_list(cut)).after_us == pytest.approx(AFTER, rel=1e-4)
+
+
+@pytest.mark.verify
+@pytest.mark.stats
+def test_a_fit_recovers_the_population_from_a_list(tmp_path: Path) -> None:
+    truth = Population(devices=30, cycles=12, levels_us=(60, 100, 140), c2c_rel=0.1, seed=3)
+    path = tmp_path / "list.csv"
+    path.write_text(plain_list(butterflies(truth)), encoding="utf-8")
+    preset, found = fit_file(path)
+    levels = [found.mean_us[t] for t in range(3)]
+    assert all(e.covers(g) for e, g in zip(levels, truth.levels_us, strict=True))
+    sigma = found.sigma_us
+    assert all(e.covers(0.1 * g) for e, g in zip(sigma, truth.levels_us, strict=True))
+    assert not any(e.covers(0.15 * g) for e, g in zip(sigma, truth.levels_us, strict=True))
+    assert found.constants["d2d_rel"].covers(0.05) and found.constants["hrs_median_us"].covers(4.0)
+    assert preset.compliance_v.value == pytest.approx(0.5, rel=0.05)
+    assert found.constants["compliance_v"].origin is Origin.RANGE
 
 
 def test_a_single_level_is_refused_with_what_was_read(tmp_path: Path) -> None:

@@ -204,6 +204,8 @@ def table_of(header: str, columns: np.ndarray) -> str:
         (table_of("rmp1,rmp2,rmp3", RAMP[:, None] + 3e-7 * NOISE), "trains of equal pulses"),
         # up and down, as aihwkit's example of a fit has them
         (table_of("", np.stack([RAMP, RAMP[::-1]], axis=1) + 3e-7 * NOISE[:, :2]), "aihwkit"),
+        # potentiation and depression in one column
+        (table_of("g1", np.concatenate([RAMP, RAMP[::-1]])[:, None]), "trains of equal pulses"),
         ("device,pulse number,g_us\n" + "\n".join(f"0,{k},{g * 1e6}" for k, g in enumerate(RAMP)),
          "no pulse has a level of its own"),
         ("target_us,g_us,percentile\n50,48,10\n50,50,50\n100,99,50\n", "a distribution"),
@@ -221,5 +223,10 @@ def test_a_table_of_pulses_is_none_of_these(tmp_path: Path) -> None:
     # the same columns with a level or a device are pulses
     text = long_lines(("device", "target_us", "g_us"))
     assert conductances(recorded(tmp_path, text)) == pytest.approx(G, rel=1e-9)
-    noise = table_of("r1,r2,r3", 100 + 5 * NOISE)
-    assert "equal pulses" not in refused(tmp_path, noise)
+    slow = np.convolve(NOISE[:, 0], [1.0, 0.2], "same")
+    for other in (
+        table_of("r1,r2,r3", 100 + 5 * NOISE),
+        table_of("r1", np.where(np.arange(100) % 9, 0.02 * slow, slow)[:, None]),
+        table_of("", np.stack([np.linspace(0, 1, 100), 1e-4 * RAMP], axis=1)),  # an axis
+    ):
+        assert "equal pulses" not in refused(tmp_path, other)

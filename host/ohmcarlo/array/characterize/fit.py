@@ -42,6 +42,7 @@ LIMITS = {
     "stuck_fraction": (0.0, 0.5),
     "stuck_hrs_share": (0.0, 1.0),
     "pulse_set_s": (1e-9, 1e-2),
+    "compliance_v": (0.05, 5.0),
 }
 
 
@@ -79,6 +80,8 @@ def _estimates(recording: Recording) -> Estimates:
     width_ns = recording.conditions.get("width_ns")
     if width_ns is not None:
         found.constants["pulse_set_s"] = bound(width_ns * 1e-9, "s")
+    if recording.compliance_v is not None:
+        found.constants["compliance_v"] = bound(recording.compliance_v, "V")
     found.constants.update(assumed_constants(found))
     return found
 
