@@ -56,7 +56,7 @@ def _two_labels(table: Table, columns: Sequence[int]) -> UsageError:
     others = option("--drop", names[1:])
     return UsageError(
         f"{table.path}, line {table.header_line}: {', '.join(names[:-1])} and {names[-1]} are "
-        f"all usual names of a label: choose the label, as with {option('--label', names[:1])}, "
+        f"usual names of a label: choose one, as with {option('--label', names[:1])}, "
         f"and leave out what is no feature, as with {others}"
     )
 

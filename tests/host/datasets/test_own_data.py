@@ -67,7 +67,7 @@ def advised(message: str) -> dict[str, Any]:
 def test_two_usual_names_need_a_choice(tmp_path: Path) -> None:
     path = made(tmp_path, "a,b,Class,target", lambda i: [i % 2, i // 2 % 2])
     message = refused(path)
-    assert "line 1: Class and target are all usual names" in message
+    assert "line 1: Class and target are usual names" in message
     found, said = notes(path, **advised(message))
     assert found.label == "Class" and found.feature_names == ("a", "b") and not said
     other, said = notes(path, label="TARGET")
