@@ -88,6 +88,7 @@ def characterize(
       `ohmcarlo train breast-cancer --array physics --preset mine.json`
     """
     from ..array.physics import PhysicsArray
+    from ..measurements.veriloga.measuring import VERILOGA, is_veriloga, measured_table
     from ..runs.characterize import (
         DeviceOutputs,
         Reference,
@@ -102,7 +103,10 @@ def characterize(
     console = Console(json)
     if fit is not None:
         array, preset = PhysicsArray.name, str(fit if fit.suffix else fit.absolute())
-    array, preset = read_measurements(console, array, preset, where)
+    array, preset = read_measurements(console, array, preset, where, backend)
+    if is_veriloga(array) and preset is None:
+        fit = measured_table(array.removeprefix(VERILOGA))
+        array, preset = PhysicsArray.name, str(fit)
     if fit is not None:
         fit = Path(preset or "")
         console.mapping("Fitted constants", fitted_constants(fit))

@@ -8,17 +8,28 @@ from .console import Console
 
 
 def read_measurements(
-    console: Console, array: str, preset: str | None, where: Sequence[str] | None
+    console: Console,
+    array: str,
+    preset: str | None,
+    where: Sequence[str] | None,
+    backend: str = "model",
 ) -> tuple[str, str | None]:
     """The names of array and preset with the conditions of ``--where``.
 
     The file of measurements behind them, if there is one, is read first: a bad one is refused
-    before anything expensive, and a good one is described on the screen.
+    before anything expensive, and a good one is described on the screen. A Verilog-A model is
+    measured, if its pulses are not in the cache.
     """
+    from ..boards import check_backend
     from ..measurements.names import conditions_of
+    from ..measurements.veriloga.measuring import VERILOGA, is_veriloga, measured_table
     from ..runs.recordings import lines_about, recording_behind, with_conditions
+    from .progress import CellProgress
 
     array, preset = with_conditions(array, preset, conditions_of(where or []))
+    if is_veriloga(array) and array != VERILOGA:
+        check_backend(backend, array)
+        measured_table(array.removeprefix(VERILOGA), CellProgress(console).track)
     recording = recording_behind(array, preset)
     for line in lines_about(recording) if recording is not None else []:
         console.say(line)

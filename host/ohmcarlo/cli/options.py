@@ -25,8 +25,9 @@ ArrayOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="emulator (integers, as in the FPGA), physics (device model; physics:1e7 after 1e7 "
-        "cycles), measured:FILE (replay of measured cells; docs/measurements.md has the formats) "
-        "or phy (a die on a daughterboard, with --backend serial:PORT).",
+        "cycles), measured:FILE (replay of measured cells; docs/measurements.md has the formats), "
+        "veriloga:FILE.va,c2c_PARAMETER=0.1 (physics with the constants of a compact model, whose "
+        "pulses are simulated) or phy (a die on a daughterboard, with --backend serial:PORT).",
         rich_help_panel="Array",
     ),
 ]

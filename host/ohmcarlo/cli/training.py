@@ -278,7 +278,7 @@ def train(
     from .sigma_p import read_sigma_p
 
     console = Console(json)
-    array, preset = read_measurements(console, array, preset, where)
+    array, preset = read_measurements(console, array, preset, where, backend)
     chosen: dict[str, Any] = {
         "backend": backend,
         "array": array,

@@ -146,7 +146,7 @@ def long_of_stacked(text: Text) -> Table | None:
         return None
     mark = _separator(lines[places[0]])
     head = [_cells(lines[k], mark) for k in places[:3]]
-    if len(head[0]) != len(head[1]) or len(head[0]) < 3:
+    if len(head[0]) != len(head[1]) or len(head[0]) < 3 or _is_long(head[0]):
         return None
     if any(number(row[0]) is not None for row in head[:2]):
         return None
@@ -163,6 +163,12 @@ def long_of_stacked(text: Text) -> Table | None:
         for device, at, cell in zip(devices[1:], bare, cells[1:], strict=False):
             long.add(k, device, at, cells[0], cell)
     return long.table(STACKED) if long.rows else None
+
+
+def _is_long(header: Sequence[str]) -> bool:
+    """Whether a header is that of a long table: it names the conductance and something else."""
+    found = {column.role for k, name in enumerate(header) if (column := column_of(k, name))}
+    return AFTER in found and len(found) > 1
 
 
 def _filled(row: Sequence[str]) -> list[str]:

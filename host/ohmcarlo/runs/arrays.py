@@ -24,6 +24,7 @@ from ..datasets.fetch import SWEEP, find
 from ..errors import UsageError
 from ..golden import Calibration
 from ..measurements.names import split_name
+from ..measurements.veriloga.measuring import VERILOGA, is_veriloga, measured_table
 from ..spec import DEFAULT_HI_US, DEFAULT_LO_US, DEFAULT_MID_US, Geometry
 from .recordings import MEASURED, PRESET_SUFFIX, is_named
 
@@ -40,12 +41,15 @@ def check_array_name(name: str) -> None:
     """Raise UsageError, which lists the arrays, unless ``name`` can be an array."""
     if name.startswith(AGED):
         ages_of(name)
-    elif name not in KNOWN and not name.startswith(MEASURED):
+    elif name not in KNOWN and not name.startswith((MEASURED, VERILOGA)):
         raise UsageError(
-            f"array {name!r} is unknown: choose {', '.join(KNOWN)}, {AGED}CYCLES or {MEASURED}FILE"
+            f"array {name!r} is unknown: choose {', '.join(KNOWN)}, {AGED}CYCLES, {MEASURED}FILE "
+            f"or {VERILOGA}FILE.va"
         )
     if name == MEASURED:
         raise UsageError(f"--array {MEASURED}FILE needs the name of a file of measurements")
+    if name == VERILOGA:
+        raise UsageError(f"--array {VERILOGA}FILE.va needs the name of a Verilog-A file")
 
 
 def recorded_cells() -> str:
@@ -142,8 +146,8 @@ def open_array(
     check_array_name(name)
     if name.startswith(MEASURED):
         return _open_measured(name, preset, geometry, seed)
-    if name == PhysicsArray.name:
-        device = device_preset(preset or DEFAULT_PHYSICS)
+    if name == PhysicsArray.name or is_veriloga(name):
+        device = _model_preset(name, preset)
         physics = PhysicsArray(geometry, device, seed)
         alike = _is_ideal(device) and _is_steady(device)
         return OpenedArray(physics, physics, _window(device), alike)
@@ -171,6 +175,16 @@ def open_array(
         stuck=device.stuck_fraction.value,
     )
     return OpenedArray(emulated, emulated, _window(device), _is_ideal(device))
+
+
+def _model_preset(name: str, preset: str | None) -> DevicePreset:
+    """The preset of a physical array, or that which a compact model's pulses give."""
+    if not is_veriloga(name):
+        return device_preset(preset or DEFAULT_PHYSICS)
+    if preset is not None:
+        raise UsageError("a Verilog-A model has constants of its own: leave out --preset")
+    table = measured_table(name.removeprefix(VERILOGA))
+    return fit_preset(table, table.stem.rpartition("-")[0])
 
 
 def device_preset(name: str) -> DevicePreset:

@@ -16,12 +16,14 @@ from ..datasets.several_classes import MULTI_CLASS
 from ..errors import UsageError
 from ..golden import KERNELS
 from ..golden.registers import require_dot_products
+from ..measurements.veriloga.measuring import model_of
 from ..spec import WIDE_EVERY_MAX, Geometry
 from ..tasks import TASKS, require_own_columns
 from .arrays import check_array_name
 from .recordings import located_array, located_preset, preset_file_of, sweep_of
 
 DATA_FILE, PRESET_FILE, SWEEP_FILE = "data file", "preset file", "sweep file"
+MODEL_FILE = "model file"
 AUTO = "auto"
 MAX_STEPS = 100_000_000
 # Ranges of the fixed-point coefficients, whatever the values of the other two.
@@ -39,7 +41,7 @@ class TrainConfig:
     backend : str
         Board that runs the chain: ``model``, ``rtl`` or ``serial:PORT``.
     array : str
-        ``emulator``, ``physics`` or ``measured:FILE``.
+        ``emulator``, ``physics``, ``measured:FILE`` or ``veriloga:FILE.va``.
     preset : str or None
         Device preset of the array (None: the array's own).
     kernel : str
@@ -237,6 +239,7 @@ class TrainConfig:
             DATA_FILE: Path(self.task) if self.task not in TASKS and is_path(self.task) else None,
             PRESET_FILE: preset_file_of(self.preset),
             SWEEP_FILE: sweep_of(self.array),
+            MODEL_FILE: model_of(self.array),
         }
         return {role: path for role, path in found.items() if path is not None}
 
@@ -248,7 +251,7 @@ class TrainConfig:
             changes["task"] = str(files[DATA_FILE])
         if PRESET_FILE in files and self.preset is not None:
             changes["preset"] = located_preset(self.preset)
-        if SWEEP_FILE in files:
+        if SWEEP_FILE in files or MODEL_FILE in files:
             changes["array"] = located_array(self.array)
         return replace(self, **changes)
 

@@ -12,6 +12,7 @@ from ..measurements.assembly import describe_left_out
 from ..measurements.names import joined, split_name
 from ..measurements.reading import read_recording
 from ..measurements.recording import Recording
+from ..measurements.veriloga.measuring import VERILOGA, is_veriloga, measured_table
 from ..readable import count
 
 MEASURED = f"{MeasuredArray.name}:"
@@ -34,9 +35,12 @@ def sweep_of(array: str) -> Path | None:
 
 
 def located_array(array: str) -> str:
-    """The name with the absolute path of its file of measurements, if it has one."""
-    found = measurements_of(array)
-    return array if found is None else joined(f"{MEASURED}{found[0].absolute()}", found[1])
+    """The name with the absolute path of its file of measurements or its model, if it has one."""
+    kind = next((k for k in (MEASURED, VERILOGA) if array.startswith(k)), None)
+    if kind is None:
+        return array
+    path, options = split_name(array.removeprefix(kind))
+    return joined(f"{kind}{path.absolute()}", options)
 
 
 def preset_file_of(preset: str | None) -> Path | None:
@@ -86,6 +90,8 @@ def recording_behind(array: str, preset: str | None = None) -> Recording | None:
     """
     if array.startswith(MEASURED) and array != MEASURED:
         return read_recording(array.removeprefix(MEASURED))
+    if is_veriloga(array) and array != VERILOGA:
+        return read_recording(measured_table(array.removeprefix(VERILOGA)))
     path = preset_file_of(preset)
     if preset is None or path is None or path.suffix.lower() == PRESET_SUFFIX:
         return None

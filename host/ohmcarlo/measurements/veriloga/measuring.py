@@ -155,34 +155,50 @@ def _chosen_levels(bench: _Bench) -> FloatArray:
     settings = bench.settings
     volts = np.linspace(0.0, settings.gate, PILOT_LEVELS)[1:]
     before, after = bench.read([Cell(float(v), dict(settings.parameters)) for v in volts])
-    return levels_for(bench.model.path, settings, volts, before, after)
+    return levels_for(bench.model, settings, volts, before, after)
 
 
 def levels_for(
-    path: Path, settings: PulseSettings, volts: FloatArray, before: FloatArray, after: FloatArray
+    model: VerilogModel,
+    settings: PulseSettings,
+    volts: FloatArray,
+    before: FloatArray,
+    after: FloatArray,
 ) -> FloatArray:
     """``_chosen_levels`` from a pilot: voltages, conductances before and after SET, µS (n,)."""
     curve = np.maximum.accumulate(after)
     most, least = float(curve[-1]), float(max(np.median(before), curve[0], 1e-6))
-    pulse = f"{settings.vset:g} V and {settings.width:g} ns, word line up to {settings.gate:g} V"
-    if most < SETS * least:
-        raise UsageError(
-            f"{path}: the cell never sets with {pulse}: its conductance is {least:.3g} µS after "
-            f"RESET and at most {most:.3g} µS after SET; choose other pulses, as in vset="
-            f"{1.5 * settings.vset:g},width={10 * settings.width:g}ns, or the other polarity with "
-            "terminals="
-        )
-    if most < DEFAULT_MID_US or least > DEFAULT_MID_US:
-        raise UsageError(
-            f"{path}: {pulse} set the cell to {least:.3g} to {most:.3g} µS; the targets of a chain "
-            f"lie around {DEFAULT_MID_US:g} µS: choose "
-            + (f"gate={1.5 * settings.gate:g}, or longer or higher pulses" if most < DEFAULT_MID_US
-               else "longer or higher RESET pulses (reset_width=, vreset=)")
-        )  # fmt: skip
+    _require_movement(model, settings, least, most)
     low = max(SETS * least, DEFAULT_LO_US / MARGIN)
     wanted = np.linspace(low, min(most, DEFAULT_HI_US * MARGIN), settings.levels)
     rising = np.concatenate([[True], np.diff(curve) > 0])
     return np.round(np.interp(wanted, curve[rising], volts[rising]), 4)
+
+
+def _require_movement(
+    model: VerilogModel, settings: PulseSettings, least: float, most: float
+) -> None:
+    """Raise UsageError unless a cell moves from ``least`` to ``most`` µS around the targets."""
+    s, around = settings, f"the targets of a chain lie around {DEFAULT_MID_US:g} µS"
+    set_pulse = f"SET pulses of {s.vset:g} V and {s.width:g} ns, word line up to {s.gate:g} V"
+    other = f"terminals={model.bottom}:{model.top} for the other polarity"
+    if least > DEFAULT_MID_US:
+        raise UsageError(
+            f"{model.path}: the cell has {least:.3g} µS after RESET pulses of {s.vreset:g} V and "
+            f"{s.reset_width:g} ns, {around}: choose longer or higher ones, as in vreset="
+            f"{1.5 * s.vreset:g},reset_width={10 * s.reset_width:g}ns, or {other}"
+        )
+    if most < SETS * least:
+        raise UsageError(
+            f"{model.path}: the cell never sets with {set_pulse}: it has {least:.3g} µS after "
+            f"RESET and at most {most:.3g} µS after SET; choose longer or higher pulses, as in "
+            f"vset={1.5 * s.vset:g},width={10 * s.width:g}ns, or {other}"
+        )
+    if most < DEFAULT_MID_US:
+        raise UsageError(
+            f"{model.path}: {set_pulse}, set the cell to at most {most:.3g} µS, {around}: choose "
+            f"gate={1.5 * s.gate:g}, or longer or higher pulses"
+        )
 
 
 def table_text(settings: PulseSettings, levels: FloatArray, found: FloatArray) -> str:

@@ -19,9 +19,10 @@ GATE = ("g", "gate", "wl", "ng")
 SCALES = {"T": 1e12, "G": 1e9, "M": 1e6, "K": 1e3, "k": 1e3, "m": 1e-3, "u": 1e-6, "n": 1e-9,
           "p": 1e-12, "f": 1e-15, "a": 1e-18}  # fmt: skip
 NUMBER = re.compile(r"([-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)([TGMKkmunpfa]?)")
-COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.S)
+COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/|\(\*.*?\*\)", re.S)  # and attributes
 MODULE = re.compile(r"\bmodule\s+(\w+)\s*\(([^)]*)\)\s*;(.*?)\bendmodule\b", re.S)
-PARAMETER = re.compile(r"\bparameter\s+(?:(?:real|integer)\s+)?(\w+)\s*=\s*([^;]*?)\s*(?:\b(?:from|exclude)\b|;)")
+PARAMETERS = re.compile(r"\bparameter\s+(?:(?:real|integer|string)\b)?([^;]*);")
+DEFAULT = re.compile(r"\s*(\w+)\s*=\s*(.*?)\s*(?:\b(?:from|exclude)\b.*)?", re.S)
 INCLUDE = re.compile(r'^\s*`include\s+"([^"]+)"', re.M)
 SHOWN = 8  # parameters in a message
 
@@ -87,14 +88,14 @@ def read_model(path: Path, module: str = "", terminals: Sequence[str] = ()) -> V
         raise UsageError(f"{path} has no module {module!r}: choose among {', '.join(found)}")
     if not module and len(found) > 1:
         raise UsageError(
-            f"{path} has the modules {', '.join(found)}: choose one, as in module={next(iter(found))}"
+            f"{path} has the modules {', '.join(found)}: choose one, as in "
+            f"module={next(iter(found))}"
         )
     name = module or next(iter(found))
     header, body = found[name]
     ports = tuple(re.findall(r"(\w+)\s*(?:,|$)", header.strip()))
     top, bottom, gate = _terminals(path, name, ports, tuple(terminals))
-    parameters = {m[1]: value_of(m[2]) for m in PARAMETER.finditer(body)}
-    return VerilogModel(path, name, ports, top, bottom, gate, parameters, _digest(path))
+    return VerilogModel(path, name, ports, top, bottom, gate, _parameters(body), _digest(path))
 
 
 def source_of(path: Path) -> str:
@@ -117,6 +118,23 @@ def value_of(text: str) -> float | None:
     if found is None:
         return None
     return float(f"{float(found[1].replace('_', '')) * SCALES.get(found[2], 1.0):.12g}")
+
+
+def _parameters(body: str) -> dict[str, float | None]:
+    """Parameters of a module and their defaults; one statement can have several."""
+    found: dict[str, float | None] = {}
+    for statement in PARAMETERS.findall(body):
+        depth, parts = 0, [""]
+        for sign in statement:
+            depth += (sign in "([{") - (sign in ")]}")
+            if sign == "," and not depth:
+                parts.append("")
+            else:
+                parts[-1] += sign
+        for part in parts:
+            if default := DEFAULT.fullmatch(part):
+                found[default[1]] = value_of(default[2])
+    return found
 
 
 def _terminals(
