@@ -16,6 +16,8 @@ from .recording import Recording
 from .screening import check_direction, check_range, marked, one_polarity, only_set, open_cells
 from .sweeps import arranged_repeats, arranged_sweeps, is_swept, rounded
 
+LISTED = 3  # lines in a message
+
 
 def recording_of(readings: Readings, where: Mapping[str, str] | None = None) -> Recording:
     """SET pulses under one condition, of ``readings``.
@@ -107,11 +109,12 @@ def describe_left_out(recording: Recording) -> str:
     """What was left out, in one line; empty if nothing was.
 
     >>> describe_left_out(recording)                                           # doctest: +SKIP
-    'left out: 3 instrument overload (lines 17, 60, 61)'
+    'left out: instrument overload: 2 lines (17 of A1, 60 of B3)'
     """
-    reasons: dict[str, list[int]] = {}
+    reasons: dict[str, list[tuple[int, str]]] = {}
     for left in recording.left_out:
-        reasons.setdefault(left.reason, []).extend(left.lines)
+        lines = [(line, left.device) for line in left.lines]
+        reasons.setdefault(left.reason, []).extend(lines)
     parts = [
         f"{reason}: {count(len(lines), 'line')} ({_lines_text(sorted(lines))})"
         for reason, lines in reasons.items()
@@ -119,6 +122,6 @@ def describe_left_out(recording: Recording) -> str:
     return f"left out: {'; '.join(parts)}" if parts else ""
 
 
-def _lines_text(lines: list[int]) -> str:
-    shown = ", ".join(str(line) for line in lines[:3])
-    return shown + (", …" if len(lines) > 3 else "")
+def _lines_text(lines: list[tuple[int, str]]) -> str:
+    shown = ", ".join(f"{line} of {name}" if name else str(line) for line, name in lines[:LISTED])
+    return shown + (", …" if len(lines) > LISTED else "")

@@ -24,7 +24,7 @@ OVERLOADED_SHARE = 0.1  # of the readings at a voltage, above which the voltage 
 INTERLEAVED_SHARE = 0.5  # of the steps of a device, which then lie between those of others
 VOLT_DIGITS, TARGET_DIGITS = 3, 9
 
-ONE_POINT = "sweeps that ended at their first voltage: the cell had not been reset"
+ONE_POINT = "sweeps that ended at their first voltage (the cell had not been reset)"
 LATE = "sweeps that do not begin at the first voltage"
 GAPS = "sweeps that skip a voltage"
 SPOILT = "sweeps with a reading that cannot be used"

@@ -22,7 +22,9 @@ def as_text(recording: Recording, comments: tuple[str, ...] = ()) -> str:
     """
     level = QUANTITIES[quantity_in_words(recording.swept)]
     held = [
-        (QUANTITIES[name].header, f"{value:.9g}") for name, value in recording.conditions.items()
+        (quantity.header, f"{recording.conditions[name]:.9g}")
+        for name, quantity in QUANTITIES.items()
+        if name in recording.conditions
     ]
     measured = bool(np.isfinite(recording.before_us).any())
     names = [DEVICE, level.header, *(name for name, _ in held), CYCLE]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ohmcarlo.array.characterize.evaluation import characterize
+from ohmcarlo.array.characterize.pulse_files import pulses_of
 from ohmcarlo.array.measured import MeasuredArray
 from ohmcarlo.array.sweep import Sweep, load_sweep
 from ohmcarlo.datasets.fetch import find
@@ -119,6 +121,58 @@ def test_names_are_checked(small: Path):
     for wrong in ({"half": "third"}, {"split": "banana"}, {"between": "stairs"}):
         with pytest.raises(UsageError, match="is unknown: choose one of"):
             MeasuredArray.from_sweep(small, GEOMETRY, 1, **wrong)
+
+
+def digest(*arrays: np.ndarray) -> str:
+    seen = hashlib.sha256()
+    for array in arrays:
+        seen.update(np.ascontiguousarray(array).tobytes())
+    return seen.hexdigest()[:16]
+
+
+@pytest.mark.data("rram-set-sweep")
+def test_the_recorded_sweep_keeps_its_codes(sweep: Sweep):
+    """Digests from the reader of version 0.1.0, which knew this format only."""
+    assert digest(sweep.volts) == "cd8bb41be33f837a"
+    assert digest(sweep.set_us) == "7a76ee111e4b2c7f"
+    assert digest(sweep.before_us) == "6e2ddbbc6bfe1d6e"
+    assert digest(sweep.top) == "85fbd6d37c70a088"
+    path = find("rram-set-sweep")
+    for half, drawn, state in (
+        ("calibration", "e9612b18046d4326", "bcbefb56e7568415"),
+        ("operation", "6438159bcdd732cd", "b6d70c62e2bf5534"),
+        ("all", "1453fd7b6f2f66d2", "45679d08605b3796"),
+    ):
+        array = MeasuredArray.from_sweep(path, Geometry(rows=16, pairs=32), 5, half=half)
+        assert digest(array.dac_of_target()) == "52be299fdd0115a3"
+        out = [
+            array.program(row % 16, ALL, np.full(64, code, np.int32))
+            for row, code in enumerate(range(0, 4096, 137))
+        ]
+        array.reset(3)
+        assert (digest(*out), digest(array.state_dict()["codes"])) == (drawn, state)
+    pulses = pulses_of(read_recording(path))
+    assert digest(pulses.levels) == "d0e71df1d9095e3a"
+    assert digest(pulses.level, pulses.g_us) == digest(*_as_before(sweep))
+
+
+def _as_before(sweep: Sweep) -> tuple[np.ndarray, np.ndarray]:
+    """Level and conductance of each pulse of a sweep at voltages that set, (pulses, cells)."""
+    index = np.arange(len(sweep.volts))
+    complete = index[None, :] <= sweep.top[:, None]
+    means = np.where(complete, np.nan_to_num(sweep.set_us).mean(axis=2), np.nan)
+    typical = np.array([np.median(m[np.isfinite(m)]) for m in means.T])
+    used = np.flatnonzero((typical >= 44.0) & (complete.mean(axis=0) >= 0.5))
+    made = np.isfinite(sweep.set_us)
+    level = np.full((int(made.sum(axis=(1, 2)).max()), sweep.cells), -1)
+    g_us = np.zeros(level.shape)
+    for cell in range(sweep.cells):
+        there = made[cell].T
+        volt = np.nonzero(there)[1]
+        inside = complete[cell, volt] & np.isin(volt, used)
+        level[: len(volt), cell] = np.where(inside, np.searchsorted(used, volt), -1)
+        g_us[: len(volt), cell] = sweep.set_us[cell].T[there]
+    return level, g_us
 
 
 # -- drawing ---------------------------------------------------------------------------------
