@@ -206,7 +206,9 @@ def test_expectation_against_a_run_on_the_emulator() -> None:
 
 @pytest.mark.stats
 @pytest.mark.verify
-@pytest.mark.parametrize("array", ["physics", "cells"])
+@pytest.mark.parametrize(
+    "array", ["physics", pytest.param("cells", marks=pytest.mark.data("rram-set-sweep"))]
+)
 def test_expectation_against_runs_on_devices_that_differ(array: str) -> None:
     """A run on each array, and the emulator's as the control."""
     name = recorded_cells() if array == "cells" else array
