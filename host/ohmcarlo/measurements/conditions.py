@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,7 @@ def _matches(readings: Readings, key: str, text: str) -> BoolArray:
     return np.array([_same_text(cell, text) for cell in column])
 
 
-def _label(readings: Readings, key: str) -> NDArray[np.str_] | None:
+def _label(readings: Readings, key: str) -> NDArray[Any] | None:
     low = key.lower()
     if low in DEVICE_KEYS:
         return readings.device

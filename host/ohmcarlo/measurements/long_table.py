@@ -25,7 +25,7 @@ from .headers import (
     columns_of,
 )
 from .quantities import QUANTITIES, SWEPT_LINES, TARGET
-from .readings import NO_CYCLE, Readings
+from .readings import NO_CYCLE, Readings, Words
 from .recording import FloatArray, IntArray
 from .screening import RESET, SET
 from .units import Kind
@@ -140,7 +140,7 @@ class _Reader:
     found: dict[str, list[Column]]
 
     def __post_init__(self) -> None:
-        self.problem: NDArray[np.str_] = np.full(len(self.table), "", "U80")
+        self.problem: Words = np.full(len(self.table), "", object)
         self.phrases: list[str] = []
 
     def numbers(self, column: Column, needed: bool = True) -> FloatArray:
@@ -249,14 +249,14 @@ def _name(cell: str) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < 2**53 else cell
 
 
-def _operations(table: Table, found: dict[str, list[Column]]) -> NDArray[np.str_]:
+def _operations(table: Table, found: dict[str, list[Column]]) -> Words:
     """SET, RESET or the word of the file in capitals; empty if no cell is one of both."""
-    blank = np.full(len(table), "", "U16")
+    blank = np.full(len(table), "", object)
     if OPERATION not in found:
         return blank
     words = [cell.strip().lower() for cell in table.column(found[OPERATION][0].index)]
     out = [SET if w in SET_WORDS else RESET if w in RESET_WORDS else w.upper()[:16] for w in words]
-    return np.array(out) if SET in out or RESET in out else blank
+    return np.array(out, object) if SET in out or RESET in out else blank
 
 
 def _labels(table: Table, found: dict[str, list[Column]]) -> dict[str, NDArray[np.str_]]:

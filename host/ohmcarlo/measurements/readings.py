@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from .recording import FloatArray, IntArray, LeftOut
 
 NO_CYCLE = -1
+Words = NDArray[np.object_]
+"""Words of the entries, most of which are the same object."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +57,10 @@ class Readings:
     line: IntArray
     quantities: Mapping[str, FloatArray]
     before_us: FloatArray = field(default_factory=lambda: np.empty(0))
-    problem: NDArray[np.str_] = field(default_factory=lambda: np.empty(0, "U1"))
+    problem: Words = field(default_factory=lambda: np.empty(0, object))
     cycle: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
     read: IntArray = field(default_factory=lambda: np.empty(0, np.int64))
-    operation: NDArray[np.str_] = field(default_factory=lambda: np.empty(0, "U1"))
+    operation: Words = field(default_factory=lambda: np.empty(0, object))
     labels: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
     recognised: tuple[str, ...] = ()
@@ -66,16 +68,16 @@ class Readings:
     def __post_init__(self) -> None:
         """Entries that a reader does not give are filled in."""
         n = len(self.device)
-        usual = {
-            "before_us": np.full(n, np.nan),
-            "problem": np.full(n, "", "U64"),
-            "cycle": np.full(n, NO_CYCLE),
-            "read": np.zeros(n, np.int64),
-            "operation": np.full(n, "", "U16"),
+        usual: dict[str, tuple[Any, Any]] = {
+            "before_us": (np.nan, np.float64),
+            "problem": ("", object),
+            "cycle": (NO_CYCLE, np.int64),
+            "read": (0, np.int64),
+            "operation": ("", object),
         }
-        for name, values in usual.items():
+        for name, (value, kind) in usual.items():
             if len(getattr(self, name)) != n:
-                object.__setattr__(self, name, values)
+                object.__setattr__(self, name, np.full(n, value, kind))
 
     def __len__(self) -> int:
         return len(self.device)

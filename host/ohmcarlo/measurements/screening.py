@@ -69,7 +69,7 @@ def marked(readings: Readings) -> Readings:
 
     Raises UsageError, with the first line, where too many lines cannot be read.
     """
-    after, problem = readings.after_us.copy(), readings.problem.astype("U80")
+    after, problem = readings.after_us.copy(), readings.problem.copy()
     problem[np.isnan(after) & (problem == "")] = NO_VALUE
     positive = after[after > 0]
     offset = OFFSET_SHARE * float(np.median(positive)) if len(positive) else 0.0
@@ -77,7 +77,7 @@ def marked(readings: Readings) -> Readings:
     after[small] = 0.0
     problem[(after < 0) & (problem == "")] = NEGATIVE
     readings = replace(readings, after_us=after, problem=problem)
-    unreadable = (problem != "") & ~np.isin(problem, (OVERLOAD, NO_VALUE))
+    unreadable = (problem != "") & (problem != OVERLOAD) & (problem != NO_VALUE)
     if unreadable.sum() > BAD_SHARE * len(readings):
         raise _first_problem(readings, unreadable)
     if len(readings) and (problem != "").all():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..tables import Table
 from .quantities import BIT_LINE, WIDTH, WORD_LINE
 from .readings import Readings
+from .recording import FloatArray
 from .values import numbers_of
 
 NAME = "six-column sweep"
@@ -51,7 +53,7 @@ def read(table: Table) -> Readings:
     return Readings(
         source=table.path,
         format=NAME,
-        device=np.array([address_text(value) for value in values[:, 0]]),
+        device=_names(values[:, 0]),
         after_us=after_us,
         before_us=before_us,
         line=table.lines,
@@ -59,6 +61,11 @@ def read(table: Table) -> Readings:
         problem=problem,
         recognised=(NAME, *table.recognised),
     )
+
+
+def _names(addresses: FloatArray) -> NDArray[np.str_]:
+    different, index = np.unique(addresses, return_inverse=True)
+    return np.array([address_text(value) for value in different])[index]
 
 
 def address_text(value: float) -> str:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..tables import AS_NAN, Table
 from ..tables.cells import is_missing, is_overload, not_a_number, value_of
+from .readings import Words
 from .recording import FloatArray
 from .screening import NO_VALUE, OVERLOAD
 
 
-def numbers_of(table: Table, columns: Iterable[int]) -> tuple[FloatArray, NDArray[np.str_]]:
+def numbers_of(table: Table, columns: Iterable[int]) -> tuple[FloatArray, Words]:
     """The numbers in some columns, (rows, columns), and the problem of each row.
 
     A cell without a number is NaN. The problem of its row is an overload, no value, or the cell
     that is not a number; it is empty for a row of numbers.
     """
     wanted = list(columns)
-    problem = np.full(len(table), "", "U80")
+    problem = np.full(len(table), "", object)
     try:
         values = table.numbers(wanted, missing=AS_NAN)
         if np.isfinite(values).all():
@@ -33,7 +33,7 @@ def numbers_of(table: Table, columns: Iterable[int]) -> tuple[FloatArray, NDArra
     return values, problem
 
 
-def _column(table: Table, column: int, problem: NDArray[np.str_]) -> FloatArray:
+def _column(table: Table, column: int, problem: Words) -> FloatArray:
     """The numbers of a column; problems of its rows are noted in ``problem``."""
     cells = table.column(column)
     name = f" ({table.header[column]})" if table.header else ""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..tables import Table
 from .headers import AFTER, CURRENT, CYCLE, DEVICE, PLACE, Column, columns_of
 from .long_table import assumed, names_of_devices
 from .quantities import QUANTITIES, SWEPT_LINES, TARGET
-from .readings import NO_CYCLE, Readings
+from .readings import NO_CYCLE, Readings, Words
 from .recording import FloatArray
 from .units import Kind, factor, quantity_text, split_header
 from .values import numbers_of
@@ -126,11 +125,11 @@ def _by_level(table: Table, found: dict[str, list[Column]]) -> Readings:
     )
 
 
-def _cells(table: Table, columns: Sequence[int]) -> tuple[FloatArray, NDArray[np.str_]]:
+def _cells(table: Table, columns: Sequence[int]) -> tuple[FloatArray, Words]:
     """Numbers and problems, (rows, columns); an empty cell has a problem of its own."""
     pairs = [numbers_of(table, [column]) for column in columns]
     values = np.concatenate([part for part, _ in pairs], axis=1)
-    return values, np.array([problem for _, problem in pairs]).T
+    return values, np.array([problem for _, problem in pairs], object).T
 
 
 def _quantity(table: Table, column: Column) -> tuple[FloatArray, list[str]]:
