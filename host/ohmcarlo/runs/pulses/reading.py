@@ -20,6 +20,7 @@ from .recorder import BLOCK
 from .writing import COMMENT, PACKED, PARQUET, arrow, suffix_of
 
 NEEDED = ("operation", "row", "device", "dac", "code")
+SEPARATORS = (",", ";", "\t")
 UNKNOWN = -2
 """An integer for a cell that is no integer."""
 
@@ -70,14 +71,19 @@ def read_head(path: Path) -> dict[str, str]:
 
 
 def _comments(path: Path) -> list[str]:
-    """The comment lines at the beginning of a text."""
+    """The comment lines at the beginning of a text, also as a spreadsheet saves them."""
     found = []
     with _readable(path), _opened(path) as file:
         for line in file:
-            if not line.startswith(COMMENT.strip().encode()):
+            text = _text(line).strip('",;\t')
+            if not text.startswith(COMMENT.strip()):
                 break
-            found.append(line.decode("utf-8", "replace"))
+            found.append(text)
     return found
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace").removeprefix("\ufeff").strip()
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -118,16 +124,10 @@ def _csv_blocks(path: Path) -> Iterator[tuple[int, Any]]:
 
     head = len(_comments(path))
     with _opened(path) as file:
-        names = [cell.strip() for cell in _line(file, head).split(",")]
-    missing = [name for name in NEEDED if name not in names]
-    if missing:
-        raise UsageError(
-            f"{path}, line {head + 1}: there is no column {missing[0]!r}; give a list that "
-            "`ohmcarlo pulses` wrote, with its header line and commas"
-        )
+        names, separator = _columns(path, _line(file, head), head + 1)
     with _opened(path) as file:
         blocks = pd.read_csv(
-            file, skiprows=head + 1, header=None, names=names, usecols=list(NEEDED),
+            file, sep=separator, skiprows=head + 1, header=None, names=names, usecols=list(NEEDED),
             chunksize=BLOCK, low_memory=False, skip_blank_lines=False, skipinitialspace=True,
             index_col=False, encoding_errors="replace",
         )  # fmt: skip
@@ -137,10 +137,23 @@ def _csv_blocks(path: Path) -> Iterator[tuple[int, Any]]:
             first += len(frame)
 
 
+def _columns(path: Path, header: str, line: int) -> tuple[list[str], str]:
+    """Names of the columns, and the separator."""
+    separator = max(SEPARATORS, key=header.count)
+    names = [cell.strip().strip('"').lower() for cell in header.split(separator)]
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        raise UsageError(
+            f"{path}, line {line}: there is no column {missing[0]!r}; give a list that "
+            "`ohmcarlo pulses` wrote, with its header line"
+        )
+    return names, separator
+
+
 def _line(file: IO[bytes], skipped: int) -> str:
     for _ in range(skipped):
         file.readline()
-    return file.readline().decode("utf-8", "replace").removeprefix("\ufeff")
+    return _text(file.readline())
 
 
 def _parquet_blocks(path: Path) -> Iterator[tuple[int, Any]]:

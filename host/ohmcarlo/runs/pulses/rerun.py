@@ -14,6 +14,7 @@ from ...array.die import Die
 from ...boards import MODEL, Block, silent
 from ...errors import OhmcarloError, UsageError
 from ...jit import before_compilation
+from ..adaptation.record import Record
 from ..chain_run import COMPILING, SAMPLING, ChainRun, Observer
 from ..config import TrainConfig
 from ..digests import digest_of
@@ -128,6 +129,12 @@ class _Again(ChainRun):
 
     def _warm_up(self) -> None:
         """Nothing: its step would be in the list."""
+
+    def resume_hint(self) -> str:
+        return f"interrupted at step {self.steps} of {self.setup.config.steps}: give it again"
+
+    def _adaptation_hint(self, record: Record) -> str:
+        return f"interrupted after {len(record.stages)} stages of the adaptation: give it again"
 
     def _restore_or_start(self) -> None:
         config = self.setup.config
