@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..readable import count
-from ..tables import LEAVE_OUT, Table, Text, parse_table, read_text
+from ..tables import LEAVE_OUT, Table, Text, parse_table, read_texts
 from . import cycle_table, easyexpert, long_table, six_columns, smu_list, wide_table
 from .assembly import recording_of
 from .headers import column_of
@@ -97,7 +98,8 @@ SHAPES: tuple[tuple[str, Callable[[Text], Table | None]], ...] = (
     (BLOCKS, long_of_blocks),
 )
 """Shapes that become a long table, by name."""
-SUFFIXES = (".csv", ".txt", ".tsv", ".dat", ".gz", "")
+LISTED = 4  # names in a message
+SUFFIXES = (".csv", ".txt", ".tsv", ".dat", ".gz", ".xlsx", ".xls", ".ods", "")
 """Files of a folder that are read."""
 
 
@@ -148,26 +150,46 @@ def _stamp(file: Path) -> Stamp:
 @lru_cache(maxsize=4)
 def _read(path: Path, stamp: tuple[Stamp, ...], where: tuple[tuple[str, str], ...]) -> Recording:
     """A file that had this ``stamp``; one command uses it several times."""
-    texts = [with_one_header(read_text(Path(name))) for name, _, _ in stamp]
+    files = [[with_one_header(t) for t in read_texts(Path(name))] for name, _, _ in stamp]
+    texts = [text for sheets in files for text in sheets]
     for known in LISTS:
-        if texts and known.recognises(texts[0]):
-            _check_alike(known, texts)
-            return known.read(texts, path, dict(where))
-    if len(texts) != 1:
+        if any(known.recognises(text) for text in (files[0] if files else [])):
+            return known.read(_of_format(known, files), path, dict(where))
+    if len(files) != 1:
         raise UsageError(
-            f"{path} is a folder with {count(len(texts), 'file')} ({', '.join(SUFFIXES[:4])}) and "
+            f"{path} is a folder with {count(len(files), 'file')} ({', '.join(SUFFIXES[:4])}) and "
             "no I-V lists: give one file, or a folder with an I-V list of each device"
+        )
+    if len(texts) != 1:
+        names = ", ".join(text.recognised[0] for text in texts[:LISTED])
+        raise UsageError(
+            f"{path} is a workbook with {count(len(texts), 'sheet')} ({names}) and no I-V lists: "
+            "save the sheet with the table as CSV"
         )
     return _of_table(texts[0], dict(where))
 
 
-def _check_alike(known: ListFormat, texts: Sequence[Text]) -> None:
-    for text in texts:
-        if not known.recognises(text):
+def _of_format(known: ListFormat, files: Sequence[Sequence[Text]]) -> list[Text]:
+    """The texts of a format; other sheets of a workbook do not matter, other files do."""
+    out = []
+    for sheets in files:
+        mine = [text for text in sheets if known.recognises(text)]
+        if not mine:
             raise UsageError(
-                f"{text.path} is no {known.name} as the other files of its folder: remove it, or "
-                "give one file"
+                f"{sheets[0].path if sheets else 'a file'} is no {known.name} as the other files "
+                "of its folder: remove it, or give one file"
             )
+        out += sorted(mine, key=_run) if all(_run(text) >= 0 for text in mine) else mine
+    return out
+
+
+def _run(text: Text) -> int:
+    """The number at the end of a sheet's name; -1 without one.
+
+    Clarius writes the last run first.
+    """
+    found = re.search(r"(\d+)\]$", text.path.name)
+    return int(found[1]) if found else -1
 
 
 def _of_table(text: Text, where: Where) -> Recording:

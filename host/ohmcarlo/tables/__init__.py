@@ -9,6 +9,7 @@ from .cells import is_overload as is_overload
 from .cells import number as number
 from .content import Text as Text
 from .content import read_text as read_text
+from .content import read_texts as read_texts
 from .reading import LEAVE_OUT as LEAVE_OUT
 from .reading import parse_table as parse_table
 from .reading import read_table as read_table

@@ -16,15 +16,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from ..errors import UsageError
+from .workbook import EXCEL, kind_of, sheets_of
 
 CSV_ADVICE = "save the table as CSV in UTF-8"
 PANDAS = 'convert it with pandas: pandas.{reader}("{name}").to_csv("table.csv", index=False)'
-EXCEL = "save the sheet as CSV in Excel or LibreOffice (File > Save As)"
 UNPACK = "unpack it and give the table in it"
 EXPORT = "export the data as CSV with the program that wrote it"
 PARQUET_MARK = b"PAR1"
 OTHER_FORMATS: tuple[tuple[bytes, str, str], ...] = (
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook (xls)", EXCEL),
     (b"ARROW1", "an Arrow file", PANDAS.replace("{reader}", "read_feather")),
     (b"FEA1", "a Feather file", PANDAS.replace("{reader}", "read_feather")),
     (
@@ -111,11 +110,38 @@ def read_text(path: Path) -> Text:
 
     Recognised: gzip, bzip2, xz and zip with one member; UTF-8, UTF-16 and UTF-32 with a byte order
     mark, UTF-16 without one, otherwise Windows-1252, of which Latin-1 is a part; lines that end
-    in CR, LF or both. A Parquet file becomes the text of its table, which needs pyarrow.
+    in CR, LF or both. The table of a Parquet file (with pyarrow) and the sheet of a workbook (with
+    python-calamine) become text.
 
     Raises UsageError, which names the format and a remedy, for a file that is no text.
     """
-    content, packed = _unpacked(path, _content(path))
+    texts = read_texts(path)
+    if len(texts) == 1:
+        return texts[0]
+    names = [text.recognised[0] for text in texts]
+    listed = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    held = f"{len(names)} sheets ({listed})" if names else "no filled sheet"
+    raise UsageError(f"{path} is a workbook with {held}: save the one with the table as CSV")
+
+
+def read_texts(path: Path) -> list[Text]:
+    """As ``read_text``, with a text for every filled sheet of a workbook.
+
+    The path of one of several sheets ends in the name of the sheet, as in ``a.xlsx[Run1]``.
+    """
+    content = _content(path)
+    if not kind_of(content):
+        return [_text_of(path, content)]
+    sheets = sheets_of(path, content)
+    several = len(sheets) > 1
+    return [
+        Text(path.with_name(f"{path.name}[{name}]") if several else path, text, (f"sheet {name}",))
+        for name, text in sheets.items()
+    ]
+
+
+def _text_of(path: Path, content: bytes) -> Text:
+    content, packed = _unpacked(path, content)
     if content.startswith(PARQUET_MARK):
         return Text(path, _text_of_parquet(path, content), ("Parquet",))
     _refuse_other_formats(path, content)
@@ -219,8 +245,6 @@ def _single_member(path: Path, archive: zipfile.ZipFile) -> IO[bytes]:
 
 def _office(archive: zipfile.ZipFile, names: list[str]) -> str:
     """What kind of document a zip archive is, with a remedy; empty if it is none."""
-    if any(name.startswith("xl/") for name in names):
-        return f"an Excel workbook (xlsx): {EXCEL}"
     if any(name.startswith("word/") for name in names):
         return "a Word document: copy the table into a spreadsheet and save it as CSV"
     if "mimetype" in names and archive.read("mimetype").startswith(b"application/vnd.oasis"):
