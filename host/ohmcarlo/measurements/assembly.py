@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import UsageError
 from ..readable import count
 from .conditions import chosen, level_of, single_condition
+from .levels import by_compliance, without_jitter
 from .quantities import QUANTITIES
 from .readings import Readings, names_in_order
 from .recording import Recording
@@ -31,9 +32,11 @@ def recording_of(readings: Readings, where: Mapping[str, str] | None = None) -> 
     """
     readings = only_set(chosen(readings, where or {}))
     readings, noise = _first_reads(marked(readings))
+    readings, compliance_v = by_compliance(readings)
     readings, level = level_of(readings)
     known = np.isfinite(readings.quantities[level])
     readings = one_polarity(readings.without(~known, "no level"), level)
+    readings = without_jitter(readings, level)
     good = readings.only(readings.problem == "")
     check_range(good)
     readings, conditions = single_condition(readings, level)
@@ -43,7 +46,8 @@ def recording_of(readings: Readings, where: Mapping[str, str] | None = None) -> 
     readings, cycle = (arranged_sweeps if swept else arranged_repeats)(readings, level)
     if not len(readings):
         raise UsageError(_nothing_left(readings))
-    return _recorded(readings, level, cycle, conditions, silent, noise)
+    recording = _recorded(readings, level, cycle, conditions, silent, noise)
+    return replace(recording, compliance_v=compliance_v)
 
 
 def _recorded(

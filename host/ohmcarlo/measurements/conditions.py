@@ -128,20 +128,20 @@ def level_of(readings: Readings) -> tuple[Readings, str]:
     sweep, are left out if the others vary over one line. Raises UsageError where no line varies, or
     several do.
     """
-    varying = _varying(readings)
+    varying = varying_levels(readings)
     if TARGET in varying:
         return readings, TARGET
     if not varying:
         raise _one_level(readings)
     if len(varying) > 1:
         readings = _without_reset_sweeps(readings, varying)
-        varying = _varying(readings)
+        varying = varying_levels(readings)
     if len(varying) == 1:
         return readings, varying[0]
     raise _several_lines(readings, varying)
 
 
-def _varying(readings: Readings) -> list[str]:
+def varying_levels(readings: Readings) -> list[str]:
     """The lines, or the target, that have more than one value; that with most values last."""
     there = [name for name in (TARGET, *SWEPT_LINES) if name in readings.quantities]
     numbers = {name: len(_levels(readings, name)) for name in there}
@@ -171,7 +171,7 @@ def _without_reset_sweeps(readings: Readings, varying: list[str]) -> Readings:
     parts = [readings.only(group == number) for number in range(int(group.max()) + 1)]
     trends = np.array([direction(part, part.quantities[swept]) for part in parts])
     rest = readings.without((trends == FALLS)[group], "RESET pulses")
-    left = _varying(rest) if len(rest) else []
+    left = varying_levels(rest) if len(rest) else []
     if RISES not in trends and not (
         len(left) == 1 and direction(rest, rest.quantities[left[0]]) == RISES
     ):

@@ -189,6 +189,10 @@ class _Reader:
         volts = self.scaled(self.found[READ_VOLTAGE][0])
         with np.errstate(divide="ignore", invalid="ignore"):
             g = np.where(volts != 0, amps / volts, np.nan)  # µA / V
+        known = g[np.isfinite(g)]
+        if len(known) and np.median(known) < 0:
+            self.phrases.append("the sign of the current is that of a source: turned")
+            g = -g
         return np.where(np.isfinite(g), g, np.nan)
 
     def level(self, name: str) -> FloatArray:

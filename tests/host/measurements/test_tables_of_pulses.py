@@ -154,6 +154,33 @@ def test_the_polarity_that_sets_is_used(tmp_path: Path):
         assert np.unique(recording.level) == pytest.approx([1, 2, 3])
 
 
+def test_a_compliance_current_is_a_level(tmp_path: Path):
+    text = table("device,Icc (uA),V (V),g_us", lambda d, n, t, g: f"{d},{LEVELS[t] / 2},1.5,{g}")
+    recording = recorded(tmp_path, text)
+    assert recording.compliance_v == pytest.approx(0.5, rel=0.02)
+    assert np.unique(recording.level) == pytest.approx(LEVELS, rel=0.02)
+    assert conductances(recording) == pytest.approx(G)
+
+
+def test_measured_voltages_scatter_around_those_that_were_meant(tmp_path: Path):
+    rng = np.random.default_rng(6)
+
+    def row(d: int, n: int, t: int, g: float) -> str:
+        return f"{d},{2 + 0.1 * t + rng.normal(0, 0.003):.5f},{g}"
+
+    recording = recorded(tmp_path, table("device,V_WL (V),g_us", row))
+    assert np.unique(recording.level) == pytest.approx([2, 2.1, 2.2], abs=0.002)
+    assert conductances(recording) == pytest.approx(G)
+
+
+def test_a_current_with_the_sign_of_a_source(tmp_path: Path):
+    def row(d: int, n: int, t: int, g: float) -> str:
+        return f"{d},{LEVELS[t]},{-g / 5},0.2"
+
+    text = table("device,target_us,I (uA),V_read (V)", row)
+    assert conductances(recorded(tmp_path, text)) == pytest.approx(G, rel=1e-5)
+
+
 @pytest.mark.stats
 def test_repeated_reads_give_the_read_noise(tmp_path: Path):
     rng = np.random.default_rng(4)
