@@ -49,10 +49,10 @@ def test_whole_weights_give_the_posterior_of_the_powers_of_the_likelihood() -> N
     """Against sums over a grid; the control is the posterior without weights."""
     x, y, w = overlapping()
     exact = weighted_on_a_grid(x[:, 0], y, w)
-    model = MemristorClassifier(6000, chains=2, random_state=1).fit(x, y, sample_weight=w)
+    model = MemristorClassifier(3000, chains=2, random_state=1).fit(x, y, sample_weight=w)
     assert np.abs(model.predict_proba(PLACES[:, None])[:, 1] - exact).max() < 0.015
     assert model.weight_error_ == 0
-    plain = MemristorClassifier(6000, chains=2, random_state=1).fit(x, y)
+    plain = MemristorClassifier(3000, chains=2, random_state=1).fit(x, y)
     assert np.abs(plain.predict_proba(PLACES[:, None])[:, 1] - exact).max() > 0.1
 
 
@@ -140,6 +140,20 @@ def test_ensembles_and_class_weights() -> None:
     with pytest.warns(ResampledWeightsWarning, match="the posterior is that of 60 resampled"):
         boosted = AdaBoostClassifier(member, n_estimators=3).fit(x, y)
     assert boosted.score(x, y) > 0.7
+    for class_weight in ("balanced", {0: 3, 1: 1}):
+        ours = MemristorClassifier(**SHORT, class_weight=class_weight)
+        same = MemristorClassifier(**SHORT)
+        factors = compute_sample_weight(class_weight, y)
+        with pytest.warns(Warning):  # of another kind for whole numbers
+            ours.fit(x, y, sample_weight=w)
+            same.fit(x, y, sample_weight=w * factors)
+        assert np.array_equal(ours.codes_, same.codes_)
+
+
+@pytest.mark.verify
+def test_ensembles_of_several_classes_and_with_weights() -> None:
+    x, y, w = overlapping(60)
+    member = MemristorClassifier(**SHORT)
     iris = load_iris(return_X_y=True)
     with pytest.warns(ResampledWeightsWarning):
         several = AdaBoostClassifier(member, n_estimators=2, random_state=0).fit(*iris)
@@ -149,14 +163,6 @@ def test_ensembles_and_class_weights() -> None:
         BaggingClassifier(member, n_estimators=2, random_state=0).fit(x, y, sample_weight=w),
     ):
         assert ensemble.predict_proba(x).shape == (60, 2)
-    for class_weight in ("balanced", {0: 3, 1: 1}):
-        ours = MemristorClassifier(**SHORT, class_weight=class_weight)
-        same = MemristorClassifier(**SHORT)
-        factors = compute_sample_weight(class_weight, y)
-        with pytest.warns(Warning):  # of another kind for whole numbers
-            ours.fit(x, y, sample_weight=w)
-            same.fit(x, y, sample_weight=w * factors)
-        assert np.array_equal(ours.codes_, same.codes_)
 
 
 def test_logarithms_of_probabilities_are_finite() -> None:
