@@ -18,7 +18,7 @@ from ohmcarlo.runs.arrays import open_array, recorded_cells
 from ohmcarlo.runs.chain_run import Silence
 from ohmcarlo.runs.characterize import Reference
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.runs.dies.expectation import Expectation, Range, Rows, expect
+from ohmcarlo.runs.dies.expectation import Expectation, Range, Rows, Wear, expect
 from ohmcarlo.runs.dies.judgement import (
     Carried,
     DieVerdict,
@@ -33,6 +33,7 @@ from ohmcarlo.spec import Geometry
 
 ERROR = PosteriorError("devices", 0.05, 0.03, 1.01)
 ROWS = Rows(inputs=16, good=64, chains=4, most_inputs=16)
+WEAR = Wear(trim=140.0, adaptation=10.0, sampling=150.0, most=500.0)
 WIDE = Geometry(rows=256, pairs=32)
 
 
@@ -55,7 +56,7 @@ def evidence(**changes: Any) -> Evidence:
         "rows": ROWS,
         "expectation": None,
         "failure": "",
-        "endurance": Endurance(1e6, False, 300.0, 500.0),
+        "endurance": Endurance(1e6, False, WEAR),
         "usual": ERROR,
         "usual_untrimmed": replace(ERROR, spread=1.24),
     }
@@ -91,7 +92,7 @@ def test_devices_that_differ_carry_chains_that_adapt() -> None:
         ({"usual": replace(ERROR, mean_sd=0.4)}, ["posterior", "0.400 posterior sd"]),
         ({"usual": replace(ERROR, spread=1.3)}, ["posterior", "+30%"]),
         ({"failure": "no proposal was accepted"}, ["reference run", "no proposal was accepted"]),
-        ({"endurance": Endurance(400.0, True, 300.0, 500.0)}, ["500 SET pulses", "endurance"]),
+        ({"endurance": Endurance(400.0, True, WEAR)}, ["500 SET pulses", "endurance"]),
         ({"untrimmed": "no coin"}, ["coin"]),
     ],
 )
@@ -109,7 +110,7 @@ def test_arrays_that_carry_nothing_are_refused(changes: dict[str, Any], words: l
     [
         ({"rows": Rows(16, 20, 2, 10)}, ["--chains 2", "--features 9"]),
         ({"usual": replace(ERROR, mean_sd=0.15)}, ["not called settled", "0.150", "--steps"]),
-        ({"endurance": Endurance(3000.0, True, 300.0, 500.0)}, ["6 default runs", "endurance"]),
+        ({"endurance": Endurance(3000.0, True, WEAR)}, ["6 default runs", "endurance"]),
     ],
 )
 def test_limits_are_named(changes: dict[str, Any], words: list[str]) -> None:
@@ -221,7 +222,7 @@ def test_the_kernel_of_the_reference_run_is_named() -> None:
     one = Range(1.0, 0.5, 2.0)
     expectation = Expectation(
         "breast-cancer", 16, 4, 1000, 0.7, 0.5, 1.02, one, one, one, (ERROR,), 40_000, 42_560,
-        170.0, 260.0,
+        WEAR,
     )  # fmt: skip
     kernels = kernels_of(evidence(expectation=expectation))
     assert "rho 0.7" in kernels[-1].name

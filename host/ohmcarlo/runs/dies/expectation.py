@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ... import diagnostics
 from ...array.base import Ledger
 from ...array.energy import energy, monte_carlo
+from ...boards import silent
 from ...errors import OhmcarloError
 from ...posterior_error import PosteriorError, errors_to_dict
 from ...spec import Geometry
@@ -67,6 +68,29 @@ class Range:
 
 
 @dataclass(frozen=True)
+class Wear:
+    """SET pulses of a device in a run with the default settings.
+
+    Attributes
+    ----------
+    trim, adaptation, sampling : float
+        Of a device that holds weights, mean over the devices.
+    most : float
+        Of the device with the most, all three parts together.
+    """
+
+    trim: float
+    adaptation: float
+    sampling: float
+    most: float
+
+    @property
+    def mean(self) -> float:
+        """All parts together, of a device that holds weights."""
+        return self.trim + self.adaptation + self.sampling
+
+
+@dataclass(frozen=True)
 class Expectation:
     """What a run with the default settings is expected to reach and to cost.
 
@@ -91,10 +115,8 @@ class Expectation:
         Predicted for a run with the default settings.
     sampling_steps, run_steps : int
         Steps of all chains of such a run, without and with those of its adaptation.
-    pulses : float
-        SET pulses of a device that holds weights, mean over the devices in such a run.
-    pulses_most : float
-        The same for the device with the most pulses.
+    wear : Wear
+        SET pulses of devices in such a run.
     """
 
     task: str
@@ -110,8 +132,7 @@ class Expectation:
     errors: tuple[PosteriorError, ...]
     sampling_steps: int
     run_steps: int
-    pulses: float
-    pulses_most: float
+    wear: Wear
 
     def to_dict(self) -> dict[str, Any]:
         """Values for JSON."""
@@ -183,7 +204,7 @@ def expect(config: TrainConfig, rows: Rows, ideal: bool, observer: Observer) -> 
 
 
 def _expect(config: TrainConfig, observer: Observer) -> Expectation:
-    with closing(SUPERVISED.build(config, observer.say)) as experiment:
+    with closing(SUPERVISED.build(config, silent)) as experiment:
         setup = experiment.setup
         before = deepcopy(setup.board.ledger)
         run = ChainRun(setup, observer=observer)
@@ -223,8 +244,6 @@ def _scaled(experiment: SupervisedExperiment, trace: Trace, spent: Ledger) -> Ex
     run_steps = CHAINS * (task.steps + ADAPTATION_STEPS)
     effective = per_step * made * KEPT * CHAINS * task.steps / run_steps
     geometry = setup.registers.geometry
-    mean, most = _pulses(setup, spent, run_steps / made)
-    trim = _trim_pulses(setup)
     return Expectation(
         task=config.task,
         weights=draws.shape[2],
@@ -239,8 +258,7 @@ def _scaled(experiment: SupervisedExperiment, trace: Trace, spent: Ledger) -> Ex
         errors=_errors(setup, task.steps),
         sampling_steps=CHAINS * task.steps,
         run_steps=run_steps,
-        pulses=mean + trim,
-        pulses_most=most + trim,
+        wear=_wear(setup, spent, run_steps / made, CHAINS * task.steps / made),
     )
 
 
@@ -267,14 +285,16 @@ def _errors(setup: ChainSetup, steps: int) -> tuple[PosteriorError, ...]:
     return setup.source.errors(config, setup.settings, setup.points.features, spread, None)
 
 
-def _pulses(setup: ChainSetup, spent: Ledger, times: float) -> tuple[float, float]:
-    """SET pulses of a device in a run of so many ``times`` the steps: mean over the devices that
-    hold weights, and the device with the most."""
+def _wear(setup: ChainSetup, spent: Ledger, run: float, sampling: float) -> Wear:
+    """SET pulses of devices; a run has ``run`` times the steps of the reference run, of which
+    ``sampling`` times are not adaptation."""
     used = spent.wear[spent.wear.any(axis=1)]
     usual = float(used.mean(axis=0).max())
     excess = float(used.max()) / usual - 1
-    most = usual * times * (1 + excess / times**UNEVEN)
-    return float(used[:, : 2 * setup.points.features].mean()) * times, most
+    weights = float(used[:, : 2 * setup.points.features].mean())
+    trim = _trim_pulses(setup)
+    most = usual * run * (1 + excess / run**UNEVEN)
+    return Wear(trim, weights * (run - sampling), weights * sampling, trim + most)
 
 
 def _trim_pulses(setup: ChainSetup) -> float:

@@ -86,7 +86,8 @@ def gather(
     """
     rows = Rows.of(untrimmed.dead, geometry)
     expectation, failure = None, ""
-    if observer is not None and rows.chains:
+    fair = untrimmed.raw_bits.to_dict()["fold"] is not None
+    if observer is not None and rows.chains and fair:
         expectation, failure = _try(config, rows, ideal, observer)
     usual, as_they_are = (
         usual_error(untrimmed, max(rows.good, 1), config.array, trim) for trim in (True, False)
@@ -123,6 +124,5 @@ def _endurance(expectation: Expectation, given: float | None) -> Endurance:
     return Endurance(
         ENDURANCE_CYCLES if given is None else given,
         given is not None,
-        expectation.pulses,
-        expectation.pulses_most,
+        expectation.wear,
     )

@@ -19,7 +19,7 @@ from ...readable import power
 from ..defaults import CHAIN_GROUPS, CHAINS
 from ..device_errors import WHITENED_RHO_TRIMMED
 from ..wire_errors import Lines, usual_wire_errors
-from .expectation import Expectation, Rows
+from .expectation import Expectation, Rows, Wear
 
 ENDURANCE_CYCLES = 1e6
 """Of 28 nm 1T1R OxRAM (doi 10.3389/fnano.2025.1549547); others reach 10⁵ to 10¹⁰ cycles."""
@@ -84,20 +84,20 @@ class Endurance:
     ----------
     cycles : float
         Endurance of a device.
-        Whether ``cycles`` was assumed.
-    pulses, pulses_most : float
-        Of a device that holds weights, mean, and of the device with the most.
+    given : bool
+        The user gave ``cycles``; otherwise they are assumed.
+    wear : Wear
+        Of a default run.
     """
 
     cycles: float
     given: bool
-    pulses: float
-    pulses_most: float
+    wear: Wear
 
     @property
     def runs(self) -> float:
         """Runs until the device with the most pulses reaches its endurance."""
-        return self.cycles / max(self.pulses_most, 1.0)
+        return self.cycles / max(self.wear.most, 1.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Values for JSON."""
@@ -284,7 +284,7 @@ def _hopeless(evidence: Evidence) -> Iterator[str]:
         yield f"the posterior is predicted to be wrong: {error_text(evidence.error)}"
     if evidence.endurance is not None and evidence.endurance.runs < 1:
         yield (
-            f"one default run takes up to {evidence.endurance.pulses_most:,.0f} SET pulses of a "
+            f"one default run takes up to {evidence.endurance.wear.most:,.0f} SET pulses of a "
             f"device, more than its {power(evidence.endurance.cycles)} cycles of endurance"
         )
 
@@ -326,7 +326,7 @@ def _limits(evidence: Evidence) -> Iterator[str]:
     if endurance is not None and 1 <= endurance.runs < 1 / WORN_SHARE:
         yield (
             f"{int(endurance.runs)} default runs use up the endurance of the most used device "
-            f"({endurance.pulses_most:,.0f} of {power(endurance.cycles)} cycles each)"
+            f"({endurance.wear.most:,.0f} of {power(endurance.cycles)} cycles each)"
         )
 
 

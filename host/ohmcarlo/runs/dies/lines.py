@@ -41,9 +41,11 @@ def expectation_rows(expected: Expectation) -> Rows:
 def endurance_text(endurance: Endurance) -> str:
     """Pulses of a default run against the endurance."""
     origin = "given" if endurance.given else "assumed: --endurance"
+    wear = endurance.wear
     return (
-        f"a default run, trim included, takes {_digits(endurance.pulses)} SET pulses of a device "
-        f"that holds weights, {_digits(endurance.pulses_most)} of the most used one: "
+        f"a device that holds weights takes {_digits(wear.mean)} SET pulses in a default run "
+        f"(trim {_digits(wear.trim)}, adaptation {_digits(wear.adaptation)}, sampling "
+        f"{_digits(wear.sampling)}), the most used one {_digits(wear.most)}: "
         f"{count(int(_plain(endurance.runs)), 'run')} in {power(endurance.cycles)} cycles "
         f"({origin})"
     )
