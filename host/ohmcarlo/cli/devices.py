@@ -98,7 +98,7 @@ def characterize(
     from .console import Console
     from .measured import read_measurements
     from .progress import RunProgress
-    from .show_devices import show_characterization
+    from .show_devices import FITTED, constant_rows, show_characterization
 
     console = Console(json)
     if fit is not None:
@@ -109,7 +109,7 @@ def characterize(
         array, preset = PhysicsArray.name, str(fit)
     if fit is not None:
         fit = Path(preset or "")
-        console.mapping("Fitted constants", fitted_constants(fit))
+        console.table(FITTED, constant_rows(fitted_constants(fit)))
     outputs = DeviceOutputs(out, preset_out, plots, report)
     values = characterize_array(
         array,
@@ -123,7 +123,7 @@ def characterize(
         fit,
         Reference(steps, endurance, RunProgress(console)),
     )
-    show_characterization(console, values)
+    show_characterization(console, values, constants=fit is None)
 
 
 def selftest(

@@ -15,6 +15,7 @@ from .console import Console, Rows
 if TYPE_CHECKING:
     from ..selftest.chain import Check
 
+FITTED = "Constants of the device model [95 % interval]"
 TARGET_COLUMNS = {
     "target µS": "target_us",
     "mean reached µS": "mean_us",
@@ -23,8 +24,13 @@ TARGET_COLUMNS = {
 }
 
 
-def show_characterization(console: Console, values: Mapping[str, Any]) -> None:
-    """A table over the programming targets, and tables of the array, the fit and the ages."""
+def show_characterization(
+    console: Console, values: Mapping[str, Any], constants: bool = True
+) -> None:
+    """A table over the programming targets, and tables of the array, the fit and the ages.
+
+    ``constants``: those of the fit have not been shown yet.
+    """
     console.json(values)
     table = Table(title="Programming (median over devices)", title_justify="left")
     for column in TARGET_COLUMNS:
@@ -33,7 +39,8 @@ def show_characterization(console: Console, values: Mapping[str, Any]) -> None:
         table.add_row(*(f"{cell:.1f}" for cell in cells))
     console.out.print(table)
     console.table("Array", characterization_rows(values))
-    console.table("Device model fitted to it [95 % interval]", constant_rows(values["fit"]))
+    if constants:
+        console.table(FITTED, constant_rows(values["fit"]))
     console.table("Verdict", [(name, text) for name, text in values["verdict"]["lines"]])
     if values["ages"]:
         console.table("Age (a model of it: not measured)", age_rows(values["ages"]))

@@ -353,11 +353,9 @@ def _ages(array: str, preset: str | None, seed: int) -> list[dict[str, Any]]:
         return measure_ages(device, seed, rows=AGED_ROWS)
 
 
-def fitted_constants(path: Path) -> dict[str, str]:
-    """Constants of own measurements in ``path``, with intervals, units and origins; notes last."""
-    found = fit_file(path, path.stem)[1]
-    constants = {name: f"{e}, {e.origin}" for name, e in found.constants.items()}
-    return constants | {f"note {i}": note for i, note in enumerate(found.notes, 1)}
+def fitted_constants(path: Path) -> dict[str, Any]:
+    """The fit to own measurements in ``path``, as the part ``fit`` of the JSON file."""
+    return fit_file(path, path.stem)[1].to_dict()
 
 
 def _devices(found: Characterization) -> dict[str, Any]:

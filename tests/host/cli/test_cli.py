@@ -308,7 +308,8 @@ def test_characterize_fits_own_measurements(call: Call, tmp_path: Path) -> None:
     data = write_csv(tmp_path / "own.csv", rows)
     size = ["--rows", "32", "--pairs", "8"]
     code, out, _ = call("characterize", "--fit", data, *size)
-    assert code == 0 and "c2c intercept us" in out
+    assert code == 0 and out.count("c2c_intercept_us") == 1
+    assert "fitted" in out and "from the data's range" in out and "assumed" in out
     assert call("train", "toy2d", *SMALL, "--array", "physics", "--preset", data)[0] == 0
     data.write_text("device,target_us\n1,2\n")
     assert_refused(call("characterize", "--fit", data), cli.BAD_USE, "own.csv")
