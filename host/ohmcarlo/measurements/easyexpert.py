@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,18 @@ from ..tables import Text, is_missing, is_overload, number
 from ..tables.cells import shown
 from .columns import Role, role_of, roles_of
 from .iv_curves import Curve
+from .recording import FloatArray
 
 NAME = "EasyEXPERT CSV"
 TAGS = ("SetupTitle", "PrimitiveTest", "TestParameter", "MetaData", "AnalysisSetup", "Dimension1",
         "Dimension2", "DataName", "DataValue", "ReportDateTime", "OutputData")  # fmt: skip
 DATA_NAMES, VALUES = "DataName", "DataValue"
 COMPLIANCE, SWEPT, FUNCTION = "Measurement.Primary.Compliance", "Channel.VName", "Channel.Func"
+BIAS = "Measurement.Bias.Source"
 CURRENT, TARGET = "Channel.IName", "TestRecord.TestTarget"
+TIME = "TestRecord.RecordTime"
+TIME_FORMS = ("%m/%d/%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%m/%d/%Y %I:%M:%S %p",
+              "%d.%m.%Y %H:%M:%S", "%Y-%m-%d %H:%M:%S")  # fmt: skip
 
 
 def recognises(text: Text) -> bool:
@@ -92,9 +98,20 @@ def _curve(path: Path, block: _Block) -> Curve:
         _values(path, block, volt),
         _values(path, block, amp),
         np.array(block.lines, np.int64),
-        None if gate is None else _values(path, block, gate),
+        _set_gate(block) if gate is None else _values(path, block, gate),
         None if not limit else np.full(len(rows), limit),
+        time_s=_time_s((block.settings.get(TIME) or [""])[0]),
     )
+
+
+def _time_s(text: str) -> float:
+    """A time in any of the forms of EasyEXPERT as seconds; NaN for other text."""
+    for form in TIME_FORMS:
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            continue
+    return np.nan
 
 
 def _columns(path: Path, block: _Block) -> tuple[int, int, int | None]:
@@ -121,7 +138,34 @@ def _columns(path: Path, block: _Block) -> tuple[int, int, int | None]:
     return volt, amp, gate
 
 
-def _values(path: Path, block: _Block, column: int) -> np.ndarray:
+def _set_gate(block: _Block) -> FloatArray | None:
+    """Gate voltage of each line as the settings have it, where the data have no column for it.
+
+    It is a constant, or the secondary sweep, each voltage of which has equally many lines.
+    """
+    names = block.settings.get(SWEPT, [])
+    place = next((k for k, name in enumerate(names) if role_of(name) == Role.GATE), None)
+    if place is None:
+        return None
+    functions = block.settings.get(FUNCTION, [])
+    if place < len(functions) and functions[place] == "VAR2":
+        start, step, steps = (_setting(block, f"Measurement.Secondary.{word}", 0)
+                              for word in ("Start", "Step", "Count"))  # fmt: skip
+        if start is None or step is None or not steps or steps < 1:
+            return None
+        part = np.arange(len(block.rows)) // max(len(block.rows) // int(steps), 1)
+        return start + step * np.minimum(part, int(steps) - 1)
+    value = _setting(block, BIAS, place)
+    return None if value is None else np.full(len(block.rows), value)
+
+
+def _setting(block: _Block, name: str, place: int) -> float | None:
+    """A number in the settings; None without one."""
+    values = block.settings.get(name, [])
+    return number(values[place]) if place < len(values) else None
+
+
+def _values(path: Path, block: _Block, column: int) -> FloatArray:
     """The numbers of a column; NaN where one is missing or an overload."""
     out = np.full(len(block.rows), np.nan)
     for k, row in enumerate(block.rows):

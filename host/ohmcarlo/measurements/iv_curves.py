@@ -45,6 +45,10 @@ class Curve:
         Current limit as the file names it; NaN where it names none.
     limited : bool (n,) or None
         Points at which the instrument was in compliance.
+    missing : int (n,)
+        Lines that ``complete`` left out.
+    time_s : float
+        When the curve was taken; NaN where the file does not say so.
     """
 
     device: str
@@ -55,6 +59,7 @@ class Curve:
     compliance_a: FloatArray | None = None
     limited: BoolArray | None = None
     missing: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    time_s: float = np.nan
 
     def complete(self) -> Curve:
         """The curve without its missing points, and with the sign of its current mended.

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import UsageError
 from ..readable import count
 from ..tables import LEAVE_OUT, Table, Text, parse_table, read_texts
@@ -81,6 +83,8 @@ def of_curves(name: str, curves: Callable[[Text], list[Curve]]) -> Callable[...,
 
     def read(texts: Sequence[Text], source: Path, where: Where) -> Recording:
         found = [curve for text in texts for curve in curves(text)]
+        if not any(np.isnan(curve.time_s) for curve in found):
+            found.sort(key=lambda curve: curve.time_s)  # EasyEXPERT may write the last one first
         return recording_of_curves(found, source, name, where)
 
     return read

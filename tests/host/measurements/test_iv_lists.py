@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -93,10 +94,57 @@ def test_a_folder_has_a_file_for_each_device(
     assert np.unique(recording.level) == pytest.approx([60.0, 110.0], rel=0.05)
 
 
+def test_a_folder_with_a_file_for_each_sweep_is_read_in_the_order_of_time(tmp_path: Path) -> None:
+    blocks = easyexpert(CYCLES).split("SetupTitle, ")[1:]
+    for k, block in enumerate(blocks):
+        text = re.sub(r"(RecordTime, ).*", rf"\g<1>3/11/2024 10:00:{k:02d}", block)
+        name = f"{block[:3]} [{k * 7 % 24}].csv"
+        (tmp_path / name).write_text(f"SetupTitle, {text}", encoding="utf-8")
+    recording = read_recording(tmp_path)
+    assert recording.devices == ("D00", "D01", "D02")
+    assert recording.after_us == pytest.approx(AFTER, rel=1e-4)
+    turned = "".join(f"SetupTitle, {block}" for block in reversed(blocks))
+    assert recorded(tmp_path, turned).after_us == pytest.approx(AFTER, rel=1e-4)
+
+
 def test_a_gate_voltage_is_the_level(tmp_path: Path) -> None:
     recording = recorded(tmp_path, easyexpert(CYCLES, gate=True, compliance=False))
     assert recording.swept == "word line" and recording.unit == "V"
     assert np.unique(recording.level) == pytest.approx([1.0, 1.2])
+
+
+def test_a_gate_voltage_in_the_settings_is_the_level(tmp_path: Path) -> None:
+    blocks = easyexpert(CYCLES, compliance=False).split("SetupTitle, ")[1:]
+    gates = [c.gate_v for c in CYCLES for _ in ("SET", "RESET")]
+    text = "".join(
+        f"SetupTitle, {block}".replace(
+            "MetaData", f"TestParameter, Measurement.Bias.Source, 0, {gate:g}\nMetaData", 1
+        )
+        for block, gate in zip(blocks, gates, strict=True)
+    )
+    recording = recorded(tmp_path, text)
+    assert recording.swept == "word line" and np.unique(recording.level).tolist() == [1.0, 1.2]
+    assert recording.after_us == pytest.approx(AFTER, rel=1e-4)
+
+
+def test_a_secondary_sweep_of_the_gate_is_the_level(tmp_path: Path) -> None:
+    head = (
+        "SetupTitle, SET\nTestParameter, Channel.VName, VTE, VG\n"
+        "TestParameter, Channel.IName, ITE, IG\nTestParameter, Channel.Func, VAR1, VAR2\n"
+        "TestParameter, Measurement.Secondary.Start, 1.0\n"
+        "TestParameter, Measurement.Secondary.Count, 2\n"
+        "TestParameter, Measurement.Secondary.Step, 0.2\nMetaData, TestRecord.TestTarget, D1\n"
+        "DataName, VTE, ITE\n"
+    )
+    pairs = [(a, b) for a, b in zip(CYCLES[:2], CYCLES[2:4], strict=True)]  # two levels
+    text = "".join(
+        head + "".join(f"DataValue, {v:g}, {i:.6G}\n" for c in pair
+                       for v, i in zip(c.volts, c.amps, strict=True))
+        for pair in pairs
+    )  # fmt: skip
+    recording = recorded(tmp_path, text)
+    assert recording.level == pytest.approx([1.0, 1.2] * 2)
+    assert recording.after_us == pytest.approx(AFTER[[0, 2, 1, 3]], rel=1e-4)
 
 
 def test_the_order_of_sweeps_does_not_mix_devices_and_cycles(tmp_path: Path) -> None:
