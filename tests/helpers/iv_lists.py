@@ -174,3 +174,29 @@ def plain_list(cycles: Sequence[Cycle], separator: str = ",") -> str:
             cells = (f"d{cycle.device}", n, f"{v * 1e3:g}", f"{i * 1e6:.6g}", cycle.limit_a * 1e3)
             out.append(separator.join(map(str, cells)))
     return "\n".join(out) + "\n"
+
+
+def pairs_2600(cycles: Sequence[Cycle]) -> str:
+    """Voltage and current as a script of a Keithley 2600 prints them, of one device."""
+    lines = [f"{v:.5e}\t{i:.5e}" for c in cycles for v, i in zip(c.volts, c.amps, strict=True)]
+    return "\n".join(lines) + "\n"
+
+
+def side_by_side(cycles: Sequence[Cycle]) -> str:
+    """Cycles of one device beside each other, as sheets are appended in a spreadsheet."""
+    head = [f"AnodeV({n}),AnodeI({n})" for n in range(1, len(cycles) + 1)]
+    rows = [
+        ",".join(f"{c.volts[k]:.4f},{c.amps[k]:.6e}" for c in cycles)
+        for k in range(len(cycles[0].volts))
+    ]
+    return "\n".join([",".join(head), *rows]) + "\n"
+
+
+def single_file_export(cycles: Sequence[Cycle]) -> str:
+    """The other text of EasyEXPERT, of one device: settings, then a table."""
+    out = ["Setup title,SET", 'Classic test name,"I/V Sweep"', "Test date,2024/03/11"]
+    out += ["Channel.VName,VTE,VG", "AutoAnalysis.Marker.Data.StartCondition,", "VTE,ITE,VG"]
+    out += [
+        f"{v:g},{i:.6G},{c.gate_v:g}" for c in cycles for v, i in zip(c.volts, c.amps, strict=True)
+    ]
+    return "\n".join(out) + "\n"

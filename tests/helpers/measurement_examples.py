@@ -18,8 +18,10 @@ from iv_lists import (
     clarius,
     easyexpert,
     kickstart,
+    pairs_2600,
     plain_list,
     readings_2400,
+    single_file_export,
 )
 
 POPULATION = Population(devices=6, cycles=6)
@@ -120,6 +122,8 @@ READ = {
     "kickstart": (of_first(kickstart), "I-V list"),
     "buffer-2450": (of_first(buffer_2450), "I-V list"),
     "readings-2400": (of_first(readings_2400), "I-V list"),
+    "pairs-2600": (of_first(pairs_2600), "I-V list"),
+    "single-file": (of_first(single_file_export), "I-V list"),
     "voltage-current": (of_all(plain_list), "I-V list"),
     "endurance": (endurance, "endurance table"),
     "units-below": (units_below, "long table"),

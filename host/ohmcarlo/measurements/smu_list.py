@@ -2,8 +2,8 @@
 
 Recognised are lists with a header that names a voltage and a current, at any line of the file:
 Keithley 4200 (Clarius sheets saved as text), KickStart, the reading buffer of the 2450 family, and
-tables that a program of the user wrote. The reading format of the 2400 family has no header: five
-numbers a line (voltage, current, resistance, time, status).
+tables that a program of the user wrote. Readings of the 2400 family have no header but five
+numbers a line (voltage, current, resistance, time, status), those of the 2600 family two.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ LARGEST = {Kind.CURRENT: (3.0, "A"), Kind.VOLTS: (200.0, "V")}
 SMALL_STEP = 0.2  # of the largest voltage: most steps of a sweep are smaller
 STEPS = 8  # of a sweep, at least
 PULSES = (AFTER, BEFORE, TARGET, READ_VOLTAGE)  # columns of a table of pulses
+EQUAL, MOSTLY = 0.02, 0.8  # relative difference of equal steps; share of them in a sweep
 FEW_LINES = 4000  # that show whether a voltage is swept
 
 
@@ -203,9 +204,18 @@ def _limits(found: _List) -> tuple[FloatArray | None, BoolArray | None]:
 
 
 def _is_reading(text: Text) -> bool:
-    """Whether the lines hold five numbers, the third of which is V / I or not measured."""
-    rows = [[number(cell) for cell in cells_of(line)] for line in text.lines[:20] if line.strip()]
-    if len(rows) < STEPS or any(len(row) != READING_COLUMNS or None in row for row in rows):
+    """Whether the lines are readings without a header.
+
+    The 2400 writes five numbers, the third of which is V / I or not measured. Scripts of the 2600
+    print two: a voltage that is swept in equal steps and returns, and a current.
+    """
+    lines = [line for line in text.lines[:FEW_LINES] if line.strip()]
+    rows = [[number(cell) for cell in cells_of(line)] for line in lines[:20]]
+    if len(rows) < STEPS or any(None in row for row in rows):
+        return False
+    if all(len(row) == 2 for row in rows):
+        return _is_swept_pair(text)
+    if any(len(row) != READING_COLUMNS for row in rows):
         return False
     volt, amp, ohm, time, status = np.array(rows, np.float64).T
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -214,8 +224,25 @@ def _is_reading(text: Text) -> bool:
     return bool(fits.all() and whole.all() and (np.diff(time) >= 0).all())
 
 
+def _is_swept_pair(text: Text) -> bool:
+    part = replace(text, text="\n".join(text.lines[:FEW_LINES]))
+    table = parse_table(part, header=False, odd_lines=LEAVE_OUT)
+    if table.width != 2:
+        return False
+    volts, amps = numbers_of(table, [0, 1])[0].T
+    steps = np.diff(volts[np.isfinite(volts)])
+    size = np.abs(steps[steps != 0])
+    if len(size) < STEPS or np.nanmax(np.abs(amps), initial=0.0) > LARGEST[Kind.CURRENT][0]:
+        return False
+    equal = np.mean(np.abs(size - np.median(size)) < EQUAL * np.median(size))
+    return bool(equal > MOSTLY and min((steps > 0).mean(), (steps < 0).mean()) > SMALL_STEP)
+
+
 def _readings(text: Text) -> list[Curve]:
     table = parse_table(text, header=False, odd_lines=LEAVE_OUT)
-    volts, amps, status = numbers_of(table, [0, 1, 4])[0].T
-    limited = (np.nan_to_num(status).astype(np.int64) >> COMPLIANCE_BIT & 1).astype(bool)
+    volts, amps = numbers_of(table, [0, 1])[0].T
+    limited = None
+    if table.width == READING_COLUMNS:
+        status = np.nan_to_num(numbers_of(table, [4])[0][:, 0]).astype(np.int64)
+        limited = (status >> COMPLIANCE_BIT & 1).astype(bool)
     return [Curve(text.path.stem, volts, amps, table.lines, None, None, limited)]

@@ -19,8 +19,11 @@ from iv_lists import (
     clarius,
     easyexpert,
     kickstart,
+    pairs_2600,
     plain_list,
     readings_2400,
+    side_by_side,
+    single_file_export,
 )
 from ohmcarlo.array.characterize.estimates import Origin
 from ohmcarlo.array.characterize.fit import fit_file
@@ -84,7 +87,9 @@ def test_a_file_of_all_devices_gives_the_conductances(
     assert recording.compliance_v == pytest.approx(0.5, rel=0.05)
 
 
-@pytest.mark.parametrize("write", [clarius, kickstart, buffer_2450, readings_2400])
+@pytest.mark.parametrize(
+    "write", [clarius, kickstart, buffer_2450, readings_2400, pairs_2600, side_by_side]
+)
 def test_a_folder_has_a_file_for_each_device(
     tmp_path: Path, write: Callable[[Sequence[Cycle]], str]
 ) -> None:
@@ -92,6 +97,12 @@ def test_a_folder_has_a_file_for_each_device(
     assert recording.devices == ("cell0", "cell1", "cell2")
     assert recording.after_us == pytest.approx(AFTER, rel=1e-4)
     assert np.unique(recording.level) == pytest.approx([60.0, 110.0], rel=0.05)
+
+
+def test_a_table_below_settings(tmp_path: Path) -> None:
+    recording = read_recording(in_folder(tmp_path, single_file_export))
+    assert recording.swept == "word line" and np.unique(recording.level).tolist() == [1.0, 1.2]
+    assert recording.after_us == pytest.approx(AFTER, rel=1e-4)
 
 
 def test_a_folder_with_a_file_for_each_sweep_is_read_in_the_order_of_time(tmp_path: Path) -> None:
