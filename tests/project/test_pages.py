@@ -155,7 +155,7 @@ def verbs() -> dict[str, set[str]]:
 
 def commands_of(text: str) -> Iterator[list[str]]:
     """Words of each ``ohmcarlo ...`` in code of a page, up to a comment in the same line."""
-    code = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^(?: {4}|\t)(.+)$", text, re.M)
+    code = re.findall(r"`([^`\n]+)`", text) + re.findall(r"^(?: {4}|\t|\$ )(.+)$", text, re.M)
     for line in code:
         for command in COMMAND.findall(line):
             yield re.split(r" {2,}", command.strip())[0].split(" ")
