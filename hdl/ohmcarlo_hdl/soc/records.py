@@ -9,6 +9,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ohmcarlo.spec.link import (
+    ACCEPTED_WORDS,
+    PREDICTION_WORDS,
     RECORD_KIND_SHIFT,
     RECORD_PREDICTION,
     RECORD_SAMPLE,
@@ -24,7 +26,6 @@ from ..config import REFERENCE, CoreConfig
 from ..core.interface import PREDICTION, RECORD_WORD, step_record
 
 WORD_BITS = 32
-STEP_WORDS, PREDICTION_WORDS = 2, 4  # after the first word
 
 
 class RecordMerger(wiring.Component):
@@ -110,7 +111,7 @@ class RecordMerger(wiring.Component):
                         m.d.comb += words.payload.eq(step.prior)
                 with m.If(words.ready):
                     m.d.sync += index.eq(index + 1)
-                    with m.If(index == STEP_WORDS - 1):
+                    with m.If(index == ACCEPTED_WORDS - 1):
                         m.d.comb += self.steps.ready.eq(1)
                         m.next = "FIRST"
             with m.State("SAMPLE"):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import OhmcarloError
 from ...spec.link import (
+    ACCEPTED_WORDS,
     PREDICTION_WORDS,
     RECORD_KIND_SHIFT,
     RECORD_PREDICTION,
@@ -27,7 +28,6 @@ from ...spec.link import (
 from ..memory.words import unpacked
 
 Words = NDArray[np.uint32]
-ACCEPTED_WORDS = 2  # log-likelihood and log-prior
 
 
 @dataclass(frozen=True, eq=False)

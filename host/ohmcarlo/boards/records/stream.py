@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ...array.base import Array
 from ...errors import OhmcarloError
 from ...golden import Registers
-from ...spec.link import SAMPLE_HEADER_WORDS, Reason
+from ...spec.link import ACCEPTED_WORDS, SAMPLE_HEADER_WORDS, Reason
 from ..base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block
 from ..integrity import check_multiplicities
 from .decode import Records, Steps
@@ -21,7 +21,7 @@ STATUS = {
     Reason.ENTROPY_ALARM: ENTROPY_ALARM,
 }
 RING_WORDS = 1000  # words of records that a board may hold, somewhat less than its ring
-STEP_WORDS, SAMPLE_WORDS = 3, 1 + SAMPLE_HEADER_WORDS  # of an accepted step, without the codes
+STEP_WORDS, SAMPLE_WORDS = 1 + ACCEPTED_WORDS, 1 + SAMPLE_HEADER_WORDS  # without the codes
 
 
 class ChainStream:
