@@ -17,9 +17,9 @@ from ..spec import CODE_LSB_US, DAC_MAX, Geometry
 from .physics import PhysicsArray, ValidityWarning
 from .presets import RRAM_1T1R
 
-DEVICES, SWEEPS, SEED = 12, 10, 20
+DEVICES, SWEEPS, SEED = 16, 20, 20
 VOLTS = np.round(np.arange(2.25, 2.601, 0.05), 2)
-COMMENTS = ("synthetic: 12 devices of the preset rram-1t1r", "one line for each SET pulse")
+COMMENTS = (f"synthetic: {DEVICES} devices of the preset rram-1t1r", "one line for each SET pulse")
 
 
 def example_recording() -> Recording:
