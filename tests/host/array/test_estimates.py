@@ -119,6 +119,24 @@ def test_a_straight_fit_by_hand():
     assert max(e.value for e in found.d2d_us) < 1
 
 
+@pytest.mark.stats
+@pytest.mark.parametrize("seed", [7, 37])
+def test_a_level_whose_devices_seem_alike_does_not_decide(seed: int):
+    """At the lowest of six levels, the spread of the device means is that of chance; the five others
+    show the device-to-device spread, 5 % in both samples."""
+    rng = np.random.default_rng([seed, 16, 6])
+    targets = np.array([50.0, 80.0, 110.0, 140.0, 170.0, 200.0])
+    devices = 1 + 0.06 * rng.normal(size=16)
+    sigma = np.maximum(4, 21 - 0.085 * targets)
+    g = np.abs(targets * devices[:, None] + sigma * rng.normal(size=(12, 16, 6))) + 0.5
+    level = np.repeat(np.tile(np.arange(6), 12)[:, None], 16, axis=1)
+    found = estimate(Pulses(targets, level, g.transpose(0, 2, 1).reshape(72, 16)))
+    assert found.d2d_us[0].value == 0.0
+    rel = found.constants["d2d_rel"]
+    assert rel.covers(devices.std(ddof=1))
+    assert not rel.covers(2 * devices.std(ddof=1))
+
+
 def test_shares_have_the_intervals_of_the_tables():
     """Clopper and Pearson: 5 of 100 gives 1.64 % to 11.28 %; 0 of 10 ends at 30.85 %."""
     five, none = share_estimate(5, 100), share_estimate(0, 10)

@@ -23,6 +23,7 @@ ADC_VARIANCE = CODE_LSB_US**2 / 12  # of rounding to a code
 BRANCH_GAIN = 9.0  # χ² that a second branch of the σ law must gain
 US = "µS"
 TINY_US = 1e-9
+ROUNDS = 3  # of a fit whose weights follow from its result
 SHARE, POSITIVE = (0.0, 1.0), (0.0, np.inf)
 OUTER = (2, "fraction of g"), (-1, US)  # constants of the outer branches: place and unit
 NODES, NODE_WEIGHTS = (v / s for v, s in zip(
@@ -169,24 +170,49 @@ class ModelFit:
     def _limits(self) -> tuple[FloatArray, FloatArray, tuple[bool, bool]]:
         """(rel, max) of min(rel · g, max) nearest to the device-to-device σ, (B,) each, and whether
         the levels show each of them. A constant that they do not show is the bound they imply."""
-        d, g = np.sqrt(self.d2d), self.mean
-        importance = 1 / np.maximum(d[1:].var(axis=0), 1e-4)
-        best = np.full(len(d), np.inf)
-        rel, top, below = np.zeros(len(d)), np.zeros(len(d)), np.zeros(len(d), np.int64)
-        for first in range(len(self.pulses.levels) + 1):  # so many levels are below the limit
+        g = self.mean
+        model = self.d2d[0]
+        for _ in range(ROUNDS):
+            rel, top, below = self._nearest(self._importance(model))
+            model = np.minimum(rel[0] * g[0], top[0]) ** 2
+        levels = g.shape[1]
+        return (
+            np.where(below == 0, np.nan, rel) if below[0] else rel,
+            np.where(below == levels, np.nan, top) if below[0] < levels else top,
+            (bool(below[0] > 0), bool(below[0] < levels)),
+        )
+
+    def _importance(self, model: FloatArray) -> FloatArray:
+        """Inverse variance of the device-to-device variance at each level (T,), for the variances of a model.
+
+        The variance of the estimates themselves would favour levels whose estimate is low by
+        chance.
+        """
+        error = (self.within[0] / self.inside[0]) * self._of(self.expected.between)[0]
+        freedom = np.maximum(self.number[0] - 1, 1)
+        return freedom / (2 * np.maximum(model + error, TINY_US) ** 2)
+
+    def _nearest(self, importance: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
+        """(rel, max) nearest to the device-to-device variances, and how many levels lie below max,
+        (B,) each."""
+        v, square = self.d2d, self.mean**2
+        best = np.full(len(v), np.inf)
+        rel, top, below = np.zeros(len(v)), np.zeros(len(v)), np.zeros(len(v), np.int64)
+        for first in range(len(importance) + 1):  # so many levels are below the limit
             low, high = slice(0, first), slice(first, None)
             w_low, w_high = importance[low], importance[high]
             with np.errstate(divide="ignore", invalid="ignore"):
-                r = (w_low * d[:, low] * g[:, low]).sum(axis=1) / (w_low * g[:, low] ** 2).sum(
-                    axis=1
-                )
-                t = (w_high * d[:, high]).sum(axis=1) / w_high.sum()
+                r = (w_low * v[:, low] * square[:, low]).sum(axis=1) / (
+                    w_low * square[:, low] ** 2
+                ).sum(axis=1)
+                t = (w_high * v[:, high]).sum(axis=1) / w_high.sum()
             if not first:  # all at the limit: the lowest level bounds the slope from below
-                r = t / np.maximum(g[:, 0], TINY_US)
+                r = t / np.maximum(square[:, 0], TINY_US)
             if first == len(importance):
-                t = r * g[:, -1]
-            model = np.minimum(r[:, None] * g, t[:, None])
-            error = (importance * (model - d) ** 2).sum(axis=1)
+                t = r * square[:, -1]
+            r, t = np.maximum(r, 0.0), np.maximum(t, 0.0)
+            model = np.minimum(r[:, None] * square, t[:, None])
+            error = (importance * (model - v) ** 2).sum(axis=1)
             # the second constant must gain BRANCH_GAIN
             error = error + (BRANCH_GAIN if 0 < first < len(importance) else 0.0)
             better = error < best
@@ -194,12 +220,7 @@ class ModelFit:
                 np.where(better, new, old)
                 for new, old in ((error, best), (r, rel), (t, top), (first, below))
             )
-        levels = len(importance)
-        return (
-            np.where(below == 0, np.nan, rel) if below[0] else rel,
-            np.where(below == levels, np.nan, top) if below[0] < levels else top,
-            (bool(below[0] > 0), bool(below[0] < levels)),
-        )
+        return np.sqrt(rel), np.sqrt(top), below
 
     def _outer(self) -> dict[str, Estimate]:
         """The outer branches of the law; a branch that the levels do not show becomes a bound."""
