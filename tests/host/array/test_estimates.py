@@ -122,8 +122,8 @@ def test_a_straight_fit_by_hand():
 @pytest.mark.stats
 @pytest.mark.parametrize("seed", [7, 37])
 def test_a_level_whose_devices_seem_alike_does_not_decide(seed: int):
-    """At the lowest of six levels, the spread of the device means is that of chance; the five others
-    show the device-to-device spread, 5 % in both samples."""
+    """At the lowest of six levels, the spread of the device means is that of chance; the five
+    others show the device-to-device spread, 5 % in both samples."""
     rng = np.random.default_rng([seed, 16, 6])
     targets = np.array([50.0, 80.0, 110.0, 140.0, 170.0, 200.0])
     devices = 1 + 0.06 * rng.normal(size=16)

@@ -161,7 +161,7 @@ def interval(
     """The interval of replicates (B,), the first of which is the estimate.
 
     Percentiles of few ``devices`` are too narrow by the factor of ``_widening``. ``limits`` bound
-    the interval.
+    the interval, which reaches to the estimate in any case: replicates are fitted less exactly.
     """
     value = float(values[0])
     rest = values[1:][np.isfinite(values[1:])]
@@ -169,7 +169,7 @@ def interval(
         return Estimate(value, None, None, unit)
     ends = np.quantile(rest, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     low, high = np.clip(value + (ends - value) * _widening(devices), *limits)
-    return Estimate(value, float(low), float(high), unit)
+    return Estimate(value, min(float(low), value), max(float(high), value), unit)
 
 
 def spread_interval(values: FloatArray, unit: str, devices: int, least: float) -> Estimate:

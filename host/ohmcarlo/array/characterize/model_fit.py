@@ -183,7 +183,8 @@ class ModelFit:
         )
 
     def _importance(self, model: FloatArray) -> FloatArray:
-        """Inverse variance of the device-to-device variance at each level (T,), for the variances of a model.
+        """Inverse variance of the device-to-device variance at each level (T,), by a ``model`` (T,)
+        of these variances, µS².
 
         The variance of the estimates themselves would favour levels whose estimate is low by
         chance.
