@@ -88,6 +88,7 @@ class MeasuredArray:
         self._volts = sweep.volts
         self._top_v = float(sweep.volts[sweep.top.max()])
         self._nominal = self._nominal_us(sweep.set_us[:, :, first], sweep.top)
+        self._sigma = None if sweep.word_line else self._median_sigma_us(sweep)
         self.reach_us = self._reach_us(sweep)
         shape = (geometry.rows, geometry.row_devices)
         places, self._generator = philox(seed, 2)
@@ -147,6 +148,15 @@ class MeasuredArray:
         return np.maximum.accumulate(np.median(means, axis=0))
 
     @staticmethod
+    def _median_sigma_us(sweep: Sweep) -> tuple[FloatArray, FloatArray]:
+        """Mean and σ over the repeats, µS, of the median cell at each level that cells cover."""
+        covered = np.arange(len(sweep.volts)) <= sweep.top[:, None]  # (cells, levels)
+        g = np.where(covered[:, :, None], sweep.set_us, np.nan)[:, : int(sweep.top.max()) + 1]
+        mean, sigma = np.nanmean(g, axis=2), np.nanstd(g, axis=2, ddof=1)
+        means = np.maximum.accumulate(np.nanmedian(mean, axis=0))
+        return means, np.maximum(np.nanmedian(sigma, axis=0), CODE_LSB_US)
+
+    @staticmethod
     def _reach_us(sweep: Sweep) -> tuple[float, float, float]:
         """Mean conductances: of the median cell at the lowest level, and at the highest level of a
         weak cell (WEAK_CELLS) and of the median cell."""
@@ -161,7 +171,13 @@ class MeasuredArray:
         return low + np.asarray(dac, np.float64) * ((self._top_v - low) / DAC_MAX)
 
     def sigma_us(self, target_us: NDArray[np.float64]) -> NDArray[np.float64]:
-        """One law for all cells, which differ by 0.5-2 ×; derived over 45-171 µS."""
+        """One law for all cells, which differ by 0.5-2 ×.
+
+        Word-line sweeps have that of RADAR, derived over 45-171 µS; other levels have the median
+        over the recorded cells.
+        """
+        if self._sigma is not None:
+            return np.interp(np.asarray(target_us, np.float64), *self._sigma)
         return np.maximum(MIN_SIGMA_US, SIGMA_INTERCEPT_US - SIGMA_SLOPE * np.asarray(target_us))
 
     def dac_of_target(self) -> IntArray:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..measurements.quantities import QUANTITIES, WORD_LINE
 from ..measurements.reading import read_recording
 from ..measurements.recording import VOLT, Recording
 
@@ -38,6 +39,8 @@ class Sweep:
         the cell has reached its final conductance. The values beyond are therefore biased towards
         low conductance, and are not used.
     names : tuple of str (cells,)
+    word_line : bool
+        The levels are word-line voltages.
     """
 
     volts: FloatArray
@@ -45,6 +48,7 @@ class Sweep:
     before_us: FloatArray
     top: IntArray
     names: tuple[str, ...] = ()
+    word_line: bool = True
 
     @property
     def cells(self) -> int:
@@ -181,4 +185,5 @@ def _checked(
     if not usable.any():
         raise _no_cell(recording, after.shape[2])
     used = tuple(names[usable].tolist())
-    return Sweep(volts, after[usable], before[usable], top[usable], used)
+    word_line = recording.swept == QUANTITIES[WORD_LINE].words
+    return Sweep(volts, after[usable], before[usable], top[usable], used, word_line)

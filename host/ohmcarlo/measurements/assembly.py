@@ -11,10 +11,18 @@ from ..errors import UsageError
 from ..readable import count
 from .conditions import chosen, level_of, single_condition
 from .levels import by_compliance, without_jitter
-from .quantities import QUANTITIES
+from .quantities import QUANTITIES, TARGET
 from .readings import Readings, names_in_order
 from .recording import Recording
-from .screening import check_direction, check_range, marked, one_polarity, only_set, open_cells
+from .screening import (
+    check_direction,
+    check_range,
+    check_targets,
+    marked,
+    one_polarity,
+    only_set,
+    open_cells,
+)
 from .sweeps import arranged_repeats, arranged_sweeps, is_swept, rounded
 
 LISTED = 3  # lines in a message
@@ -39,13 +47,15 @@ def recording_of(readings: Readings, where: Mapping[str, str] | None = None) -> 
     readings = without_jitter(readings, level)
     good = readings.only(readings.problem == "")
     check_range(good)
+    if level == TARGET:
+        check_targets(good)
     readings, conditions = single_condition(readings, level)
     check_direction(readings.only(readings.problem == ""), level)
     readings, silent = open_cells(readings)
     swept = is_swept(readings, level)
     readings, cycle = (arranged_sweeps if swept else arranged_repeats)(readings, level)
-    if not len(readings):
-        raise UsageError(_nothing_left(readings))
+    if len(np.unique(rounded(readings.quantities[level], level))) < 2:
+        raise UsageError(_too_little(readings, level))
     recording = _recorded(readings, level, cycle, conditions, silent, noise)
     return replace(recording, compliance_v=compliance_v)
 
@@ -103,10 +113,12 @@ def _first_reads(readings: Readings) -> tuple[Readings, float | None]:
     return replace(first, left_out=readings.left_out), noise
 
 
-def _nothing_left(readings: Readings) -> str:
+def _too_little(readings: Readings, level: str) -> str:
     left = max(readings.left_out, key=lambda entry: len(entry.lines), default=None)
     why = f": {left.reason} ({count(len(left.lines), 'line')})" if left else ""
-    return f"{readings.source} holds no usable pulse{why}"
+    levels = len(np.unique(readings.quantities[level]))
+    what = f"usable pulses at {count(levels, 'level')} only" if levels else "no usable pulse"
+    return f"{readings.source} holds {what}{why}; at least two targets or voltages are needed"
 
 
 def describe_left_out(recording: Recording) -> str:

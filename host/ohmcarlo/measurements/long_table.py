@@ -178,7 +178,7 @@ class _Reader:
             return values
         if needed:
             self.problem[(values <= 0) & (self.problem == "")] = "a resistance that is not positive"
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             return np.where(values > 0, 1e6 / values, np.nan)
 
     def after(self) -> FloatArray:
@@ -187,7 +187,7 @@ class _Reader:
             return self.conductance(self.found[AFTER], needed=True)
         amps = self.scaled(self.found[CURRENT][0])
         volts = self.scaled(self.found[READ_VOLTAGE][0])
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             g = np.where(volts != 0, amps / volts, np.nan)  # µA / V
         known = g[np.isfinite(g)]
         if len(known) and np.median(known) < 0:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..readable import count
-from .quantities import QUANTITIES, SWEPT_LINES
+from .quantities import QUANTITIES, SWEPT_LINES, TARGET
 from .readings import Readings, names_in_order
 from .recording import FloatArray
 
@@ -24,6 +24,9 @@ OFFSET_SHARE = 0.02  # of the median: a smaller negative conductance is an offse
 SET, RESET = "SET", "RESET"
 OVERLOAD, NO_VALUE = "instrument overload", "no value"
 NEGATIVE = "negative conductance"
+BEYOND = "a conductance that no device has"
+TARGET_RATIO = 20.0  # of conductance and target: beyond, their units differ
+LARGEST_US = 1e8  # no single reading is larger
 
 
 def only_set(readings: Readings) -> Readings:
@@ -76,6 +79,9 @@ def marked(readings: Readings) -> Readings:
     small = (after < 0) & (after > -offset)
     after[small] = 0.0
     problem[(after < 0) & (problem == "")] = NEGATIVE
+    beyond = after > LARGEST_US
+    problem[beyond & (problem == "")] = BEYOND
+    after[beyond] = np.nan
     readings = replace(readings, after_us=after, problem=problem)
     unreadable = (problem != "") & (problem != OVERLOAD) & (problem != NO_VALUE)
     if unreadable.sum() > BAD_SHARE * len(readings):
@@ -135,6 +141,19 @@ def check_range(readings: Readings) -> None:
             f"({_ohm(high)} to {_ohm(low)}); those of a device reach {PLAUSIBLE_US[0]:g} to "
             f"{PLAUSIBLE_US[1]:g} µS. Name the unit in the header, as in g (S) or R (kOhm)"
         )
+
+
+def check_targets(readings: Readings) -> None:
+    """Raise UsageError if conductances and targets are not in the same unit."""
+    target, after = readings.quantities[TARGET], readings.after_us
+    ratio = float(np.median(after / target)) if len(after) else 1.0
+    if 1 / TARGET_RATIO < ratio < TARGET_RATIO:
+        return
+    raise UsageError(
+        f"{readings.source}: conductances from {np.min(after):.3g} to {np.max(after):.3g} µS at "
+        f"targets from {np.min(target):.3g} to {np.max(target):.3g} µS: name the units of both in "
+        "the header, as in target (uS) and g (mS)"
+    )
 
 
 def _ohm(g_us: float) -> str:

@@ -47,7 +47,7 @@ def read(table: Table) -> Readings:
     problem[bad] = "a resistance that is not positive"
     _check_volts(table, values)
     _check_ohms(table, values, problem == "")
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         after_us = np.where(after > 0, 1e6 / after, np.nan)
         before_us = np.where(before > 0, 1e6 / before, np.nan)
     return Readings(

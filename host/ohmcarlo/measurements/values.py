@@ -13,6 +13,8 @@ from .readings import Words
 from .recording import FloatArray
 from .screening import NO_VALUE, OVERLOAD
 
+LARGEST = 1e30  # in any unit: instruments write larger numbers for overloads
+
 
 def numbers_of(table: Table, columns: Iterable[int]) -> tuple[FloatArray, Words]:
     """The numbers in some columns, (rows, columns), and the problem of each row.
@@ -24,7 +26,7 @@ def numbers_of(table: Table, columns: Iterable[int]) -> tuple[FloatArray, Words]
     problem = np.full(len(table), "", object)
     try:
         values = table.numbers(wanted, missing=AS_NAN)
-        if np.isfinite(values).all():
+        if (np.abs(values) < LARGEST).all():
             return values, problem
     except UsageError:  # a cell is not a number
         values = np.empty((len(table), len(wanted)))
@@ -40,7 +42,7 @@ def _column(table: Table, column: int, problem: Words) -> FloatArray:
     values = np.empty(len(cells))
     for row, cell in enumerate(cells):
         number = value_of(cell, table.decimal_comma)
-        if number is not None and abs(number) < np.inf and not is_overload(number):
+        if number is not None and abs(number) < LARGEST and not is_overload(number):
             values[row] = number
             continue
         values[row] = np.nan

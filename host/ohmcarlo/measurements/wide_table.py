@@ -87,7 +87,7 @@ def _by_device(table: Table, found: dict[str, list[Column]]) -> Readings:
     cycle = np.full(rows, NO_CYCLE)
     if CYCLE in found:
         number, _ = numbers_of(table, [found[CYCLE][0].index])
-        if np.isfinite(number).all():
+        if np.isfinite(number).all() and np.abs(number).max() < 2**53:
             cycle = np.rint(number[:, 0]).astype(np.int64)
     return Readings(
         source=table.path,
@@ -163,5 +163,5 @@ def _conductances(
 def _as_conductance(values: FloatArray, kind: Kind) -> FloatArray:
     if kind is Kind.CONDUCTANCE:
         return values
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.where(values > 0, 1e6 / values, np.nan)

@@ -117,6 +117,31 @@ def test_voltages_that_a_sweep_lacks_are_not_drawn_from(tmp_path: Path):
     assert codes[~level3].min() * CODE_LSB_US >= 100
 
 
+@pytest.mark.stats
+def test_the_spread_of_other_levels_is_that_of_the_repeats(tmp_path: Path):
+    rng = np.random.default_rng(8)
+    lines = ["device,target_us,g_us"]
+    for device in range(20):
+        for _ in range(20):
+            lines += [f"{device},{t},{t + s * rng.standard_normal():.4f}" for t, s in TARGETS]
+    path = tmp_path / "targets.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    array = MeasuredArray.from_sweep(path, GEOMETRY, 1)
+    for target, sigma in TARGETS:
+        assert array.sigma_us(np.array([target])) == pytest.approx([sigma], rel=0.1)
+    assert array.sigma_us(np.array([90.0])) == pytest.approx([4.5], rel=0.1)
+    word_line = MeasuredArray(load_sweep_text(tmp_path), GEOMETRY, 1)  # the control: its own law
+    assert word_line.sigma_us(np.array([90.0])) == pytest.approx([21.15 - 0.085 * 90])
+
+
+TARGETS = ((60.0, 3.0), (120.0, 6.0), (180.0, 9.0))
+
+
+def load_sweep_text(folder: Path) -> Sweep:
+    (folder / "sweep.csv").write_text(sweep_text(), encoding="utf-8")
+    return load_sweep(folder / "sweep.csv")
+
+
 def test_names_are_checked(small: Path):
     for wrong in ({"half": "third"}, {"split": "banana"}, {"between": "stairs"}):
         with pytest.raises(UsageError, match="is unknown: choose one of"):

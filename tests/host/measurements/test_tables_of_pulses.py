@@ -98,6 +98,10 @@ def test_a_unit_that_is_not_known_is_refused(tmp_path: Path):
     )
     siemens = table("device,target_us,g_us", lambda d, n, t, g: f"{d},{LEVELS[t]},{g * 1e-6}")
     assert "Name the unit in the header, as in g (S)" in refused(tmp_path, siemens)
+    milli = table("device,target_us,g", lambda d, n, t, g: f"{d},{LEVELS[t]},{g / 1e3}")
+    assert "name the units of both in the header" in refused(tmp_path, milli)
+    named = recorded(tmp_path, milli.replace(",g\n", ",g (mS)\n"))
+    assert conductances(named) == pytest.approx(G, rel=1e-5)
 
 
 @pytest.mark.parametrize("header", [
