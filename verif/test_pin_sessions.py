@@ -14,10 +14,18 @@ import cocotb
 import numpy as np
 import pytest
 
+from ohmcarlo.array.tapped import TappedArray
+from ohmcarlo.golden import Controller
 from ohmcarlo.spec import Points
 from ohmcarlo.spec.link import Reason
 from verif.daughterboard import Daughterboard
-from verif.daughterboard.sessions import PinRecorder, Recorded, events_of
+from verif.daughterboard.sessions import (
+    Operation,
+    PinRecorder,
+    Recorded,
+    events_of,
+    operations_of,
+)
 from verif.harness import BenchFailure, case_parameters, run_bench, start_clock
 from verif.harness.core import CoreDriver
 from verif.harness.verilog import verilog_of
@@ -60,6 +68,37 @@ async def session(driver: CoreDriver) -> None:
     assert await driver.run(STEPS) == Reason.DONE
 
 
+class Notes:
+    """``Listener`` that keeps the operations."""
+
+    def __init__(self) -> None:
+        self.operations: list[Operation] = []
+
+    def reset(self, row: int) -> None:
+        self.operations.append(Operation("RESET", row))
+
+    def program(self, row: int, devices: Any, dac: Any, codes: Any) -> Any:
+        several = zip(devices.tolist(), dac.tolist(), codes.tolist(), strict=True)
+        self.operations += [Operation("SET", row, *one) for one in several]
+        return codes
+
+    def read(self, row: int, devices: Any, codes: Any) -> Any:
+        several = zip(devices.tolist(), codes.tolist(), strict=True)
+        self.operations += [Operation("READ", row, d, code=code) for d, code in several]
+        return codes
+
+    def dot(self, row: int, accesses: int) -> None: ...
+
+
+def told() -> list[Operation]:
+    """What the golden controller tells the same array in the same session."""
+    notes = Notes()
+    golden = Controller(registers(), TappedArray(array(), notes), points())
+    golden.start()
+    golden.run(STEPS)
+    return notes.operations
+
+
 @cocotb.test()
 async def records(dut) -> None:  # type: ignore[no-untyped-def]
     folder = Path(case_parameters()["folder"])
@@ -95,6 +134,7 @@ async def replays(dut) -> None:  # type: ignore[no-untyped-def]
     assert "pulse_dot" in kinds and board.seen == len(events)
     for name in ("codes", "accepted", "log_posterior"):
         assert (getattr(found, name) == expected[name]).all(), name
+    assert operations_of(events, CONFIG) == told()
 
 
 def simulate(testcase: str, folder: Path, **case: Any) -> None:

@@ -16,7 +16,9 @@ import cocotb
 from cocotb.triggers import ValueChange
 from cocotb.utils import get_sim_time
 
+from ohmcarlo.spec import CODE_MAX
 from ohmcarlo_hdl.array.phy.pins import PINS
+from ohmcarlo_hdl.config import CoreConfig
 
 from .wires import WATCHED
 
@@ -27,6 +29,10 @@ BITS = {name: 1 << i for i, name in enumerate(WATCHED)}
 PULSES = tuple(name for name in WATCHED if name.startswith("pulse_"))
 CHAINS = ("address", "inputs")
 ADC_BITS = 16
+MID = 1 << (ADC_BITS - 1)
+"""Code of the ADC without a current."""
+WRITE_GATE = 0x030
+"""First bits of the frame that writes channel A of the DAC: the gate of a SET."""
 
 
 class Event(NamedTuple):
@@ -171,6 +177,48 @@ def _decoded(changes: Iterator[tuple[float, dict[str, int]]]) -> list[Event]:
 
 def _watched(levels: dict[str, int]) -> int:
     return sum(BITS[name] for name in WATCHED if levels[name])
+
+
+# -- operations ----------------------------------------------------------------------------------
+
+
+class Operation(NamedTuple):
+    """An operation of the array; -1 where it has no such field. ``code`` of a SET is that of the
+    READ that follows it."""
+
+    kind: str
+    row: int
+    device: int = -1
+    dac: int = -1
+    code: int = -1
+
+
+def operations_of(events: list[Event], config: CoreConfig) -> list[Operation]:
+    """RESET, SET and READ of a record, as in a list of pulses; one controller of ``config`` made
+    them."""
+    found: list[Operation] = []
+    address, gate, sample = 0, -1, 0
+    for event in events:
+        row = address & ((1 << config.row_bits) - 1)
+        device = address >> config.row_bits & ((1 << config.device_bits) - 1)
+        if event.kind == "address":
+            address = event.value
+        elif event.kind == "dac" and event.value >> 20 == WRITE_GATE:
+            gate = event.value >> 8 & 0xFFF
+        elif event.kind == "sample":
+            sample = event.value
+        elif event.kind == "pulse_reset":
+            found.append(Operation("RESET", row))
+        elif event.kind == "pulse_set":
+            found.append(Operation("SET", row, device, gate))
+        elif event.kind == "pulse_read":
+            code = min(max(sample - MID, 0), CODE_MAX)
+            last = found[-1]
+            if last.kind == "SET" and last.code < 0 and (last.row, last.device) == (row, device):
+                found[-1] = last._replace(code=code)
+            else:
+                found.append(Operation("READ", row, device, code=code))
+    return found
 
 
 # -- replay --------------------------------------------------------------------------------------

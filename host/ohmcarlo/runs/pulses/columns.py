@@ -13,7 +13,7 @@ from ...array.device_preset import DevicePreset
 from ...array.measured import MeasuredArray
 from ...array.physics import PhysicsArray
 from ...measurements.reading import read_recording
-from ...measurements.recording import VOLT
+from ...measurements.recording import VOLT, Recording
 from ...spec import CODE_LSB_US, CODE_MAX, DAC_MAX, target_nodes_us
 from ...spec.daughterboard import PROGRAM_NS
 from ..arrays import MEASURED, device_preset
@@ -112,11 +112,15 @@ class Units:
         array, dac = opened.array, np.arange(DAC_MAX + 1)
         target_us = _targets_of(array, dac)
         preset = _preset_of(config, array)
+        widths, board = _widths_of(preset)
         if isinstance(array, MeasuredArray):
-            gate_v, law = _recorded_gate(array, config.array, dac)
+            recording = read_recording(config.array.removeprefix(MEASURED))
+            gate_v, law = _recorded_gate(array, recording, dac)
+            if "width_ns" in recording.conditions:
+                widths[OPERATIONS.index(SET)] = recording.conditions["width_ns"]
+                board = f"SET of the recorded cells, {board}"
         else:
             gate_v, law = _gate_of(array, preset, dac, target_us)
-        widths, board = _widths_of(preset)
         return cls(
             row_devices=array.geometry.row_devices,
             target_us=target_us,
@@ -146,9 +150,8 @@ def _preset_of(config: TrainConfig, array: Array) -> DevicePreset | None:
 
 
 def _recorded_gate(
-    array: MeasuredArray, name: str, dac: NDArray[np.int64]
+    array: MeasuredArray, recording: Recording, dac: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], str]:
-    recording = read_recording(name.removeprefix(MEASURED))
     if recording.unit != VOLT:
         return np.full(len(dac), np.nan), "the recorded cells were programmed to targets"
     return array.volts_of_dac(dac), f"{recording.swept} of the recorded cells"

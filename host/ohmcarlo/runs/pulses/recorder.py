@@ -13,7 +13,7 @@ from ...array.base import IntArray
 from ..tap import CHARACTERISE, SAMPLE, Tap
 from .columns import DOT, EMPTY, OPERATIONS, READ, RESET, SET, Operations
 
-BLOCK = 1 << 16
+BLOCK = 1 << 14
 """Operations that are kept in memory."""
 START, END = "start", "end"
 NONE = np.full(1, EMPTY)
