@@ -67,10 +67,11 @@ def draw_correlation(ax: Axes, found: Estimates, colour: str = BLUE, name: str =
     ax.fill_between(found.lags, found.correlation_low, found.correlation_high, color=colour,
                     alpha=0.2, lw=0)  # fmt: skip
     ax.plot(found.lags, found.correlation, "o", ms=3.5, color=colour, label=f"{name}measured")
-    share, memory = found.constants["slow_share"], found.constants["memory"]
-    ax.plot(found.lags, found.correlation_model, color=colour, lw=1.2,
-            label=f"{name}fit {share.value:.3f} exp(-lag/{memory.value:.0f}), "
-                  "means taken off")  # fmt: skip
+    share, memory = found.constants["slow_share"], found.constants.get("memory")
+    if memory is not None:  # the cycles are enough to determine it
+        ax.plot(found.lags, found.correlation_model, color=colour, lw=1.2,
+                label=f"{name}fit {share.value:.3f} exp(-lag/{memory.value:.0f}), "
+                      "means taken off")  # fmt: skip
     ax.axhline(0, color="black", lw=0.6)
     ax.set(xlabel="lag (pulses of a device)", ylabel="correlation", title="Memory of a device")
 

@@ -323,6 +323,38 @@ def test_a_slow_process_without_a_share_has_no_length():
     assert slow["slow_phi"].origin is Origin.FITTED
 
 
+def test_few_cycles_do_not_determine_a_slow_process(tmp_path: Path):
+    levels = TARGETS_US[1::2]
+    few = Population(2, devices=8, cycles=5, levels=levels, medians_us=levels)
+    constants = fit_file(long_table(few, tmp_path / "few.csv"))[1].constants
+    assert constants["slow_share"].origin is Origin.ASSUMED
+    assert constants["slow_share"].value == get_preset("rram-1t1r").slow_share.value
+    many = fit_file(long_table(few.but(devices=20, cycles=20), tmp_path / "many.csv"))[1].constants
+    assert many["slow_share"].origin is Origin.FITTED
+
+
+@pytest.mark.stats
+def test_repeated_reads_give_the_read_noise(tmp_path: Path):
+    """Reads with 4 % noise are not taken for a cycle-to-cycle spread: 5.7 µS, with the noise of a
+    read at 100 µS: 7.0 µS."""
+    levels = (60.0, 80.0, 100.0, 120.0, 140.0)
+    population = of_levels(np.array(levels), np.array(levels), devices=16, cycles=12,
+                           intercept_us=5.7, slope=0.0, slow_share=0.0)  # fmt: skip
+    after = population.pulses()[1]
+    rng = np.random.default_rng(5)
+    lines = ["device,target_us,cycle,read,g_us"]
+    for (c, t, d), g in np.ndenumerate(after):
+        reads = g * (1 + 0.04 * rng.standard_normal(3))
+        lines += [f"d{d},{levels[t]:g},{c},{k},{value:.5g}" for k, value in enumerate(reads)]
+    path = tmp_path / "reads.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    found = fit_file(path)[1]
+    assert found.constants["read_noise_rel"].origin is Origin.FITTED
+    assert found.constants["read_noise_rel"].value == pytest.approx(0.04, rel=0.05)
+    assert found.sigma_us[2].covers(5.7)
+    assert not found.sigma_us[2].covers(7.0)
+
+
 # -- moments of long records -------------------------------------------------------------------
 
 

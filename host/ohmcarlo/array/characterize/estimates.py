@@ -189,7 +189,7 @@ def spread_interval(values: FloatArray, unit: str, devices: int, least: float) -
     log = np.log(rest[rest > 0] / value)
     half = _normal_quantile() * log.std() * _widening(devices)
     low, high = value * np.exp(-log.mean() + np.array([-half, half]))
-    return Estimate(value, float(low), float(high), unit)
+    return Estimate(value, min(float(low), value), max(float(high), value), unit)
 
 
 def _normal_quantile() -> float:

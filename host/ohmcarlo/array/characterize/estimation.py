@@ -17,6 +17,8 @@ from .model_fit import ModelFit
 from .moments import device_sums, expected_moments, lags_of
 from .reads import hrs_estimates, pooled_read_noise, read_noise, share_estimate
 
+SLOW = ("slow_share", "slow_phi", "memory")
+UNDETERMINED = 0.7  # width of the interval of a share that the data hardly determine
 LEAST_IN_REPLICATE = 2  # devices at every level
 
 
@@ -57,7 +59,16 @@ def estimate_population(
     found = estimate(kept, seed)
     if after_reset_us is not None and np.isfinite(after_reset_us[:, seen.live]).any():
         stuck |= hrs_estimates(after_reset_us[:, seen.live], seed)
-    return replace(found, constants=found.constants | stuck, notes=notes + found.notes)
+    known = _without_slow(found.constants) | stuck
+    return replace(found, constants=known, notes=notes + found.notes)
+
+
+def _without_slow(constants: dict[str, Estimate]) -> dict[str, Estimate]:
+    """The constants without those of the slow process, if the cycles are too few to see one."""
+    share = constants["slow_share"]
+    if share.low is None or share.high is None or share.high - share.low < UNDETERMINED:
+        return constants
+    return {name: e for name, e in constants.items() if name not in SLOW}
 
 
 def _stuck(

@@ -243,6 +243,11 @@ def _correlation(found: Estimates) -> str:
     """What is known of the slow process of a device."""
     share = _constant(found, "slow_share")
     slow = found.constants.get("slow_share")
+    if slow is not None and slow.origin is Origin.ASSUMED:
+        return (
+            "Correlation over cycles: the cycles are too few to show a slow process; its share of "
+            f"the variance is assumed to be {share}."
+        )
     if slow is None or not slow.low:
         return (
             "Correlation over cycles: no slow process is seen; its share of the variance is "
