@@ -36,7 +36,8 @@ PresetOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="Device preset of the array model (rram-1t1r, relative-5pct, relative-2pct, stress), "
-        "a .json file with a preset, or a file of measurements to which one is fitted.",
+        "a .json file with a preset or a noise model of aihwkit or CrossSim, or a file of "
+        "measurements to which one is fitted.",
         rich_help_panel="Array",
     ),
 ]

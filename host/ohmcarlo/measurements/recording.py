@@ -112,7 +112,7 @@ class Recording:
             "level": self.swept,
             "unit": self.unit,
             "conditions": dict(self.conditions),
-            "compliance_v": self.compliance_v,
+            **({} if self.compliance_v is None else {"compliance_v": self.compliance_v}),
             "silent_devices": list(self.silent),
             "left_out": [
                 {"reason": left.reason, "device": left.device, "lines": list(left.lines)}
