@@ -26,12 +26,19 @@ class Die:
     geometry : Geometry
         Except ``access_bits``, which is 1: the line drivers of a die are on or off.
     preset : DevicePreset
+
+    Raises UsageError for a preset with calibrated line drivers.
     """
 
     name = "phy"
     exact_dot = False
 
     def __init__(self, geometry: Geometry, preset: DevicePreset) -> None:
+        if preset.line_calibration.value:
+            raise UsageError(
+                "the line drivers of a daughterboard are on or off: leave out line_calibration, "
+                "and take dot products from the codes (--dot-products codes)"
+            )
         self.geometry = replace(geometry, access_bits=1)
         self.preset = preset
         self.ledger = Ledger(self.geometry)

@@ -20,7 +20,7 @@ def reproduce(
         typer.Argument(
             metavar="FIGURE",
             help="fig1 to fig6, tissue and ecg (figure 5), endurance, energy, measured, active, "
-            "wakeup, exactness, adaptation, regression, classes, backends, or all.",
+            "wakeup, exactness, adaptation, regression, classes, wires, backends, or all.",
         ),
     ],
     out: Annotated[
@@ -36,7 +36,7 @@ def reproduce(
 
     Each figure gets a folder with pictures, table.md, and a JSON file with every number and seed.
     An interrupted run continues. `all` leaves out `exactness`, which compares posteriors with NUTS,
-    `adaptation`, `regression`, `classes` and `wakeup`, which the paper does not have, and
+    `adaptation`, `regression`, `classes`, `wakeup` and `wires`, which the paper does not have, and
     `backends`, which simulates the hardware.
 
     Examples:

@@ -71,6 +71,11 @@ ENTRIES: dict[str, Entry] = {
             in_all=False,
         ),
         Entry(
+            "wires",
+            "line resistance: what the size of an array costs the posterior, and its correction",
+            in_all=False,
+        ),
+        Entry(
             "backends", "every task on the simulated hardware: the trace of the model", in_all=False
         ),
     )

@@ -40,7 +40,7 @@ BETTER = (
 def measure_untrimmed(
     config: TrainConfig, opened: OpenedArray, rel: float, inputs: int
 ) -> Characterization | None:
-    """Properties of some rows of an array that is not trimmed; None for alike devices.
+    """Properties of rows all over an array that is not trimmed; None for alike devices.
 
     They are measured on another model of the array, so that the chain does not change. A real array
     is not measured.
@@ -48,8 +48,9 @@ def measure_untrimmed(
     if opened.ideal or isinstance(opened.array, Die):
         return None
     twin = open_array(config.array, config.preset, opened.array.geometry, config.array_seed, rel)
-    rows = min(MEASURED_ROWS, opened.array.geometry.rows)
-    return twin.characterize(range(2 * inputs), rows=range(rows))
+    last = opened.array.geometry.rows - 1  # lines with resistance make far rows different
+    rows = np.unique(np.linspace(0, last, MEASURED_ROWS).astype(int)).tolist()
+    return twin.characterize(range(2 * inputs), rows=rows)
 
 
 def mismatch_errors(

@@ -14,6 +14,7 @@ from scipy.optimize import brentq
 from scipy.sparse import csc_matrix
 from scipy.sparse.linalg import spsolve
 
+from ohmcarlo.array.die import Die
 from ohmcarlo.array.physics import PhysicsArray, ValidityWarning
 from ohmcarlo.array.presets import get_preset
 from ohmcarlo.array.wires import Wires, usual_row
@@ -201,6 +202,13 @@ def test_long_lines_leave_the_range_of_the_set_law() -> None:
     preset = get_preset("rram-1t1r").with_values(wire_ohm=10.0)
     with pytest.warns(ValidityWarning, match=r"0\.56 V from a SET pulse.*smaller array"):
         PhysicsArray(Geometry(rows=512, pairs=32), preset)
+
+
+def test_a_die_has_drivers_that_are_on_or_off() -> None:
+    lined = get_preset("rram-1t1r").with_values(wire_ohm=2.0)
+    assert Wires.of(Die(Geometry(rows=8), lined).preset, Geometry(rows=8)) == Wires(2.0)
+    with pytest.raises(UsageError, match="on or off: leave out line_calibration"):
+        Die(Geometry(rows=8), lined.with_values(line_calibration=1.0))
 
 
 def test_the_emulator_has_no_lines() -> None:

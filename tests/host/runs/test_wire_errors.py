@@ -17,7 +17,9 @@ from ohmcarlo.cli.app import main
 from ohmcarlo.golden import SamplerSettings
 from ohmcarlo.reproduce.exactness.problems import PROBLEMS, reference
 from ohmcarlo.reproduce.sampled import sample_posterior
+from ohmcarlo.runs.arrays import open_array
 from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.device_errors import measure_untrimmed
 from ohmcarlo.runs.reach import Expected
 from ohmcarlo.runs.wire_errors import Lines, wire_error
 from ohmcarlo.spec import Geometry
@@ -124,6 +126,15 @@ def test_characterize_states_the_cost_of_lines(tmp_path: Path) -> None:
     assert found["wires"]["weight_error"] > 0.02
     assert found["wires"]["posterior_error"]["spread"] > 1.02
     assert "line resistance (weights would be off by up to" in found["verdict"]["advice"]
+
+
+def test_an_array_without_trim_is_measured_in_far_rows_too() -> None:
+    """The lines make rows differ. Control: the first rows alone look alike."""
+    config = TrainConfig("toy2d", array="physics", preset="relative-5pct,wire_ohm=10", rows=256)
+    opened = open_array(config.array, config.preset, Geometry(rows=256, pairs=8), 0)
+    found = measure_untrimmed(config, opened, 0.05, 2)
+    near = opened.characterize(range(4), rows=range(16))
+    assert found is not None and found.d2d_rel > 0.05 > 3 * near.d2d_rel
 
 
 @pytest.mark.verify
