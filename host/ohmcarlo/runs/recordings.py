@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..array.measured import MeasuredArray
 from ..array.presets import PRESET_NAMES, RRAM_1T1R
@@ -109,3 +110,15 @@ def lines_about(recording: Recording) -> list[str]:
         lines.append(f"{count(len(recording.silent), 'open cell')} ({names})")
     left_out = describe_left_out(recording)
     return [*lines, left_out] if left_out else lines
+
+
+def recording_in_json(array: str, preset: str | None = None) -> dict[str, Any] | None:
+    """What was read from the measurements behind an array or preset, for the JSON of a result.
+
+    None without measurements, or if their file has gone since.
+    """
+    try:
+        recording = recording_behind(array, preset)
+    except UsageError:
+        return None
+    return None if recording is None else recording.describe()

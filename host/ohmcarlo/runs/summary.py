@@ -17,6 +17,7 @@ from ..files import json_ready
 from ..posterior_error import errors_to_dict
 from ..spec import Geometry
 from .inference_data import Variable, inference_data, netcdf
+from .recordings import recording_in_json
 from .setup import ChainSetup
 from .trace import Trace
 from .verdict import judge
@@ -106,6 +107,7 @@ def request_of(setup: ChainSetup) -> dict[str, Any]:
         "backend": config.backend,
         "array": config.array,
         "preset": config.preset,
+        "recording": recording_in_json(config.array, config.preset),
         "kernel": config.kernel,
         "rho": setup.settings.rho,
         "wide_every": setup.settings.wide_every,

@@ -21,13 +21,13 @@ SIZE = ("--rows", "16", "--pairs", "8", "--steps", "0")
 LEVELS = np.linspace(40, 175, 8)
 
 
-def sweep_text(*widths: int, scale: float = 1.0, falling: bool = False) -> str:
+def sweep_text(*widths: int, scale: float = 1.0, falling: bool = False, sweeps: int = 6) -> str:
     """Sweeps of six cells; the conductance at a width is that of 100 ns times width / 100."""
     rng = np.random.default_rng(3)
     lines = []
     for width in widths:
         for cell in range(6):
-            for _ in range(6):
+            for _ in range(sweeps):
                 for k, us in enumerate(LEVELS[::-1] if falling else LEVELS):
                     after = scale * 1e8 / width / (us + rng.normal(0, 4))
                     lines.append(f"{cell} {width} 2.0 {2 + k / 10:.1f} {2e5 * scale} {after:.6g}")
@@ -119,6 +119,25 @@ def test_a_bad_file_is_refused_in_a_line_and_a_second(
     assert time.process_time() - begin < 1
     assert (code, out, len(err.splitlines())) == (cli.BAD_USE, "", 1)
     assert words in err
+
+
+@pytest.mark.verify
+def test_a_run_states_what_it_read(call: Call, tmp_path: Path):
+    path = tmp_path / "sweep.tsv"
+    text = sweep_text(100, 200, sweeps=24).splitlines()
+    text[5] = text[5].replace("100 2.0", "100 2.0 odd")
+    path.write_text("\n".join(text), encoding="utf-8")
+    code, out, err = call(
+        "train", "toy2d", "--array", f"measured:{path}", "--where", "width=100ns", "--rows", "32",
+        "--pairs", "16", "--chains", "1", "--steps", "20", "--no-trim", "--no-adapt",
+        "--no-whiten", "--json", "-",
+    )  # fmt: skip
+    assert code == 0, err
+    values = json.loads(out)
+    assert values["array"] == f"measured:{path},width=100ns"
+    assert values["recording"]["conditions"]["width_ns"] == 100
+    assert values["recording"]["left_out"][0]["lines"] == [6]
+    assert "left out: lines with another number of cells: 1 line (6)" in err
 
 
 def test_where_needs_measurements(call: Call):
