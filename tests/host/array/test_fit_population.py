@@ -59,7 +59,6 @@ def test_fine_steps_that_saturate_are_fitted(tmp_path: Path):
     assert 2.8 < found.levels[-1] < 3.8  # 3 % of the rise are left at 2.9 V, 0.4 % at 3.7 V
     middle = np.array([1.7, 2.0, 2.4])
     assert preset.set_law(middle) == pytest.approx(saturating(middle), rel=0.05)
-    # the merged levels do not widen the spread
     assert found.constants["c2c_intercept_us"].covers(18.0)
     assert found.constants["c2c_slope"].covers(0.06)
     assert not found.constants["c2c_intercept_us"].covers(1.3 * 18.0)
@@ -82,10 +81,14 @@ def test_levels_that_rise_stay_as_they_are():
 
 
 def test_few_repeats_of_many_levels_are_merged():
+    """Levels are 5 µS apart and σ is 3 µS: without a correction for the levels that a group holds,
+    it would be 5 µS."""
     volts = np.linspace(2.0, 2.6, 40)
-    population = of_levels(volts, 50 + 200 * (volts - 2.0), cycles=2, devices=20)
+    population = of_levels(volts, 50 + 325 * (volts - 2.0), cycles=2, devices=20, slow_share=0.0,
+                           intercept_us=3.0, slope=0.0, d2d_max_us=2.0)  # fmt: skip
     found = estimate_population(pulses_of(population))
     assert 3 <= len(found.levels) <= 14
+    assert found.sigma_us[3].value == pytest.approx(3.0, rel=0.1)
     with pytest.raises(UsageError, match="down to 1 repeats"):
         estimate_population(pulses_of(population.but(cycles=1)))
 
