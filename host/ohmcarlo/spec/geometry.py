@@ -95,7 +95,11 @@ class Geometry:
         if not MIN_ROWS <= self.rows <= MAX_ROWS:
             raise UsageError(f"rows = {self.rows}: an array needs {MIN_ROWS} to {MAX_ROWS} rows")
         if not MIN_PAIRS <= self.pairs <= MAX_PAIRS:
-            raise UsageError(f"pairs = {self.pairs}: a row needs {MIN_PAIRS} to {MAX_PAIRS} pairs")
+            features = MAX_PAIRS - self.entropy_pairs - 1
+            most = f"; {MAX_PAIRS} hold at most --features {features}" if features > 0 else ""
+            raise UsageError(
+                f"pairs = {self.pairs}: a row needs {MIN_PAIRS} to {MAX_PAIRS} pairs{most}"
+            )
         if not 1 <= self.entropy_pairs < self.pairs:
             raise UsageError(
                 f"entropy_pairs = {self.entropy_pairs}: the coin needs at least one pair and must "

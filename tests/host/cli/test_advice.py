@@ -32,7 +32,7 @@ ADVICE = [
      ["toy2d --pairs 6 --features 1", "toy2d --pairs 7"]),
     ("toy2d --pairs 5", "at most 1 input; use --pairs 7 or more", ["toy2d --pairs 7"]),
     ("cartpole --pairs 8", "at most 4 inputs; use --pairs 9 or more", ["cartpole --pairs 9"]),
-    ("toy2d --pairs 257", "2 to 256 pairs", []),
+    ("toy2d --pairs 257", "2 to 256 pairs; 256 hold at most --features 251", []),
     ("toy2d --pairs 3", "choose 1 to 2, or --pairs 5 or more",
      ["toy2d --features 1 --pairs 3 --entropy-pairs 1"]),
     ("toy2d --hidden 40", "use --hidden 27 or less, or --pairs 45 or more",
