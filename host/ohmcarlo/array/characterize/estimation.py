@@ -18,6 +18,7 @@ from .moments import device_sums, expected_moments, lags_of
 from .reads import hrs_estimates, pooled_read_noise, read_noise, share_estimate
 
 SLOW = ("slow_share", "slow_phi", "memory")
+FEW_PULSES = 50  # of a device
 UNDETERMINED = 0.7  # width of the interval of a share that the data hardly determine
 LEAST_IN_REPLICATE = 2  # devices at every level
 
@@ -59,12 +60,16 @@ def estimate_population(
     found = estimate(kept, seed)
     if after_reset_us is not None and np.isfinite(after_reset_us[:, seen.live]).any():
         stuck |= hrs_estimates(after_reset_us[:, seen.live], seed)
-    known = _without_slow(found.constants) | stuck
+    few = found.pulses < FEW_PULSES * found.devices
+    known = (_without_slow(found.constants) if few else found.constants) | stuck
     return replace(found, constants=known, notes=notes + found.notes)
 
 
 def _without_slow(constants: dict[str, Estimate]) -> dict[str, Estimate]:
-    """The constants without those of the slow process, if the cycles are too few to see one."""
+    """The constants without those of the slow process, if few pulses do not determine its share.
+
+    With many pulses, a wide interval means a process so short that it is none.
+    """
     share = constants["slow_share"]
     if share.low is None or share.high is None or share.high - share.low < UNDETERMINED:
         return constants
