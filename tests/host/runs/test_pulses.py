@@ -9,11 +9,13 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from ohmcarlo.array.characterize.fit import fit_file
+from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.array.presets import get_preset
 from ohmcarlo.cli import app as cli
 from ohmcarlo.measurements.reading import read_recording
@@ -24,12 +26,14 @@ from ohmcarlo.runs.pulses.checker import check_pulses
 from ohmcarlo.runs.pulses.columns import COLUMNS
 from ohmcarlo.runs.pulses.listing import list_pulses
 from ohmcarlo.runs.train import Outputs, train_run
+from ohmcarlo.spec import Geometry
 
 ROWS, PAIRS, STEPS, CHAINS = 12, 6, 12, 2
 SMALL = {
     "task": "toy2d", "rows": ROWS, "pairs": PAIRS, "entropy_pairs": 3, "chains": CHAINS,
     "steps": STEPS, "whiten": True,
 }  # fmt: skip
+PAGE = Path(__file__).parents[3] / "docs" / "pulses.md"
 Line = dict[str, str]
 Call = Callable[..., tuple[int, str, str]]
 
@@ -138,7 +142,7 @@ def test_units_of_the_columns(listed: Path) -> None:
 
 
 def test_the_page_has_the_columns() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "pulses.md").read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
     table = page.partition("<!-- table columns -->")[2].partition("<!-- end -->")[0]
     rows = [f"| `{name}` | {meaning} |" for name, meaning in COLUMNS.items()]
     assert table.split("\n") == ["", "| column | meaning |", "|---|---|", *rows, ""]
@@ -192,6 +196,22 @@ def test_a_list_is_a_measurement(measured: Path, listed: Path, tmp_path: Path, c
     targets = np.array([float(line["target_us"]) for line in lines])
     assert code == 0 and {line["gate_v"] for line in lines} == {""}
     assert low - 0.01 <= targets.min() < targets.max() <= high + 0.01
+
+
+@pytest.mark.verify
+def test_the_replay_of_the_page(measured: Path, listed: Path, call: Call, tmp_path: Path) -> None:
+    """Other devices give other read-backs: a measurement of them, and not the chain of the run."""
+    code = PAGE.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    names: dict[str, Any] = {}
+    exec(code, names)
+    geometry = Geometry(rows=ROWS, pairs=PAIRS, entropy_pairs=3)
+    other = tmp_path / "other.csv"
+    names["replay"](listed, other, PhysicsArray(geometry, "rram-1t1r", 1))
+    given, taken = (read_recording(p, {"phase": "characterise"}) for p in (listed, other))
+    assert (given.level == taken.level).all() and given.devices == taken.devices
+    assert (given.after_us != taken.after_us).mean() > 0.9
+    code, _, err = call("pulses", measured, "--check", other)
+    assert code == 1 and f"{other}, line 3: the read-backs are those of another die" in err
 
 
 @pytest.mark.verify
@@ -364,7 +384,7 @@ def test_parquet(measured: Path, listed: Path, call: Call, tmp_path: Path) -> No
         {"array": "physics", "adapt": True, "dot_products": "codes", "repeats": 4},
         {"array": "physics", "hidden": 2, "rows": 48, "whiten": False, "rho": 0.97, "pilot": True},
         {"preset": "rram-1t1r", "adapt": True},
-        {"task": "cartpole", "whiten": False, "steps": 4, "chains": 1},
+        {"task": "cartpole", "pairs": 10, "whiten": False, "steps": 4, "chains": 1},
     ],
 )
 def test_kinds_of_runs(options: dict[str, object], tmp_path: Path) -> None:

@@ -83,6 +83,14 @@ class Checker:
         if not self._more():
             raise UsageError(f"{self._path} has no operation: give a list of `ohmcarlo pulses`")
 
+    def require_own_devices(self) -> None:
+        """Raise Unequal if other devices were measured than those of the run."""
+        if self.changed is not None:
+            raise Unequal(
+                f"{self._path}, line {self.changed}: the read-backs are those of another die from "
+                "here on, so that the trim of its devices, and every chain, is another one"
+            )
+
     def finish(self) -> None:
         """Raise Unequal if the list goes on."""
         if self._more():
@@ -228,7 +236,7 @@ def check_pulses(path: Path, run: Path, observer: Observer) -> Checked:
     checker = Checker(path, read_lines(path), part)
     checker.require_lines()
     tap = checker.tap = Tap(checker)
-    make_again(stored, tap, observer, part.last)
+    make_again(stored, tap, observer, part.last, checker.require_own_devices)
     checker.finish()
     return Checked(checker.operations)
 

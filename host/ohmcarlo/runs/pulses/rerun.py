@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -144,8 +145,16 @@ class _Again(ChainRun):
         super()._restore_or_start()
 
 
-def make_again(stored: StoredRun, tap: Tap, observer: Observer, last: int | None = None) -> None:
+def make_again(
+    stored: StoredRun,
+    tap: Tap,
+    observer: Observer,
+    last: int | None = None,
+    measured: Callable[[], None] = lambda: None,
+) -> None:
     """Make a run again, to its end or to a step of the sampling chain.
+
+    ``measured`` is called when the devices have been measured, before the first chain.
 
     Raises OhmcarloError when the version or an input is not that of the run, or when the chain is
     another one.
@@ -157,15 +166,21 @@ def make_again(stored: StoredRun, tap: Tap, observer: Observer, last: int | None
     kind = kind_of(config.task, config.kind)
     assert not isinstance(kind, MulticlassKind)
     with tapped(tap), before_compilation(lambda: observer.say(f"{COMPILING} …")):
-        _make_again(kind, stored, tap, observer, last)
+        _make_again(kind, stored, tap, observer, last, measured)
 
 
 def _make_again(
-    kind: RunKind[Any, Any], stored: StoredRun, tap: Tap, observer: Observer, last: int | None
+    kind: RunKind[Any, Any],
+    stored: StoredRun,
+    tap: Tap,
+    observer: Observer,
+    last: int | None,
+    measured: Callable[[], None],
 ) -> None:
     observer.wait(f"making {stored.path} again on the model")
     try:
         with closing(kind.build(stored.config, silent)) as experiment:
+            measured()
             require_same_inputs(stored.manifest, experiment.inputs())
             run = _Again(experiment.setup, observer, tap, last)
             run.run()
