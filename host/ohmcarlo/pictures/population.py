@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SHOWN_DEVICES, SHOWN_LEVELS = 60, 12
 SMALLEST_BAR = 0.02
+DECADES = (0.1, 1, 10, 100, 1000)
+NARROW, WIDE = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500), 1e3
 FEWEST_BINS, MOST_BINS = 6, 24
 TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5)
 FINE_TICKS = (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4)  # of a narrow distribution
@@ -107,3 +109,8 @@ def draw_hrs(ax: Axes, devices: Population) -> None:
     ax.set(xlabel="conductance (µS)", ylabel="devices and pulses below (%)",
            title="State after RESET", ylim=(0, 101))  # fmt: skip
     ax.set_yticks([0, 25, 50, 75, 100])
+    low, high = ax.get_xlim()
+    marks = DECADES if high > WIDE * low else NARROW
+    ticks = [t for t in marks if low <= t <= high]
+    ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    ax.xaxis.set_minor_formatter("")

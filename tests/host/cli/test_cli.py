@@ -307,7 +307,7 @@ def test_characterize_fits_own_measurements(call: Call, tmp_path: Path) -> None:
             rows += [[device, t, round(rng.normal(t, 6.0), 3)] for t in (60, 100, 140, 180)]
     data = write_csv(tmp_path / "own.csv", rows)
     size = ["--rows", "32", "--pairs", "8"]
-    code, out, _ = call("characterize", "--fit", data, *size)
+    code, out, _ = call("characterize", "--fit", data, *size, "--steps", 0)
     assert code == 0 and out.count("c2c_intercept_us") == 1
     assert "fitted" in out and "from the data's range" in out and "assumed" in out
     assert call("train", "toy2d", *SMALL, "--array", "physics", "--preset", data)[0] == 0
@@ -391,6 +391,8 @@ def test_help_names_every_option(call: Call) -> None:
         (["predict", "no/such/run", "x.csv"], ["no/such/run"]),
         (["data", "fetch", "no-such-data"], ["no-such-data"]),
         (["characterize", "--array", "abacus"], ["abacus"]),
+        (["characterize", "--report", "die.html"], [".pdf", "folder"]),
+        (["characterize", "--steps", "9"], ["--steps 9", "100"]),
         (["selftest", "--preset", "unobtainium"], ["unobtainium"]),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) and v and v[0] in cli_verbs() else "",

@@ -83,7 +83,7 @@ def test_every_other_verb_on_an_ascii_terminal(ascii_call: AsciiCall, tmp_path: 
     ascii_call("tasks")
     ascii_call("data", "export", "toy2d", tmp_path / "t.csv")
     ascii_call("train", "--help")
-    out, _ = ascii_call("characterize", "--array", "physics", *ARRAY)
+    out, _ = ascii_call("characterize", "--array", "physics", *ARRAY, "--steps", "0")
     assert b"sigma" in out and b"+/-" in out
     out, _ = ascii_call("selftest")
     assert b"ok" in out

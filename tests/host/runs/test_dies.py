@@ -12,7 +12,7 @@ import pytest
 from ohmcarlo.array.characterize.characterization import Characterization
 from ohmcarlo.array.characterize.estimates import Pulses
 from ohmcarlo.array.characterize.population import Population
-from ohmcarlo.errors import UsageError
+from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.posterior_error import PosteriorError
 from ohmcarlo.runs.arrays import open_array, recorded_cells
 from ohmcarlo.runs.chain_run import Silence
@@ -229,3 +229,18 @@ def test_the_kernel_of_the_reference_run_is_named() -> None:
     assert verdict(expectation=expectation).standing is Standing.LIMITED  # 40 effective samples
     settled = replace(expectation, ess_per_1000_steps=Range(50.0, 30.0, 70.0))
     assert verdict(expectation=settled).standing is Standing.ADAPTED
+
+
+@pytest.mark.verify
+def test_fewer_features_make_a_die_with_dead_devices_usable() -> None:
+    """The advice of the verdict on the preset ``stress``; the control are all its inputs, for which
+    too few rows work."""
+    opened = open_array("physics", "stress", WIDE, 0)
+    rows = Rows.of(opened.characterize().dead, WIDE)
+    assert rows.chains == 0 and rows.most_inputs > 1
+    config = TrainConfig("breast-cancer", array="physics", preset="stress", steps=100)
+    fewer = replace(rows, inputs=rows.most_inputs, chains=4)
+    found = expect(config, fewer, False, Silence())
+    assert found.weights == rows.most_inputs and found.chains == 4
+    with pytest.raises(OhmcarloError, match="row"):
+        expect(config, replace(rows, chains=4), False, Silence())

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...array.characterize.estimates import Estimate, Estimates, Origin
 from ...array.characterize.fit import preset_of
-from ...array.characterize.population import quantiles
+from ...array.characterize.population import Population, quantiles
 from ...array.read_noise import Law
 from ...errors import UsageError
 from ...pictures.devices import draw_ages, draw_correlation, draw_read_noise
@@ -31,6 +31,9 @@ from ..recordings import MEASURED, sweep_of
 from .findings import DieFindings
 from .lines import verdict_rows
 
+SHORTEST = 1.0  # correlation length of a slow process, pulses
+NOT_REPLAYED = ("slow_share", "slow_phi", "memory", "read_noise_rel")
+"""Constants that recorded cells lose when single values are drawn from them."""
 PAIR = (28, 100)  # widths of a column of names and a column of text
 
 
@@ -177,13 +180,7 @@ def _spread_sentences(findings: DieFindings) -> Iterator[str]:
         f"({sigmas[middle] / means[middle]:.1%}), and the spread from device to device is "
         f"{between[middle]:.1f} µS ({between[middle] / means[middle]:.1%})."
     )
-    low, _, high = quantiles(devices.sigma_ratio)
-    yield (
-        f"Devices differ in their spread: 80 % of them have {low:.2f} to {high:.2f} times the "
-        f"typical σ. With {np.median(devices.pulses):.0f} pulses a device, chance alone explains "
-        f"±{devices.chance:.0%}. Beyond chance, ln σ has a standard deviation of "
-        f"{_constant(found, 'c2c_device_ln')}."
-    )
+    yield _sigma_of_devices(found, devices)
     if devices.silent:
         yield (
             f"{count(devices.silent, 'device')} of {devices.devices:,} "
@@ -192,6 +189,23 @@ def _spread_sentences(findings: DieFindings) -> Iterator[str]:
         )
     else:
         yield f"All {devices.devices:,} devices follow the programming level."
+
+
+def _sigma_of_devices(found: Estimates, devices: Population) -> str:
+    """Whether single devices differ in their spread."""
+    low, _, high = quantiles(devices.sigma_ratio)
+    beyond = found.constants.get("c2c_device_ln")
+    seen = (
+        f"80 % of them have {low:.2f} to {high:.2f} times the typical σ. With "
+        f"{np.median(devices.pulses):.0f} pulses a device, chance alone explains "
+        f"±{devices.chance:.0%}."
+    )
+    if beyond is None or not beyond.low:
+        return f"Devices do not differ in their spread beyond chance: {seen}"
+    return (
+        f"Devices differ in their spread: {seen} Beyond chance, ln σ has a standard deviation of "
+        f"{_constant(found, 'c2c_device_ln')}."
+    )
 
 
 def _cycles(findings: DieFindings) -> Page:
@@ -248,7 +262,8 @@ def _correlation(found: Estimates) -> str:
             "Correlation over cycles: the cycles are too few to show a slow process; its share of "
             f"the variance is assumed to be {share}."
         )
-    if slow is None or not slow.low:
+    memory = found.constants.get("memory")
+    if slow is None or not slow.low or memory is None or memory.value < SHORTEST:
         return (
             "Correlation over cycles: no slow process is seen; its share of the variance is "
             f"{share}."
@@ -294,7 +309,11 @@ def _constant(found: Estimates, name: str, scale: float = 1.0) -> str:
 
 
 def _constants(findings: DieFindings) -> Page:
-    rows = tuple((name, *_parts(e)) for name, e in findings.estimates.constants.items())
+    rows = tuple(
+        (name, *_parts(e))
+        for name, e in findings.estimates.constants.items()
+        if not (_recorded(findings) and name in NOT_REPLAYED)
+    )
     header = ("constant", "value", "95 % interval", "unit", "origin")
     tables = [TextTable(header, rows, (30, 16, 30, 30, 24), "Constants of the device model")]
     if findings.recording:
