@@ -407,10 +407,11 @@ def test_several_classes_give_a_list_each(call: Call, tmp_path: Path) -> None:
     data.write_text("\n".join(["a,b,label", *table, ""]))
     run, out = tmp_path / "run", tmp_path / "list.csv.gz"
     small = ["--rows", 32, "--pairs", 10, "--chains", 2, "--steps", 20]
-    assert call("train", data, "--out", run, *small)[0] == 0
+    assert call("train", data, "--out", run, "--pulses", out, *small)[0] == 0
     code, _, err = call("pulses", run)
     assert code == 2 and "2 problems: give --out FILE" in err
-    assert call("pulses", run, "--out", out)[0] == 0
+    code, _, err = call("pulses", run, "--out", out)
+    assert code == 2 and "list-problem-1.csv.gz exists" in err
     for k in (1, 2):
         path = tmp_path / f"list-problem-{k}.csv.gz"
         assert call("pulses", run, "--check", path)[0] == 0
