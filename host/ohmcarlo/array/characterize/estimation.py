@@ -18,8 +18,7 @@ from .moments import device_sums, expected_moments, lags_of
 from .reads import hrs_estimates, pooled_read_noise, read_noise, share_estimate
 
 SLOW = ("slow_share", "slow_phi", "memory")
-FEW_PULSES = 50  # of a device
-UNDETERMINED = 0.7  # width of the interval of a share that the data hardly determine
+FEW_PULSES = 30  # of a device: fewer do not determine a slow process
 LEAST_IN_REPLICATE = 2  # devices at every level
 
 
@@ -61,19 +60,8 @@ def estimate_population(
     if after_reset_us is not None and np.isfinite(after_reset_us[:, seen.live]).any():
         stuck |= hrs_estimates(after_reset_us[:, seen.live], seed)
     few = found.pulses < FEW_PULSES * found.devices
-    known = (_without_slow(found.constants) if few else found.constants) | stuck
-    return replace(found, constants=known, notes=notes + found.notes)
-
-
-def _without_slow(constants: dict[str, Estimate]) -> dict[str, Estimate]:
-    """The constants without those of the slow process, if few pulses do not determine its share.
-
-    With many pulses, a wide interval means a process so short that it is none.
-    """
-    share = constants["slow_share"]
-    if share.low is None or share.high is None or share.high - share.low < UNDETERMINED:
-        return constants
-    return {name: e for name, e in constants.items() if name not in SLOW}
+    known = {name: e for name, e in found.constants.items() if not (few and name in SLOW)}
+    return replace(found, constants=known | stuck, notes=notes + found.notes)
 
 
 def _stuck(

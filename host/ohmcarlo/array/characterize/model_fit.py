@@ -23,6 +23,7 @@ ADC_VARIANCE = CODE_LSB_US**2 / 12  # of rounding to a code
 BRANCH_GAIN = 9.0  # χ² that a second branch of the σ law must gain
 US = "µS"
 TINY_US = 1e-9
+SHORTEST = 0.7  # pulses: the correlation of successive pulses is below a quarter of the share
 ROUNDS = 3  # of a fit whose weights follow from its result
 SHARE, POSITIVE = (0.0, 1.0), (0.0, np.inf)
 OUTER = (2, "fraction of g"), (-1, US)  # constants of the outer branches: place and unit
@@ -240,8 +241,9 @@ class ModelFit:
 
     def _slow(self) -> dict[str, Estimate]:
         """The slow process; without one, and beyond the lengths that are tried, its length is a
-        bound."""
-        share = self._interval(self.share, "fraction of variance", SHARE)
+        bound. A process shorter than SHORTEST cannot be told from new deviations."""
+        slow = np.where(self.memory < SHORTEST, 0.0, self.share)
+        share = self._interval(slow, "fraction of variance", SHARE)
         length = self._interval(self.memory, "pulses", POSITIVE)
         phi = self._interval(np.exp(-1 / self.memory), "per cycle", SHARE)
         if not share.low or not 0 < self.grid[0] < len(MEMORIES) - 1:
