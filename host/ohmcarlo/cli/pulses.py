@@ -77,3 +77,8 @@ def pulses(
         f"{check}: {found.operations:,} operations, as the controller asks for them; the chain is "
         f"that of {run}"
     )
+    if found.changed is not None:
+        console.note(
+            f"the read-back of line {found.changed} is another one than in the run; it changed no "
+            "decision"
+        )

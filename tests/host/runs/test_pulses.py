@@ -304,6 +304,24 @@ def test_other_read_backs_make_another_chain(
     )
 
 
+def test_a_last_read_back_that_is_another_one(
+    measured: Path, listed: Path, call: Call, tmp_path: Path
+) -> None:
+    """No operation follows from the last proposal: the chain itself is compared, too."""
+    trace = stored.read_trace(measured)
+    text = listed.read_text().splitlines()
+    last = max(i for i, line in enumerate(text) if f",sample,1,{STEPS},SET," in line)
+    accepted = bool(trace.accepted_by_chain()[1, -1])
+    names = next(line for line in text if not line.startswith("#")).split(",")
+    code = int(text[last].split(",")[names.index("code")])
+    other = changed(listed, tmp_path / "last.csv", last + 1, code=code + 1)
+    found, out, err = call("pulses", measured, "--check", other)
+    if accepted:
+        assert found == 1 and f"another die from line {last + 1} on" in err
+    else:
+        assert found == 0 and f"the read-back of line {last + 1} is another one" in out
+
+
 def test_a_list_that_is_cut_or_goes_on(
     measured: Path, listed: Path, call: Call, tmp_path: Path
 ) -> None:

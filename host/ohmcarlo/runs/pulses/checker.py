@@ -33,9 +33,12 @@ class Checked:
     ----------
     operations : int
         RESET, SET and READ.
+    changed : int or None
+        Line of the first read-back that is not that of the run, and had no effect on the chain.
     """
 
     operations: int
+    changed: int | None
 
 
 class Unequal(OhmcarloError):
@@ -227,6 +230,9 @@ def check_pulses(path: Path, run: Path, observer: Observer) -> Checked:
 
     Raises UsageError for a list of another run, Unequal for the first difference, OhmcarloError
     for a list that cannot be read.
+
+    >>> check_pulses(Path("first.csv.gz"), Path("runs/first"), Silence())      # doctest: +SKIP
+    Checked(operations=1739994, changed=None)
     """
     if not path.is_file():
         raise UsageError(f"{path} is not a file: give a list that `ohmcarlo pulses` wrote")
@@ -236,9 +242,16 @@ def check_pulses(path: Path, run: Path, observer: Observer) -> Checked:
     checker = Checker(path, read_lines(path), part)
     checker.require_lines()
     tap = checker.tap = Tap(checker)
-    make_again(stored, tap, observer, part.last, checker.require_own_devices)
+    try:
+        make_again(stored, tap, observer, part.last, checker.require_own_devices)
+    except Unequal:
+        raise
+    except OhmcarloError as error:
+        if checker.changed is None:
+            raise
+        raise Unequal(f"{path}: {error}{OWN.format(line=checker.changed)}") from error
     checker.finish()
-    return Checked(checker.operations)
+    return Checked(checker.operations, checker.changed)
 
 
 def _run_of(head: dict[str, str], path: Path, run: Path) -> StoredRun:

@@ -35,6 +35,9 @@ def list_pulses(
 
     Raises UsageError for a bad request, OhmcarloError when the run cannot be made again or the
     list cannot be written.
+
+    >>> list_pulses(Path("runs/first"), Path("first.csv.gz"), Silence())       # doctest: +SKIP
+    1739994
     """
     folders = chains_of(run)
     several = len(folders) > 1

@@ -189,7 +189,7 @@ def _make_again(
         observer.end()
     if different:
         raise OhmcarloError(
-            f"the model does not make the chain of {stored.path} again ({different}): use the "
+            f"the chain of {stored.path} is not made again, it differs in {different}: use the "
             "versions in its manifest.json"
         )
 
@@ -198,7 +198,7 @@ def difference(made: Block, stored: Trace) -> str:
     """The first difference between the steps made and a stored trace; empty without one."""
     steps = len(made.accepted)
     if steps > len(stored.accepted):
-        return f"it has {len(stored.accepted)} steps, {steps} were made"
+        return f"the number of steps ({len(stored.accepted)} stored, {steps} made)"
     for name in PER_STEP:
         unequal = np.flatnonzero(getattr(made, name) != getattr(stored, name)[:steps])
         if len(unequal):
