@@ -20,6 +20,7 @@ from ohmcarlo.spec import Points
 from ohmcarlo.spec.link import Reason
 from verif.daughterboard import Daughterboard
 from verif.daughterboard.sessions import (
+    WIRES,
     Operation,
     PinRecorder,
     Recorded,
@@ -181,3 +182,82 @@ def _with(line: str, place: int, level: str) -> str:
     cells = line.strip().split(",")
     cells[place] = level
     return ",".join(cells) + "\n"
+
+
+class Analyser:
+    """Writes a record as a logic analyser exports it: seconds, the wires in another order."""
+
+    def __init__(self) -> None:
+        self.levels = dict.fromkeys(reversed(WIRES), 0) | {"hold_off": 1, "dac_sync_n": 1}
+        self.time = 0.0
+        self.lines = [",".join(["Time [s]", *self.levels])]
+        self.set()
+
+    def set(self, ns: float = 20, **levels: int) -> None:
+        self.levels |= levels
+        self.lines.append(",".join([f"{self.time * 1e-9:.9f}", *map(str, self.levels.values())]))
+        self.time += ns
+
+    def dac(self, word: int) -> None:
+        self.set(dac_sync_n=0)
+        for i in reversed(range(32)):
+            self.set(dac_sclk=1, dac_din=word >> i & 1)
+            self.set(dac_sclk=0)
+        self.set(dac_sync_n=1)
+
+    def address(self, word: int) -> None:
+        for i in reversed(range(16)):
+            self.set(address_clock=0, address_data=word >> i & 1)
+            self.set(address_clock=1)
+        self.set(address_clock=0)
+        self.set(address_latch=1)
+        self.set(address_latch=0)
+
+    def pulse(self, name: str, ns: float) -> None:
+        self.set(ns, **{f"pulse_{name}": 1})
+        self.set(**{f"pulse_{name}": 0})
+
+    def read(self, code: int) -> None:
+        self.set(1000, pulse_read=1)
+        self.set(100, adc_convst=1)
+        self.set(pulse_read=0)
+        self.set(adc_convst=0, adc_dout=code >> 15 & 1)
+        for i in reversed(range(16)):
+            self.set(adc_sclk=1)
+            self.set(adc_sclk=0)
+            self.set(adc_dout=code >> i - 1 & 1 if i else 0)
+
+
+def test_the_record_of_an_analyser(tmp_path: Path) -> None:
+    """Frames of the DAC7568 and of the SN74AHC595 chains, bit by bit; ADC codes around mid-scale.
+
+    The address chain holds the row, then the device (constraints/daughterboard.md).
+    """
+    hand = Analyser()
+    hand.set(hold_off=0)
+    hand.address(3 | 5 << 6)
+    hand.pulse("reset", 100)
+    hand.dac(0x030A_BC00)
+    hand.pulse("set", 120)
+    hand.read((1 << 15) + 460)
+    hand.read((1 << 15) + 463)
+    hand.dac(0x0341_2300)  # another rail
+    path = tmp_path / "analyser.csv"
+    path.write_text("\n".join(hand.lines) + "\n")
+    events = events_of(path)
+    assert [(e.kind, e.value, e.bits) for e in events] == [
+        ("hold_off", 0, 0), ("address", 0x143, 16), ("pulse_reset", 100, 0),
+        ("dac", 0x030A_BC00, 32), ("pulse_set", 120, 0), ("sample", 33228, 0),
+        ("pulse_read", 1100, 0), ("sample", 33231, 0), ("pulse_read", 1100, 0),
+        ("dac", 0x0341_2300, 32),
+    ]  # fmt: skip
+    assert operations_of(events, CONFIG) == [
+        Operation("RESET", 3), Operation("SET", 3, 5, 0xABC, 460),
+        Operation("READ", 3, 5, code=463),
+    ]  # fmt: skip
+    path.write_text("\n".join(hand.lines[:50])[:-8])
+    with pytest.raises(ValueError, match=r"line 50: .*; the record is cut"):
+        events_of(path)
+    path.write_text("Channel 0,Channel 1\n0,1\n")
+    with pytest.raises(ValueError, match="line 1: the column hold_off is missing"):
+        events_of(path)
