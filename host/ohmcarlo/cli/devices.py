@@ -71,7 +71,8 @@ def characterize(
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Measure an array: offset, spread, trim, stuck devices, and the kernels that suit it.
+    """Measure an array: offset, spread, trim and stuck devices. A verdict follows: the kernels that
+    the array carries, and what a run on it reaches and costs.
 
     The device model is fitted to the measurement, with 95 % intervals: spread over the
     conductance, device-to-device spread, memory, read noise, state after RESET, stuck devices.

@@ -89,6 +89,7 @@ def test_devices_that_differ_carry_chains_that_adapt() -> None:
     [
         ({"rows": Rows(16, 5, 0, 5)}, ["5 of 16 rows", "--features 4"]),
         ({"rows": Rows(16, 1, 0, 0)}, ["1 of 16 rows", "--rows"]),
+        ({"rows": Rows(1, 16, 4, 0)}, ["the bias only", "--pairs"]),
         ({"usual": replace(ERROR, mean_sd=0.4)}, ["posterior", "0.400 posterior sd"]),
         ({"usual": replace(ERROR, spread=1.3)}, ["posterior", "+30%"]),
         ({"failure": "no proposal was accepted"}, ["reference run", "no proposal was accepted"]),
@@ -132,6 +133,12 @@ def test_rows_with_dead_devices_are_counted_by_hand() -> None:
     dead[64:, 63] = False
     dead[:, 20] = True  # the eleventh input
     assert Rows.of(dead, WIDE) == Rows(16, 0, 0, 10)
+
+
+@pytest.mark.parametrize(("rows", "chains"), [(6, 1), (8, 1), (16, 2), (100, 4), (2, 0)])
+def test_small_arrays_have_fewer_chains(rows: int, chains: int) -> None:
+    geometry = Geometry(rows=max(rows, 4), pairs=8)
+    assert Rows.of(np.zeros((rows, 16), np.bool_), geometry).chains == chains
 
 
 def test_population_of_pulses_by_hand() -> None:

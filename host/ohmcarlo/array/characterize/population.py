@@ -87,16 +87,23 @@ class Population:
     @property
     def median_us(self) -> FloatArray:
         """Median over the devices of their means, (T,) µS."""
-        return np.asarray(np.nanmedian(self.mean_us, axis=1))
+        known = [row[np.isfinite(row)] for row in self.mean_us]
+        return np.array([np.median(row) if row.size else np.nan for row in known])
 
     @property
     def sigma_ratio(self) -> FloatArray:
-        """σ of each device over that of the typical device at the same levels, (D,)."""
-        variance = self.sigma_us**2
-        typical = np.nanmean(variance, axis=1, keepdims=True)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = np.nanmean(np.where(typical > 0, variance / typical, np.nan), axis=0)
-        return np.sqrt(ratio[np.isfinite(ratio)])
+        """σ of each device over that of the typical device at the same levels, (D,).
+
+        Devices whose σ is not known are left out.
+        """
+        known = np.isfinite(self.sigma_us)
+        variance = np.where(known, self.sigma_us, 0.0) ** 2
+        typical = variance.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        known &= typical[:, None] > 0
+        ratio = variance / np.where(typical > 0, typical, 1.0)[:, None]
+        counted = known.sum(axis=0)
+        mean = np.where(known, ratio, 0.0).sum(axis=0) / np.maximum(counted, 1)
+        return np.asarray(np.sqrt(mean[counted > 0]))
 
     @property
     def chance(self) -> float:

@@ -142,15 +142,13 @@ def _origin(findings: DieFindings) -> Iterator[str]:
 
 def _programming(findings: DieFindings) -> Page:
     found, devices = findings.estimates, findings.population
-    return Page(
-        title="SET law and spread",
-        sentences=tuple(_spread_sentences(findings)),
-        panels=(
-            Panel("set-law", partial(draw_set_law, found=found, devices=devices)),
-            Panel("spread", partial(draw_spreads, found=found, laws=_laws(found))),
-            Panel("spread-of-devices", partial(draw_sigma_ratio, devices=devices)),
-        ),
-    )
+    panels = [
+        Panel("set-law", partial(draw_set_law, found=found, devices=devices)),
+        Panel("spread", partial(draw_spreads, found=found, laws=_laws(found))),
+    ]
+    if devices.sigma_ratio.size:
+        panels.append(Panel("spread-of-devices", partial(draw_sigma_ratio, devices=devices)))
+    return Page("SET law and spread", tuple(_spread_sentences(findings)), tuple(panels))
 
 
 def _laws(found: Estimates) -> tuple[Law, Law] | None:
@@ -193,6 +191,8 @@ def _spread_sentences(findings: DieFindings) -> Iterator[str]:
 
 def _sigma_of_devices(found: Estimates, devices: Population) -> str:
     """Whether single devices differ in their spread."""
+    if not devices.sigma_ratio.size:
+        return "The spread of single devices is not known: their pulses show none."
     low, _, high = quantiles(devices.sigma_ratio)
     beyond = found.constants.get("c2c_device_ln")
     seen = (

@@ -22,6 +22,7 @@ from ...boards import silent
 from ...errors import OhmcarloError
 from ...posterior_error import PosteriorError, errors_to_dict
 from ...spec import Geometry
+from ...spec.geometry import MIN_GROUPS
 from ...tasks import get_task
 from ..adaptation.choice import RHOS
 from ..chain_run import ChainRun, Interrupted, Observer
@@ -179,9 +180,12 @@ def _working(dead: NDArray[np.bool_], geometry: Geometry, inputs: int) -> NDArra
 
 
 def _enough(dead: NDArray[np.bool_], geometry: Geometry, inputs: int, chains: int) -> bool:
-    """Whether each of so many chains has enough rows."""
+    """Whether each of so many chains has enough rows; a smaller array needs fewer."""
+    if len(dead) % chains:
+        return False
+    needed = CHAIN_GROUPS if len(dead) >= CHAIN_GROUPS else MIN_GROUPS
     working = _working(dead, geometry, inputs)
-    return bool((working.reshape(chains, -1).sum(axis=1) >= CHAIN_GROUPS).all())
+    return bool((working.reshape(chains, -1).sum(axis=1) >= needed).all())
 
 
 def expect(config: TrainConfig, rows: Rows, ideal: bool, observer: Observer) -> Expectation:

@@ -87,7 +87,7 @@ def gather(
     rows = Rows.of(untrimmed.dead, geometry)
     expectation, failure = None, ""
     fair = untrimmed.raw_bits.to_dict()["fold"] is not None
-    if observer is not None and rows.chains and fair:
+    if observer is not None and rows.chains and rows.inputs > 1 and fair:
         expectation, failure = _try(config, rows, ideal, observer)
     usual, as_they_are = (
         usual_error(untrimmed, max(rows.good, 1), config.array, trim) for trim in (True, False)

@@ -272,7 +272,9 @@ def _hopeless(evidence: Evidence) -> Iterator[str]:
     rows = len(evidence.untrimmed.bad_rows)
     if evidence.untrimmed.raw_bits.to_dict()["fold"] is None:
         yield "the entropy devices vary too little for a fair coin: use devices that spread more"
-    if not evidence.rows.chains:
+    if evidence.rows.inputs < 2:
+        yield "a row has room for the bias only: use more --pairs"
+    elif not evidence.rows.chains:
         yield (
             f"only {evidence.rows.good} of {rows} rows have no dead device among those of "
             f"{evidence.rows.inputs} inputs and the coin, and a chain needs {CHAIN_GROUPS} rows: "
