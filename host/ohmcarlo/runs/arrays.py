@@ -203,8 +203,7 @@ def device_preset(name: str) -> DevicePreset:
     where = {key: text for key, text in changes.items() if key not in known}
     if is_named(name) or path.suffix.lower() == PRESET_SUFFIX:
         device = get_preset(str(path))
-        if where:
-            raise _no_change(next(f"{key}={text}" for key, text in where.items()))
+        constants = changes  # one that is unknown is an error
     else:
         device = fit_preset(path, path.stem, where)
     for constant, text in constants.items():
