@@ -150,11 +150,10 @@ class MeasuredArray:
     @staticmethod
     def _median_sigma_us(sweep: Sweep) -> tuple[FloatArray, FloatArray]:
         """Mean and σ over the repeats, µS, of the median cell at each level that cells cover."""
-        covered = np.arange(len(sweep.volts)) <= sweep.top[:, None]  # (cells, levels)
-        g = np.where(covered[:, :, None], sweep.set_us, np.nan)[:, : int(sweep.top.max()) + 1]
-        mean, sigma = np.nanmean(g, axis=2), np.nanstd(g, axis=2, ddof=1)
-        means = np.maximum.accumulate(np.nanmedian(mean, axis=0))
-        return means, np.maximum(np.nanmedian(sigma, axis=0), CODE_LSB_US)
+        levels = [sweep.set_us[sweep.top >= k, k] for k in range(int(sweep.top.max()) + 1)]
+        means = [np.median(np.nanmean(g, axis=1)) for g in levels]
+        sigmas = [np.median(np.nanstd(g, axis=1, ddof=1)) for g in levels]
+        return np.maximum.accumulate(means), np.maximum(sigmas, CODE_LSB_US)
 
     @staticmethod
     def _reach_us(sweep: Sweep) -> tuple[float, float, float]:

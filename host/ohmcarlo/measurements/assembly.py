@@ -23,7 +23,7 @@ from .screening import (
     only_set,
     open_cells,
 )
-from .sweeps import arranged_repeats, arranged_sweeps, is_swept, rounded
+from .sweeps import arranged_repeats, arranged_sweeps, is_swept, rising_half, rounded
 
 LISTED = 3  # lines in a message
 
@@ -52,6 +52,7 @@ def recording_of(readings: Readings, where: Mapping[str, str] | None = None) -> 
     readings, conditions = single_condition(readings, level)
     check_direction(readings.only(readings.problem == ""), level)
     readings, silent = open_cells(readings)
+    readings = rising_half(readings, level)
     swept = is_swept(readings, level)
     readings, cycle = (arranged_sweeps if swept else arranged_repeats)(readings, level)
     if len(np.unique(rounded(readings.quantities[level], level))) < 2:
@@ -125,19 +126,23 @@ def describe_left_out(recording: Recording) -> str:
     """What was left out, in one line; empty if nothing was.
 
     >>> describe_left_out(recording)                                           # doctest: +SKIP
-    'left out: instrument overload: 2 lines (17 of A1, 60 of B3)'
+    'left out: instrument overload: 2 lines of 2 devices (17 of A1, 60 of B3)'
     """
     reasons: dict[str, list[tuple[int, str]]] = {}
     for left in recording.left_out:
         lines = [(line, left.device) for line in left.lines]
         reasons.setdefault(left.reason, []).extend(lines)
-    parts = [
-        f"{reason}: {count(len(lines), 'line')} ({_lines_text(sorted(lines))})"
-        for reason, lines in reasons.items()
-    ]
+    parts = [f"{reason}: {_lines_text(sorted(lines))}" for reason, lines in reasons.items()]
     return f"left out: {'; '.join(parts)}" if parts else ""
 
 
 def _lines_text(lines: list[tuple[int, str]]) -> str:
-    shown = ", ".join(f"{line} of {name}" if name else str(line) for line, name in lines[:LISTED])
-    return shown + (", …" if len(lines) > LISTED else "")
+    """Number and first ones of lines, with their devices."""
+    names = {name for _, name in lines}
+    more = ", …" if len(lines) > LISTED else ""
+    if len(names) == 1:
+        of = f" of device {names.pop()}" if lines[0][1] else ""
+        first = ", ".join(str(line) for line, _ in lines[:LISTED])
+        return f"{count(len(lines), 'line')}{of} ({first}{more})"
+    first = ", ".join(f"{line} of {name}" for line, name in lines[:LISTED])
+    return f"{count(len(lines), 'line')} of {count(len(names), 'device')} ({first}{more})"

@@ -103,6 +103,7 @@ SHAPES: tuple[tuple[str, Callable[[Text], Table | None]], ...] = (
 )
 """Shapes that become a long table, by name."""
 LISTED = 4  # names in a message
+TITLES, SEARCHED = 12, 60  # lines of a title, and lines that show whether a table follows
 SUFFIXES = (".csv", ".txt", ".tsv", ".dat", ".gz", ".xlsx", ".xls", ".ods", "")
 """Files of a folder that are read."""
 
@@ -196,21 +197,47 @@ def _run(text: Text) -> int:
     return int(found[1]) if found else -1
 
 
+def _table(text: Text, first_line: int = 1) -> Table:
+    table = parse_table(text, first_line=first_line, odd_lines=LEAVE_OUT)
+    if not table.header and len(table) and any(column_of(0, cell) for cell in table.rows[0]):
+        # names above numbers that are names, too
+        table = parse_table(text, header=True, first_line=first_line, odd_lines=LEAVE_OUT)
+    return table
+
+
+def _format_of(table: Table) -> Format | None:
+    return next((known for known in FORMATS if known.recognises(table)), None)
+
+
+def _line_below_titles(text: Text) -> int:
+    """The line at which a table of a known format begins below lines of a title; 0 without one."""
+    lines = text.lines[:SEARCHED]
+    sample = replace(text, text="\n".join(lines) + "\n")
+    for first in range(2, min(TITLES, len(lines) - 2) + 2):
+        try:
+            if _format_of(_table(sample, first)):
+                return first
+        except UsageError:  # no table begins here
+            continue
+    return 0
+
+
 def _of_table(text: Text, where: Where) -> Recording:
     for name, reshaped in SHAPES:
         if (long := reshaped(text)) is not None:
             readings = long_table.read(long)
             phrases = tuple(p for p in readings.recognised if p != long_table.NAME)
             return recording_of(replace(readings, format=name, recognised=phrases), where)
-    table = parse_table(text, odd_lines=LEAVE_OUT)
-    if not table.header and len(table) and any(column_of(0, cell) for cell in table.rows[0]):
-        table = parse_table(text, header=True, odd_lines=LEAVE_OUT)  # names above numbers as names
+    table = _table(text)
     if other := other_kind(table):
         raise UsageError(f"{table.path} holds {other} ({DOCUMENT})")
-    for known in FORMATS:
-        if known.recognises(table):
-            _refuse_odd_lines(table)
-            return _with_odd_lines(known.read(table, where), table)
+    if not _format_of(table) and (first := _line_below_titles(text)):
+        table = _table(text, first)
+        table = replace(table, recognised=(*table.recognised, count(first - 1, "title line")))
+    known = _format_of(table)
+    if known is not None:
+        _refuse_odd_lines(table)
+        return _with_odd_lines(known.read(table, where), table)
     raise _unknown(table)
 
 

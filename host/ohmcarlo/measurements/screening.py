@@ -196,10 +196,12 @@ def check_direction(readings: Readings, level: str) -> None:
         return
     below, above = _halves(readings, values)
     quantity = QUANTITIES[level]
+    assumed = any("µS (assumed)" in phrase for phrase in readings.recognised)
+    hint = "; if these are resistances, name the unit in the header, as in R (kOhm)" * assumed
     what = "a RESET sweep" if level in SWEPT_LINES else "no SET pulses"
     raise UsageError(
         f"{readings.source} holds {what}: the conductance falls as the {quantity.words} rises from "
         f"{np.nanmin(values):.4g} to {np.nanmax(values):.4g} {quantity.unit}, from a mean of "
         f"{np.median(below):.3g} µS over the lower half to {np.median(above):.3g} µS over the "
-        "upper half. Give SET pulses, whose conductance rises with the target or the voltage"
+        f"upper half. Give SET pulses, whose conductance rises with the target or the voltage{hint}"
     )

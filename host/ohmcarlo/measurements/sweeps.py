@@ -18,6 +18,9 @@ from .readings import Readings, names_in_order
 from .recording import FloatArray, IntArray
 from .screening import OVERLOAD
 
+TRIANGLE_SHARE, HALF_SHARE = 0.8, 0.25  # of the steps: by one voltage; upwards and downwards
+LEAST_FALLS = 3  # steps downwards without a turn, on average
+FALLING, FALLING_SHARE = 0.7, 0.2  # upper over lower half of a RESET sweep; share of such sweeps
 RISING_SHARE = 0.5  # of the steps of a device, which rise in a sweep
 GRID_SHARE = 0.5  # of the pulses at a higher voltage, which a voltage of the sweep has at least
 OVERLOADED_SHARE = 0.1  # of the readings at a voltage, above which the voltage is left out
@@ -30,6 +33,7 @@ GAPS = "sweeps that skip a voltage"
 SPOILT = "sweeps with a reading that cannot be used"
 OFF_GRID = "voltages that most sweeps skip"
 OVERLOADED = "voltages at which many readings are overloads"
+RESETS = "RESET sweeps"
 FEW = "cells with fewer sweeps than most"
 
 
@@ -62,6 +66,31 @@ class Runs:
     first: IntArray
     last: IntArray
     points: IntArray
+
+
+def rising_half(readings: Readings, level: str) -> Readings:
+    """Readings without the falling half of sweeps that go up and down again.
+
+    A pulse that follows a higher one does not start from a lower state.
+    """
+    if level not in SWEPT_LINES or len(readings) < 2:
+        return readings
+    _, index = np.unique(rounded(readings.quantities[level], level), return_inverse=True)
+    _, device = names_in_order(readings.device)
+    order = np.argsort(device, kind="stable")
+    steps, same = np.diff(index[order]), np.diff(device[order]) == 0
+    falls, inside = (steps < 0) & same, max(int(same.sum()), 1)
+    single = (np.abs(steps) <= 1) & same
+    turns = int((falls & ~np.concatenate([[False], falls[:-1]])).sum())
+    if (
+        single.sum() < TRIANGLE_SHARE * inside
+        or not HALF_SHARE * inside < falls.sum() < (1 - HALF_SHARE) * inside
+        or falls.sum() < LEAST_FALLS * turns
+    ):
+        return readings
+    dropped = np.zeros(len(order), bool)
+    dropped[order[1:][falls]] = True
+    return readings.without(dropped, "the falling half of sweeps")
 
 
 def is_swept(readings: Readings, level: str) -> bool:
@@ -122,7 +151,7 @@ def arranged_sweeps(readings: Readings, level: str) -> tuple[Readings, IntArray]
     few = _few(runs.device, counts)
     reason[few & (reason == "")] = FEW
     kept, cycle = reason[runs.of] == "", number[runs.of]
-    for word in (ONE_POINT, LATE, GAPS, SPOILT, FEW):
+    for word in (ONE_POINT, LATE, GAPS, SPOILT, RESETS, FEW):
         readings = _noting(readings, reason[runs.of] == word, word)
     return readings.only(kept), cycle[kept]
 
@@ -143,9 +172,28 @@ def _reasons(readings: Readings, runs: Runs) -> NDArray[np.str_]:
     spoilt = np.bincount(runs.of, readings.problem != "", len(reason)) > 0
     reason[runs.points <= runs.last - runs.first] = GAPS
     reason[spoilt] = SPOILT
+    reason[_falling(readings, runs)] = RESETS
     reason[runs.first > 0] = LATE
     reason[(runs.points == 1) & (runs.first == 0)] = ONE_POINT
     return reason
+
+
+def _falling(readings: Readings, runs: Runs) -> NDArray[np.bool_]:
+    """Sweeps whose conductance falls, if they are so many that they are no accident."""
+    order = np.argsort(runs.of, kind="stable")
+    rank = np.empty(len(order), np.int64)
+    starts = np.cumsum(runs.points) - runs.points
+    rank[order] = np.arange(len(order)) - starts[runs.of[order]]
+    upper = rank >= runs.points[runs.of] / 2
+    g = np.where(readings.problem == "", readings.after_us, 0.0)
+    means = [
+        np.bincount(runs.of, g * part, len(runs.points))
+        / np.maximum(np.bincount(runs.of, part, len(runs.points)), 1)
+        for part in (~upper, upper)
+    ]
+    falling = (means[1] < FALLING * means[0]) & (runs.points > 2)
+    longer = max(int((runs.points > 2).sum()), 1)
+    return falling if FALLING_SHARE * longer < falling.sum() < longer else np.zeros_like(falling)
 
 
 def _rank_in_device(device: IntArray, counts: NDArray[np.bool_]) -> IntArray:

@@ -18,6 +18,7 @@ from .values import numbers_of
 
 DEVICES, LEVELS = "wide table", "wide table of levels"
 CONDITIONS = (*(name for name in QUANTITIES if name != TARGET), CYCLE)
+WHOLE_SHARE = 0.25  # of the columns with whole numbers, in a table of something else
 LEAST = 2  # columns of devices or of levels
 OHM_ABOVE = 2000.0  # as numbers without a unit: a resistance in ohm
 VOLTS_BELOW = 10.0  # levels without a unit: voltages
@@ -34,7 +35,18 @@ def recognises(table: Table) -> bool:
 
 def _is_by_device(found: dict[str, list[Column]], table: Table) -> bool:
     level = any(name in found for name in (TARGET, *SWEPT_LINES))
-    return level and DEVICE not in found and len(_values(found, table)) >= LEAST
+    if not level or DEVICE in found:
+        return False
+    columns = _values(found, table)
+    return len(columns) >= LEAST and _alike(table, columns)
+
+
+def _alike(table: Table, columns: Sequence[int]) -> bool:
+    """Whether columns hold the same kind of number, as devices do: not a part of whole numbers."""
+    values, _ = _cells(table, columns)
+    rows = np.isfinite(values)
+    whole = [bool((c[k] == np.rint(c[k])).all()) for c, k in zip(values.T, rows.T, strict=True)]
+    return not WHOLE_SHARE < sum(whole) / len(whole) < 1
 
 
 def _is_by_level(found: dict[str, list[Column]], table: Table) -> bool:

@@ -193,7 +193,7 @@ def test_a_sweep_that_ended_at_its_first_voltage(written: Callable[..., Path]):
     lines.insert(at(2, 3, 0), [*lines[at(2, 3, 0)][:4], "5000", "5000"])
     recording = read_recording(written(lines))
     assert left_out(recording) == {"sweeps that ended at their first voltage": {at(2, 3, 0) + 1}}
-    assert f"1 line ({at(2, 3, 0) + 1} of 1002)" in describe_left_out(recording)
+    assert f"1 line of device 1002 ({at(2, 3, 0) + 1})" in describe_left_out(recording)
     sweep = Sweep.of(recording)
     assert sweep.cells == CELLS
     assert sweep.counts.tolist() == [5, 5, 4, 5, 5, 5]  # its cell keeps those within the usual five
@@ -253,6 +253,35 @@ def test_filled_lines_at_the_end_are_left_out(written: Callable[..., Path]):
     assert left_out(recording)["sweeps that do not begin at the first voltage"] == {
         len(ended) + 1 + k for k in range(len(fill))
     }
+
+
+def test_reset_sweeps_over_the_same_line_are_left_out(written: Callable[..., Path]):
+    lines = []
+    for cell, sweep in np.ndindex(CELLS, SWEEPS):
+        up = rows()[at(cell, sweep, 0) : at(cell, sweep, 0) + LEVELS]
+        lines += up + rows(g=G[:, :, ::-1])[at(cell, sweep, 0) : at(cell, sweep, 0) + LEVELS]
+    recording = read_recording(written(lines))
+    assert np.sort(recording.after_us) == pytest.approx(np.sort(G.ravel()), rel=1e-3)
+    assert list(left_out(recording)) == ["RESET sweeps"]
+
+
+def test_the_falling_half_of_a_sweep_is_left_out(written: Callable[..., Path]):
+    lines = []
+    for k, row in enumerate(rows()):
+        lines.append(row)
+        if k % LEVELS == LEVELS - 1:
+            lines += [[*lines[-1 - j][:5], row[5]] for j in range(1, LEVELS)]
+    recording = read_recording(written(lines))
+    assert conductances(recording) == pytest.approx(G, rel=1e-3)
+    assert list(left_out(recording)) == ["the falling half of sweeps"]
+
+
+def test_lines_of_a_title_and_names_that_are_not_known(written: Callable[..., Path]):
+    for top in ("Chip 3, run 7\noperator: N. N.\n", "a\tb\tc\td\te\tf\n"):
+        recording = read_recording(written(rows(), top=top))
+        assert conductances(recording) == pytest.approx(G, rel=1e-3)
+    foreign = written(rows(), top="Zelle\tBreite\tBL\tWL\tR_vor\tR_nach\n")
+    assert read_recording(foreign).format == "six-column sweep"  # not a wide table over the lines
 
 
 def test_open_cells_are_silent(written: Callable[..., Path]):
