@@ -146,7 +146,7 @@ def check_range(readings: Readings) -> None:
 def check_targets(readings: Readings) -> None:
     """Raise UsageError if conductances and targets are not in the same unit."""
     target, after = readings.quantities[TARGET], readings.after_us
-    ratio = float(np.median(after / target)) if len(after) else 1.0
+    ratio = float(np.median(after / np.maximum(target, 1e-9))) if len(after) else 1.0
     if 1 / TARGET_RATIO < ratio < TARGET_RATIO:
         return
     raise UsageError(
