@@ -5,6 +5,7 @@ Intervals are percentiles of a bootstrap over devices, which are the independent
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from statistics import NormalDist
@@ -143,6 +144,12 @@ class Estimates:
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
+
+
+def mapped(found: Estimate, rising: Callable[[float], float], unit: str) -> Estimate:
+    """A rising function of a number, and of the ends of its interval."""
+    low, high = (None if end is None else float(rising(end)) for end in (found.low, found.high))
+    return Estimate(float(rising(found.value)), low, high, unit, found.origin)
 
 
 def bootstrap_weights(devices: int, replicates: int, seed: int) -> FloatArray:

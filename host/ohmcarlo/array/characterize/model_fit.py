@@ -15,7 +15,17 @@ import scipy
 from numpy.typing import NDArray
 
 from ...spec import CODE_LSB_US
-from .estimates import ABSENT, LEVEL, Estimate, Estimates, Pulses, bound, interval, spread_interval
+from .estimates import (
+    ABSENT,
+    LEVEL,
+    Estimate,
+    Estimates,
+    Pulses,
+    bound,
+    interval,
+    mapped,
+    spread_interval,
+)
 from .measure import FloatArray
 from .moments import MEMORIES, DeviceSums, ExpectedMoments, correlation_of, fit_memory
 
@@ -100,8 +110,9 @@ class ModelFit:
             law, lambda v: self._average(v, branches, m, np.sqrt(self.d2d[0])) / scale, 1e-6
         )
         average = self._average(law, branches, self.mean, np.sqrt(self.d2d))
-        self.laws = law + ((self.c2c - average) / scale) @ np.linalg.pinv(jacobian).T
-        self.laws[0] = law
+        left = (self.c2c - average) / scale
+        # the corners of the law may leave a step of the fit itself, which is no error of it
+        self.laws = law + (left - left[0]) @ np.linalg.pinv(jacobian).T
         self.device_ln = self._device_spread(law, branches)
         shrunk = np.exp(-(self.device_ln**2))[:, None]
         self.laws = self.laws * shrunk
@@ -244,8 +255,9 @@ class ModelFit:
         bound. A process shorter than SHORTEST cannot be told from new deviations."""
         slow = np.where(self.memory < SHORTEST, 0.0, self.share)
         share = self._interval(slow, "fraction of variance", SHARE)
-        length = self._interval(self.memory, "pulses", POSITIVE)
-        phi = self._interval(np.exp(-1 / self.memory), "per cycle", SHARE)
+        log = self._interval(np.log(self.memory), "")
+        length = mapped(log, np.exp, "pulses")
+        phi = mapped(length, lambda pulses: np.exp(-1 / pulses), "per cycle")
         if not share.low or not 0 < self.grid[0] < len(MEMORIES) - 1:
             length, phi = bound(length.value, length.unit), bound(phi.value, phi.unit)
         return {"slow_share": share, "slow_phi": phi, "memory": length}
