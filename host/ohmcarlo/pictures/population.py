@@ -25,15 +25,19 @@ TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5)
 FINE_TICKS = (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.4)  # of a narrow distribution
 
 
-def draw_set_law(ax: Axes, found: Estimates, devices: Population) -> None:
-    """Means of single devices over the programming level, below median and bands."""
+def draw_set_law(ax: Axes, found: Estimates, devices: Population, level: str = "") -> None:
+    """Means of single devices over the programming level, below median and bands.
+
+    ``level`` names what was swept, as in ``word line``; empty: not known.
+    """
     number = devices.mean_us.shape[1]
     for place in np.unique(np.linspace(0, number - 1, min(number, SHOWN_DEVICES)).astype(int)):
         ax.plot(devices.levels, devices.mean_us[:, place], color=GREY, lw=0.4, alpha=0.4)
     shown = min(number, SHOWN_DEVICES)
     ax.plot([], [], color=GREY, lw=0.8, label=f"means of {shown} of {number:,} devices")
     draw_programming(ax, found)
-    ax.set(title="SET law", xlabel=AXIS[found.unit], ylim=(0, None))
+    axis = f"{level} ({found.unit})" if level else AXIS[found.unit]
+    ax.set(title="SET law", xlabel=axis, ylim=(0, None))
 
 
 def draw_spreads(ax: Axes, found: Estimates, laws: tuple[Law, Law] | None) -> None:

@@ -142,8 +142,11 @@ def _origin(findings: DieFindings) -> Iterator[str]:
 
 def _programming(findings: DieFindings) -> Page:
     found, devices = findings.estimates, findings.population
+    # the recording of an array of recorded cells has voltages, the array has targets
+    same = findings.recording.get("unit") == found.unit
+    level = str(findings.recording["level"]) if same else ""
     panels = [
-        Panel("set-law", partial(draw_set_law, found=found, devices=devices)),
+        Panel("set-law", partial(draw_set_law, found=found, devices=devices, level=level)),
         Panel("spread", partial(draw_spreads, found=found, laws=_laws(found))),
     ]
     if devices.sigma_ratio.size:
