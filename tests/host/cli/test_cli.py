@@ -355,7 +355,7 @@ def test_help_names_every_option(call: Call) -> None:
         (["train", "toy2d", "--rows", "3"], ["rows"]),
         (["train", "toy2d", "--pairs", "1"], ["pairs"]),
         (["train", "toy2d", "--entropy-pairs", "32"], ["entropy_pairs"]),
-        (["train", "toy2d", "--rows", "8", "--chains", "4"], ["more rows"]),
+        (["train", "toy2d", "--rows", "8", "--chains", "4"], ["--rows 16 or more"]),
         (["train", "toy2d", "--chains", "0"], ["chains"]),
         (["train", "toy2d", "--steps", "0"], ["steps"]),
         (["train", "toy2d", "--steps", "many"], ["--steps"]),
