@@ -101,6 +101,20 @@ class Readings:
         noted = (*self.left_out, LeftOut(reason, lines, device))
         return replace(self.only(~dropped), left_out=noted)
 
+    def noted_by_device(self, dropped: NDArray[np.bool_], reason: str) -> Readings:
+        """The same entries; lines of those that will be dropped are noted device by device."""
+        if not dropped.any():
+            return self
+        names, index = names_in_order(self.device[dropped])
+        order = np.argsort(index, kind="stable")
+        ends = np.cumsum(np.bincount(index))[:-1]
+        parts = np.split(self.line[dropped][order], ends)
+        noted = tuple(
+            LeftOut(reason, tuple(sorted({int(n) for n in lines})), name)
+            for name, lines in zip(names, parts, strict=True)
+        )
+        return replace(self, left_out=(*self.left_out, *noted))
+
     def noting(self, *phrases: str) -> Readings:
         """The same with further phrases about what was recognised."""
         return replace(self, recognised=(*self.recognised, *phrases))

@@ -110,9 +110,10 @@ def open_cells(readings: Readings) -> tuple[Readings, tuple[str, ...]]:
     """
     everyone, _ = names_in_order(readings.device)
     good = readings.only(readings.problem == "")
-    dead = sorted({*_never_conducting(good).tolist(), *(set(everyone) - set(good.device.tolist()))})
-    for name in dead:
-        readings = readings.without(readings.device == name, "open cell", str(name))
+    dead = {*_never_conducting(good).tolist(), *(set(everyone) - set(good.device.tolist()))}
+    if dead:
+        dropped = np.isin(readings.device, sorted(dead))
+        readings = readings.noted_by_device(dropped, "open cell").only(~dropped)
     return readings, tuple(name for name in everyone if name in dead)
 
 

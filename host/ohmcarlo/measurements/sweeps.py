@@ -8,7 +8,7 @@ conductance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ RISING_SHARE = 0.5  # of the steps of a device, which rise in a sweep
 GRID_SHARE = 0.5  # of the pulses at a higher voltage, which a voltage of the sweep has at least
 OVERLOADED_SHARE = 0.1  # of the readings at a voltage, above which the voltage is left out
 INTERLEAVED_SHARE = 0.5  # of the steps of a device, which then lie between those of others
+CELL_SHARE = 0.5  # of the readings of a cell: a cell with more overloads is lost as a whole
 VOLT_DIGITS, TARGET_DIGITS = 3, 9
 
 ONE_POINT = "sweeps that ended at their first voltage (the cell had not been reset)"
@@ -152,18 +153,8 @@ def arranged_sweeps(readings: Readings, level: str) -> tuple[Readings, IntArray]
     reason[few & (reason == "")] = FEW
     kept, cycle = reason[runs.of] == "", number[runs.of]
     for word in (ONE_POINT, LATE, GAPS, SPOILT, RESETS, FEW):
-        readings = _noting(readings, reason[runs.of] == word, word)
+        readings = readings.noted_by_device(reason[runs.of] == word, word)
     return readings.only(kept), cycle[kept]
-
-
-def _noting(readings: Readings, dropped: NDArray[np.bool_], reason: str) -> Readings:
-    """The same readings, with the dropped lines noted device by device."""
-    left_out = readings.left_out
-    for name in dict.fromkeys(readings.device[dropped].tolist()):
-        mine = dropped & (readings.device == name)
-        left_out = readings.without(mine, reason, str(name)).left_out
-        readings = replace(readings, left_out=left_out)
-    return readings
 
 
 def _reasons(readings: Readings, runs: Runs) -> NDArray[np.str_]:
@@ -225,8 +216,12 @@ def _on_grid(readings: Readings, level: str) -> Readings:
 
 
 def _overloaded(readings: Readings, index: IntArray) -> NDArray[np.bool_]:
-    pulses = np.bincount(index)
-    return np.bincount(index, readings.problem == OVERLOAD) > OVERLOADED_SHARE * pulses
+    """Voltages with many overloads, without the cells that mostly have overloads."""
+    over = readings.problem == OVERLOAD
+    _, device = names_in_order(readings.device)
+    reads = np.bincount(device, over)[device] <= CELL_SHARE * np.bincount(device)[device]
+    pulses = np.bincount(index, reads)
+    return np.bincount(index, over & reads) > OVERLOADED_SHARE * pulses
 
 
 def _skipped(readings: Readings, index: IntArray) -> NDArray[np.bool_]:
@@ -239,7 +234,7 @@ def _skipped(readings: Readings, index: IntArray) -> NDArray[np.bool_]:
 def arranged_repeats(readings: Readings, level: str) -> tuple[Readings, IntArray]:
     """The usable readings, and the number of each one among those of its device and level."""
     for word in sorted({str(w) for w in readings.problem if w}):
-        readings = _noting(readings, readings.problem == word, word)
+        readings = readings.noted_by_device(readings.problem == word, word)
     readings = readings.only(readings.problem == "")
     if not len(readings):
         return readings, np.zeros(0, np.int64)
