@@ -51,6 +51,12 @@ $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 	$(BIN)/python -m verif.harness.prewarm
 	$(TIMED); touch $@
 
+$(VENV)/.installed-verify: $(VENV)/.installed-dev
+	$(BEGIN)
+	@echo "installing the compiler and simulator of compact models into $(VENV) (once) ..."
+	$(PIP) install --editable '.[veriloga]'
+	$(TIMED); touch $@
+
 train: $(VENV)/.installed  ## train an array to recognise malignant tissue (breast-cancer)
 	$(BIN)/ohmcarlo train breast-cancer
 
@@ -65,7 +71,7 @@ test: $(VENV)/.installed-dev  ## all tests that a change must pass: every promis
 	$(TIMED); $(PYTEST) -m "not verify"
 
 verify: SEED := $(or $(SEED),$(shell od -A n -N 3 -t u4 /dev/urandom | tr -d ' '))
-verify: $(VENV)/.installed-dev  ## everything, with random stimuli from a new SEED (75 minutes)
+verify: $(VENV)/.installed-verify  ## everything, with random stimuli from a new SEED (75 minutes)
 	$(BEGIN)
 	$(MAKE_BOTH) lint warm
 	@echo "SEED=$(SEED): make verify SEED=$(SEED) repeats this run"
