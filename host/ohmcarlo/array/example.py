@@ -17,7 +17,7 @@ from ..spec import CODE_LSB_US, DAC_MAX, Geometry
 from .physics import PhysicsArray, ValidityWarning
 from .presets import RRAM_1T1R
 
-DEVICES, SWEEPS, SEED = 16, 20, 20
+DEVICES, SWEEPS, SEED = 24, 20, 23
 VOLTS = np.round(np.arange(2.25, 2.601, 0.05), 2)
 COMMENTS = (f"synthetic: {DEVICES} devices of the preset rram-1t1r", "one line for each SET pulse")
 
