@@ -97,13 +97,13 @@ def characterize(
         fitted_constants,
     )
     from .console import Console
-    from .measured import read_measurements
+    from .measured import array_of_fit, read_measurements
     from .progress import RunProgress
     from .show_devices import FITTED, constant_rows, show_characterization
 
     console = Console(json)
     if fit is not None:
-        array, preset = PhysicsArray.name, str(fit if fit.suffix else fit.absolute())
+        array, preset = array_of_fit(fit)
     array, preset = read_measurements(console, array, preset, where, backend)
     if is_veriloga(array) and preset is None:
         fit = measured_table(array.removeprefix(VERILOGA))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from .console import Console
 
@@ -34,3 +35,20 @@ def read_measurements(
     for line in lines_about(recording) if recording is not None else []:
         console.say(line)
     return array, preset
+
+
+def array_of_fit(fit: Path) -> tuple[str, str]:
+    """Array and preset that stand for a file of ``--fit``.
+
+    Raises UsageError for a preset, which needs no fit.
+    """
+    from ..array.physics import PhysicsArray
+    from ..errors import UsageError
+    from ..runs.recordings import PRESET_SUFFIX
+
+    if fit.suffix.lower() == PRESET_SUFFIX:
+        raise UsageError(
+            f"--fit {fit}: such a file holds a preset, not measurements: use "
+            f"--array {PhysicsArray.name} --preset {fit}"
+        )
+    return PhysicsArray.name, str(fit if fit.suffix else fit.absolute())

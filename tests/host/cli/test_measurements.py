@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ohmcarlo.array.characterize.fit import fit_preset
+from ohmcarlo.array.presets import get_preset
 from ohmcarlo.cli import app as cli
 from ohmcarlo.errors import UsageError
 from ohmcarlo.runs.arrays import device_preset, open_array
@@ -138,6 +139,15 @@ def test_a_run_states_what_it_read(call: Call, tmp_path: Path):
     assert values["recording"]["conditions"]["width_ns"] == 100
     assert values["recording"]["left_out"][0]["lines"] == [6]
     assert "left out: lines with another number of cells: 1 line (6)" in err
+
+
+def test_a_preset_is_not_fitted(call: Call, tmp_path: Path):
+    get_preset("rram-1t1r").save(tmp_path / "mine.json")
+    code, _, err = call("characterize", "--fit", tmp_path / "mine.json")
+    assert code == cli.BAD_USE
+    advice = err.partition("use ")[2].split()
+    assert advice == ["--array", "physics", "--preset", str(tmp_path / "mine.json")]
+    assert device_preset(advice[-1]) == get_preset("rram-1t1r")
 
 
 def test_where_needs_measurements(call: Call):
