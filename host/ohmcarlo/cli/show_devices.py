@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..array.characterize.estimates import Estimate, Origin
+from ..runs.recordings import MEASURED
 from ..runs.rows import array_name
 from .console import Console, Rows
 
@@ -65,8 +66,7 @@ def characterization_rows(v: Mapping[str, Any]) -> Rows:
             "differ in spread",
             f"σ(ln σ) = {v['sigma_spread_ln']:.2f} between devices",
         ),
-        ("successive pulses", f"correlation {v['cycle_correlation']:.2f}"),
-        ("read noise", f"{v['read_noise_rel']:.2%} of the conductance"),
+        *_memory_rows(v),
         ("coin", _coin(v["raw_bits"])),
         *_lines(v["wires"]),
     ]
@@ -100,6 +100,19 @@ def _lines(wires: Mapping[str, Any] | None) -> Rows:
     drivers = "calibrated" if wires["calibrated"] else "uncalibrated"
     effect = f"weights off by up to {wires['weight_error']:.1%} in dot products of the array"
     return [("lines", f"{wires['wire_ohm']:g} Ω per cell, {drivers} drivers: {effect}")]
+
+
+def _memory_rows(v: Mapping[str, Any]) -> Rows:
+    """Correlation and read noise, which the replay of recorded cells does not have."""
+    if v["array"].startswith(MEASURED):
+        return [
+            ("successive pulses", "not kept: each SET draws one of the recorded values"),
+            ("read noise", "not known: the array replays single readings"),
+        ]
+    return [
+        ("successive pulses", f"correlation {v['cycle_correlation']:.2f}"),
+        ("read noise", f"{v['read_noise_rel']:.2%} of the conductance"),
+    ]
 
 
 def _coin(raw: Mapping[str, Any]) -> str:
