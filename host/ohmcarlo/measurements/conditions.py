@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,8 @@ def chosen(readings: Readings, where: Mapping[str, str]) -> Readings:
                 f"{_values_text(readings, key.strip())}"
             )
         readings = readings.only(kept)
-    return readings.noting(*(f"{key} = {text}" for key, text in where.items()))
+    named = tuple(f"{key}={text}" for key, text in where.items())
+    return replace(readings.noting(*named), chosen=named)
 
 
 def _matches(readings: Readings, key: str, text: str) -> BoolArray:
@@ -187,16 +189,23 @@ def _levels(readings: Readings, name: str) -> FloatArray:
 def _several_lines(readings: Readings, varying: list[str]) -> UsageError:
     """An error that lists the values of the lines that are held while another one is swept."""
     *held, swept = varying
-    best = _best_group(readings, _groups(readings, held), swept)
+    others = [name for name in readings.quantities if name not in (*SWEPT_LINES, TARGET)]
+    held += [name for name in others if len(_levels(readings, name)) > 1]
     texts = " and ".join(
         _listed([shown(n, v) for v in _levels(readings, n)], QUANTITIES[n].key) for n in held
     )
-    advice = ",".join(f"{QUANTITIES[n].key}={shown(n, readings.quantities[n][best])}" for n in held)
     return UsageError(
         f"{readings.source}: several lines vary: {QUANTITIES[swept].words} over "
         f"{len(_levels(readings, swept))} voltages at {texts}; choose one, as with "
-        f"--where {advice}"
+        f"--where {_advice(readings, held, swept)}"
     )
+
+
+def _advice(readings: Readings, names: list[str], level: str) -> str:
+    """What to write after ``--where``: conditions of most pulses, after those chosen already."""
+    best = _best_group(readings, _groups(readings, names), level)
+    values = (f"{QUANTITIES[n].key}={shown(n, readings.quantities[n][best])}" for n in names)
+    return ",".join((*readings.chosen, *values))
 
 
 def _groups(readings: Readings, names: list[str]) -> IntArray:
@@ -252,11 +261,8 @@ def _several_conditions(readings: Readings, varying: list[str], level: str) -> U
         _listed([shown(n, v) for v in _levels(readings, n)], QUANTITIES[n].key) for n in varying
     )
     words = " and ".join(QUANTITIES[name].words for name in varying)
-    best = _best_group(readings, _groups(readings, varying), level)
-    advice = ",".join(
-        f"{QUANTITIES[n].key}={shown(n, readings.quantities[n][best])}" for n in varying
-    )
     return UsageError(
         f"{readings.source}: {words} {'varies' if len(varying) == 1 else 'vary'} ({lists}); choose "
-        f"one value{'' if len(varying) == 1 else ' of each'}, as with --where {advice}"
+        f"one value{'' if len(varying) == 1 else ' of each'}, as with --where "
+        f"{_advice(readings, varying, level)}"
     )

@@ -48,6 +48,8 @@ class Readings:
         "SET", "RESET" or another operation in capitals; empty where the file does not name it.
     left_out : tuple of LeftOut
     recognised : tuple of str
+    chosen : tuple of str
+        Conditions of ``--where``, as "vbl=2.0".
     """
 
     source: Path
@@ -64,6 +66,7 @@ class Readings:
     labels: Mapping[str, NDArray[np.str_]] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
     recognised: tuple[str, ...] = ()
+    chosen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Entries that a reader does not give are filled in."""

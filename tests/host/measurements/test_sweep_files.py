@@ -164,6 +164,19 @@ def test_several_held_lines_are_listed_and_one_is_chosen(written: Callable[..., 
     assert other == pytest.approx(G + 10, rel=1e-3)
 
 
+def test_lines_and_widths_are_chosen_in_one_step_or_two(written: Callable[..., Path]):
+    path = written(
+        rows(bit=2.0) + rows(bit=2.5) + rows(bit=2.0, width=200) + rows(bit=2.5, width=200, g=G + 9)
+    )
+    message = refused(path)
+    assert "at vbl = 2, 2.5 and width = 100ns, 200ns" in message
+    assert message.endswith("--where vbl=2,width=100ns")
+    message = refused(path, vbl="2.5")
+    assert message.endswith("--where vbl=2.5,width=100ns")
+    advice = message.rpartition("--where ")[2].replace("100", "200")
+    assert conductances(read_recording(f"{path},{advice}")) == pytest.approx(G + 9, rel=1e-3)
+
+
 def test_unknown_conditions_list_those_of_the_file(written: Callable[..., Path]):
     path = written(rows() + rows(width=200))
     assert "the keys of" in refused(path, colour="red")
