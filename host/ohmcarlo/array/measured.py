@@ -77,6 +77,7 @@ class MeasuredArray:
         self.seed = seed
         self.half = half
         self.ledger = Ledger(geometry)
+        self.cells, self.sweeps = sweep.cells, sweep.sweeps
         self._mix = between == "mixture"
         index = np.arange(sweep.sweeps)
         first = index % 2 == 0 if split == "alternate" else index < sweep.sweeps // 2

@@ -25,8 +25,34 @@ on; this bias makes one of 0.001 at most for each parity."""
 SIGNIFICANT = 4.0
 """Standard errors from which on a measured bias counts: smaller ones come from a finite number of
 codes."""
+SPARE = 3.2
+"""Standard deviations between cells, of a squared bias, that enough repeats leave room for."""
+BY_FIT = "--array physics --preset FILE, where FILE is the same file"
 PHASES = 32  # positions of a median between two codes with equal symbols
 QUANTILES = (np.arange(8) + 0.5) / 8  # of the spreads of the devices
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Recorded values from which devices draw: half of the ``repeats`` of each of ``cells``.
+
+    A device that draws from n conductances has a squared bias of 1/n, whatever its spread.
+    ``fits``: cells and repeats are enough for a fit of the device model.
+    """
+
+    cells: int
+    repeats: int
+    fits: bool = False
+
+    @property
+    def needed(self) -> int:
+        """Repeats of each cell that are enough for a fair coin.
+
+        >>> Recorded(cells=12, repeats=10).needed
+        20
+        """
+        spare = 1 + SPARE / np.sqrt(self.cells)
+        return 2 * int(np.ceil(spare / MAX_BIAS ** (2 / FOLD_MAX)))
 
 
 @dataclass(frozen=True)
@@ -39,10 +65,32 @@ class RawBits:
         Bias of the worst parity of a raw symbol, root mean square over the devices.
     min_entropy : float
         Bits of min-entropy per raw bit, at most RAW_MIN_ENTROPY.
+    recorded : Recorded or None
+        Repeats whose number, and not the spread of the devices, limits the bias.
     """
 
     bias: float
     min_entropy: float
+    recorded: Recorded | None = None
+
+    @property
+    def problem(self) -> str:
+        """Why no allowed number of symbols gives a fair coin, and the remedy; empty if one does."""
+        if self._needed <= FOLD_MAX:
+            return ""
+        if self.recorded is not None:
+            model = f", or use the fitted model: {BY_FIT}" if self.recorded.fits else ""
+            return (
+                "a coin of the recorded cells is not fair, since each cell repeats the few values "
+                f"that were recorded: half of its {self.recorded.repeats} repeats serve the run; "
+                f"record {self.recorded.needed} repeats of each cell{model}"
+            )
+        return (
+            f"the entropy devices vary too little for a fair coin: a parity of their low "
+            f"{SYMBOL_BITS} bits has bias {self.bias:.2f}, and folding {FOLD_MAX} of them "
+            f"allows {MAX_BIAS ** (1 / FOLD_MAX):.2f}; use devices that spread by "
+            f"{smallest_spread_us():.2f} µS or more at the centre"
+        )
 
     @property
     def fold(self) -> int:
@@ -50,24 +98,20 @@ class RawBits:
 
         Raises UsageError when no allowed number is enough.
         """
+        if self.problem:
+            raise UsageError(self.problem)
+        return int(np.ceil(self._needed))
+
+    @property
+    def _needed(self) -> float:
+        """Number of symbols whose exclusive or has MAX_BIAS, before it is rounded up."""
         if self.bias <= MAX_BIAS:
-            return 1
-        needed = np.log(MAX_BIAS) / np.log(min(self.bias, 0.999))
-        if needed > FOLD_MAX:
-            raise UsageError(
-                f"the entropy devices vary too little for a fair coin: a parity of their low "
-                f"{SYMBOL_BITS} bits has bias {self.bias:.2f}, and folding {FOLD_MAX} of them "
-                f"allows {MAX_BIAS ** (1 / FOLD_MAX):.2f}; use devices that spread by "
-                f"{smallest_spread_us():.2f} µS or more at the centre"
-            )
-        return int(np.ceil(needed))
+            return 1.0
+        return float(np.log(MAX_BIAS) / np.log(min(self.bias, 0.999)))
 
     def to_dict(self) -> dict[str, float | int | None]:
         """Values for JSON; fold None: no allowed number is enough."""
-        try:
-            fold: int | None = self.fold
-        except UsageError:
-            fold = None
+        fold = None if self.problem else self.fold
         return {"bias": self.bias, "min_entropy": self.min_entropy, "fold": fold}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +13,14 @@ from ..array.base import Array
 from ..array.characterize.characterization import Characterization
 from ..array.characterize.evaluation import characterize
 from ..array.characterize.fit import fit_preset
+from ..array.characterize.levels import MIN_DEVICES, MIN_REPEATS
 from ..array.device_preset import DevicePreset
 from ..array.die import Die
 from ..array.emulated import EmulatedArray
 from ..array.measured import MeasuredArray
 from ..array.physics import AGED_LIMIT, PhysicsArray
 from ..array.presets import PRESET_NAMES, get_preset
-from ..array.raw_bits import RawBits, law_raw_bits
+from ..array.raw_bits import RawBits, Recorded, law_raw_bits
 from ..datasets.fetch import SWEEP, find
 from ..errors import UsageError
 from ..golden import Calibration
@@ -110,12 +111,26 @@ class OpenedArray:
 
         Recorded cells that are not trimmed are measured on the repeats for calibration.
         """
+        if isinstance(self.array, MeasuredArray):
+            return self._of_recorded(self.array, found)
         if found is not None:
             return found.raw_bits
-        if self.array.name == MeasuredArray.name:
-            g = self.array.geometry
-            return self.characterize(range(2 * g.max_features, g.row_devices)).raw_bits
         return law_raw_bits(self.rel() * DEFAULT_MID_US)
+
+    def _of_recorded(self, array: MeasuredArray, found: Characterization | None) -> RawBits:
+        """Quality of the raw bits of recorded cells; it names the repeats where these are too few
+        for a coin that the spread of the cells would make fair."""
+        if found is None:
+            g = array.geometry
+            found = self.characterize(range(2 * g.max_features, g.row_devices))
+        raw = found.raw_bits
+        sigma_us = float(np.interp(DEFAULT_MID_US, found.targets_us, found.sigma_us_at))
+        fits = array.cells >= MIN_DEVICES and array.sweeps >= MIN_REPEATS
+        recorded = Recorded(array.cells, array.sweeps, fits)
+        narrow = law_raw_bits(sigma_us, found.sigma_spread_ln).problem
+        if not raw.problem or narrow or recorded.repeats >= recorded.needed:
+            return raw
+        return replace(raw, recorded=recorded)
 
     def characterize(
         self,

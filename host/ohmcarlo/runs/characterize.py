@@ -106,7 +106,8 @@ def examine(
         _of_reference(config), geometry, opened.ideal, found, left, reference.endurance,
         reference.observer,
     )  # fmt: skip
-    evidence = replace(evidence, lines=Lines.of(opened.array, geometry.max_features))
+    lines, coin = Lines.of(opened.array, geometry.max_features), opened.raw_bits(found)
+    evidence = replace(evidence, lines=lines, coin=coin)
     return DieFindings(
         config=config,
         geometry=geometry,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from ohmcarlo.array import EmulatedArray
 from ohmcarlo.array.characterize.evaluation import characterize
-from ohmcarlo.array.raw_bits import RawBits, law_raw_bits, measured_raw_bits
+from ohmcarlo.array.raw_bits import RawBits, Recorded, law_raw_bits, measured_raw_bits
 from ohmcarlo.errors import UsageError
 from ohmcarlo.runs.arrays import open_array
 from ohmcarlo.spec import CODE_LSB_US, Geometry
@@ -55,6 +57,64 @@ def test_a_coin_that_cannot_be_fair_is_refused() -> None:
         _ = law_raw_bits(0.3).fold
     with pytest.raises(UsageError, match="vary too little"):
         _ = measured_raw_bits(np.full((20, 64), 460)).fold
+
+
+SMALL = Geometry(rows=16, pairs=8)
+
+
+def recorded(path: Path, repeats: int, cells: int = 12, sigma_us: float = 12.0) -> str:
+    """The name of a file of measurements with so many repeats at three targets."""
+    rng = np.random.default_rng(repeats)
+    lines = ["device,target_us,g_us"]
+    for _ in range(repeats):
+        for target in (60, 115, 170):
+            g = target * (1 + 0.05 * np.linspace(-1, 1, cells)) + rng.normal(0, sigma_us, cells)
+            lines += [f"{cell},{target},{value:.4f}" for cell, value in enumerate(g)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return str(path)
+
+
+def test_few_recorded_repeats_name_their_number_and_the_advice_works(tmp_path: Path) -> None:
+    """Six repeats of a cell leave three for the run: the squared bias is near 1/3."""
+    few = recorded(tmp_path / "few.csv", 6)
+    raw = open_array(f"measured:{few}", None, SMALL, 0).raw_bits(None)
+    assert raw.bias == pytest.approx(np.sqrt(1 / 3), rel=0.15) and raw.to_dict()["fold"] is None
+    with pytest.raises(UsageError, match=r"its 6 repeats .* record 20 repeats of each cell, or"):
+        _ = raw.fold
+    enough = recorded(tmp_path / "enough.csv", 20)
+    for seed in range(3):
+        assert open_array(f"measured:{enough}", None, SMALL, seed).raw_bits(None).fold > 1
+    assert open_array("physics", few, SMALL, 0).raw_bits(None).fold == 1
+
+
+def test_too_few_repeats_for_a_fit_are_not_sent_to_it(tmp_path: Path) -> None:
+    four = recorded(tmp_path / "four.csv", 4)
+    assert open_array(f"measured:{four}", None, SMALL, 0).raw_bits(None).problem.endswith("cell")
+
+
+def test_recorded_cells_that_hardly_vary_are_not_sent_to_record_more(tmp_path: Path) -> None:
+    exact = recorded(tmp_path / "exact.csv", 20, sigma_us=0.05)
+    problem = open_array(f"measured:{exact}", None, SMALL, 0).raw_bits(None).problem
+    assert "vary too little" in problem and "repeats" not in problem
+
+
+@pytest.mark.stats
+@pytest.mark.parametrize("cells", [1, 5, 20])
+def test_the_repeats_that_are_advised_are_enough(cells: int) -> None:
+    """Random symbols from pools of that size; the control has half as many repeats."""
+    rng = np.random.default_rng(cells)
+    needed = Recorded(cells, 4).needed
+
+    def fair(repeats: int) -> float:
+        found = []
+        for _ in range(50):
+            pool = rng.integers(8, size=(2, cells, repeats // 2))
+            cell, draw = rng.integers(cells, size=200), rng.integers(repeats // 2, size=(500, 200))
+            codes = np.concatenate([pool[level, cell, draw] for level in (0, 1)], axis=1)
+            found.append(not measured_raw_bits(codes).problem)
+        return float(np.mean(found))
+
+    assert fair(needed) > 0.85 > 0.5 > fair(needed // 2)
 
 
 def test_an_ideal_array_has_the_law_of_its_spread() -> None:

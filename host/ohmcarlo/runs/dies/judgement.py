@@ -12,6 +12,7 @@ from ...array.characterize.characterization import (
     RANDOM_WALK_OFFSET,
     Characterization,
 )
+from ...array.raw_bits import RawBits
 from ...array.read_noise import ARRAY, CODES
 from ...diagnostics import ESS_LIMIT
 from ...posterior_error import TRUSTED_SD, TRUSTED_SPREAD, PosteriorError, together
@@ -157,6 +158,8 @@ class Evidence:
         devices that are corrected, and as they are.
     lines : Lines or None
         With resistance.
+    coin : RawBits or None
+        Quality of the coin's raw bits; None: as measured on ``untrimmed``.
     """
 
     untrimmed: Characterization
@@ -168,6 +171,7 @@ class Evidence:
     usual: PosteriorError
     usual_untrimmed: PosteriorError
     lines: Lines | None = None
+    coin: RawBits | None = None
 
     @property
     def dot_products(self) -> str:
@@ -270,8 +274,8 @@ def error_text(error: PosteriorError) -> str:
 def _hopeless(evidence: Evidence) -> Iterator[str]:
     """Reasons why the array carries no kernel."""
     rows = len(evidence.untrimmed.bad_rows)
-    if evidence.untrimmed.raw_bits.to_dict()["fold"] is None:
-        yield "the entropy devices vary too little for a fair coin: use devices that spread more"
+    if problem := (evidence.coin or evidence.untrimmed.raw_bits).problem:
+        yield problem
     if evidence.rows.inputs < 2:
         yield "a row has room for the bias only: use more --pairs"
     elif not evidence.rows.chains:
