@@ -13,6 +13,7 @@ from ..errors import UsageError
 from ..measurements.quantities import QUANTITIES, WORD_LINE
 from ..measurements.reading import read_recording
 from ..measurements.recording import VOLT, Recording
+from ..readable import count
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -123,7 +124,7 @@ def _whole_sweeps(recording: Recording, device: IntArray) -> tuple[NDArray[np.bo
     last = np.zeros(len(recording.devices), np.int64)
     np.maximum.at(last, device, recording.cycle)
     sweeps = int(np.median(last + 1))
-    _enough(recording, sweeps, "sweeps per cell")
+    _enough(recording, sweeps, "sweep", "per cell")
     return recording.cycle < sweeps, sweeps
 
 
@@ -141,15 +142,16 @@ def _repeated(
         if pulses > most:
             best, most = (used, repeats), pulses
     if not most:
-        _enough(recording, int(np.median(number)), "repeats of a device at a level")
+        _enough(recording, int(np.median(number)), "repeat", "of a device at a level")
         raise _no_cell(recording, MIN_SWEEPS)
     return best
 
 
-def _enough(recording: Recording, repeats: int, what: str) -> None:
+def _enough(recording: Recording, repeats: int, noun: str, of: str) -> None:
     if repeats < MIN_SWEEPS:
         raise UsageError(
-            f"{recording.source}: {repeats} {what} are too few to draw from: at least {MIN_SWEEPS}"
+            f"{recording.source}: {count(repeats, noun)} {of} {'is' if repeats == 1 else 'are'} "
+            f"too few to draw from: at least {MIN_SWEEPS} are needed"
         )
 
 

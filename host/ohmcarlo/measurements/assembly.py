@@ -11,6 +11,7 @@ from ..errors import UsageError
 from ..readable import count
 from .conditions import chosen, level_of, single_condition
 from .levels import by_compliance, without_jitter
+from .plausible import check_normalised, check_order, check_units, without_copies
 from .quantities import QUANTITIES, TARGET
 from .readings import Readings, names_in_order
 from .recording import Recording
@@ -38,8 +39,10 @@ def recording_of(readings: Readings, where: Mapping[str, str] | None = None) -> 
     has, and for a file with too many lines that cannot be read. Single bad lines, devices and
     sweeps are left out, and are listed in ``Recording.left_out``.
     """
-    readings = only_set(chosen(readings, where or {}))
-    readings, noise = _first_reads(marked(readings))
+    readings = marked(without_copies(only_set(chosen(readings, where or {}))))
+    check_units(readings)
+    check_order(readings)
+    readings, noise = _first_reads(readings)
     readings, compliance_v = by_compliance(readings)
     readings, level = level_of(readings)
     known = np.isfinite(readings.quantities[level])
@@ -49,6 +52,7 @@ def recording_of(readings: Readings, where: Mapping[str, str] | None = None) -> 
     check_range(good)
     if level == TARGET:
         check_targets(good)
+    check_normalised(good)
     readings, conditions = single_condition(readings, level)
     check_direction(readings.only(readings.problem == ""), level)
     readings, silent = open_cells(readings)

@@ -44,6 +44,10 @@ def without_jitter(readings: Readings, level: str) -> Readings:
     spread = np.unique(values[np.isfinite(values)])
     if not step or len(means) < 2 or len(spread) < 2 * len(means):
         return readings
+    gaps = np.diff(spread)
+    apart = gaps > JITTER * step
+    if gaps[~apart].max() > gaps[apart].min() / 2:  # steps of the levels, not a scatter
+        return readings
     snapped = np.where(index >= 0, means[index], np.nan)
     quantities = {**readings.quantities, level: snapped}
     return replace(readings, quantities=quantities).noting(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..tables import Table
+from .plausible import VOLTS
 from .quantities import BIT_LINE, WIDTH, WORD_LINE
 from .readings import Readings
 from .recording import FloatArray
@@ -22,7 +23,8 @@ BEFORE, AFTER = 4, 5  # columns, from 0
 HEADER = ("address", "width (ns)", "V_BL (V)", "V_WL (V)", "R_before (ohm)", "R_after (ohm)")
 OHM_RANGE = (500.0, 1e9)  # the lower end of the resistances after a SET lies in it
 LOW, HIGH = 0.05, 0.95  # quantiles that a message names
-VOLTS = 20.0  # no line of a device has more
+SHORT_NS = 0.5  # shorter pulses need their unit in a header
+SECONDS_BELOW = 1e-3  # as numbers: microseconds are larger
 MEGAOHM_BELOW = 0.3  # as numbers: kilo-ohms are larger
 
 
@@ -45,6 +47,7 @@ def read(table: Table) -> Readings:
     before, after = values[:, BEFORE], values[:, AFTER]
     bad = (after <= 0) & (problem == "")
     problem[bad] = "a resistance that is not positive"
+    _check_width(table, values[:, 1])
     _check_volts(table, values)
     _check_ohms(table, values, problem == "")
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -77,14 +80,39 @@ def address_text(value: float) -> str:
     return f"{value:.0f}" if float(value).is_integer() else f"{value:g}"
 
 
+def _check_width(table: Table, values: np.ndarray) -> None:
+    """Refuse pulse widths in another unit than ns."""
+    known = values[np.isfinite(values)]
+    if not len(known) or np.median(known) >= SHORT_NS:
+        return
+    if np.median(known) == 0:
+        raise UsageError(f"{table.path}: column 2 is a pulse width in ns, and is 0: give the width")
+    word, unit = ("seconds", "s") if np.median(known) < SECONDS_BELOW else ("microseconds", "us")
+    header = ",".join((HEADER[0], f"width ({unit})", *HEADER[2:]))
+    raise UsageError(
+        f"{table.path}: column 2 is a pulse width in ns: {known.min():.4g} ns to "
+        f"{known.max():.4g} ns found; {word}? Then name the unit in a first line: {header}"
+    )
+
+
 def _check_volts(table: Table, values: np.ndarray) -> None:
     for column in (2, 3):
         known = np.abs(values[:, column][np.isfinite(values[:, column])])
         if len(known) and np.median(known) > VOLTS:
             raise UsageError(
                 f"{table.path}: column {column + 1} is a voltage in V: {known.min():.4g} V to "
-                f"{known.max():.4g} V found; millivolts? Expected {COLUMNS}"
+                f"{known.max():.4g} V found; millivolts? Then name the unit in a first line: "
+                f"{_in_millivolts(values)}"
             )
+
+
+def _in_millivolts(values: np.ndarray) -> str:
+    """The header of a file in which lines are in mV."""
+    header = list(HEADER)
+    for column in (2, 3):
+        if np.nanmedian(np.abs(values[:, column])) > VOLTS:
+            header[column] = header[column].replace("(V)", "(mV)")
+    return ",".join(header)
 
 
 def _check_ohms(table: Table, values: np.ndarray, good: np.ndarray) -> None:

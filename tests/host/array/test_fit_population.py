@@ -89,7 +89,7 @@ def test_few_repeats_of_many_levels_are_merged():
     found = estimate_population(pulses_of(population))
     assert 3 <= len(found.levels) <= 14
     assert np.mean([e.value for e in found.sigma_us]) == pytest.approx(3.0, rel=0.1)
-    with pytest.raises(UsageError, match="down to 1 repeats"):
+    with pytest.raises(UsageError, match="down to 1 repeat of"):
         estimate_population(pulses_of(population.but(cycles=1)))
 
 

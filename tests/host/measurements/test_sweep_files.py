@@ -338,6 +338,6 @@ def test_nothing_of_a_single_level_or_cell_per_pulse(written: Callable[..., Path
     recording = read_recording(written(many))
     with pytest.raises(
         UsageError,
-        match=r"1 (sweeps per cell|repeats of a device at a level) are too few.*at least 4",
+        match=r"1 (sweep per cell|repeat of a device at a level) is too few.*at least 4",
     ):
         Sweep.of(recording)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import UsageError
+from ...readable import count
 from .estimates import ABSENT, Pulses
 from .following import EXACT, MOST_EXACT, SURE, of_devices
 from .measure import FloatArray
@@ -160,13 +161,18 @@ def refuse_few(pulses: Pulses, notes: Notes = ()) -> None:
 def _too_few(pulses: Pulses, number: FloatArray, notes: Notes) -> UsageError:
     there = number > 0
     repeats = int(number[there].min()) if there.any() else 0
-    kind = "voltages" if pulses.unit == "V" else "targets"
+    kind = "voltage" if pulses.unit == "V" else "target"
+    longest, devices = pulses.level.shape
+    if pulses.unit != "V" and len(pulses.levels) > number.sum() / FEWEST_REPEATS:
+        notes += ("nearly every pulse has a target of its own: give the target that was set",)
+    if longest < MIN_LEVELS * MIN_REPEATS:
+        notes += (f"no device has more than {count(longest, 'pulse')}",)
     after = f" ({'; '.join(notes)})" if notes else ""
     return UsageError(
-        f"{len(pulses.levels)} {kind}, {pulses.level.shape[1]} devices and down to {repeats} "
-        f"repeats of a device at one of them{after}; at least {MIN_LEVELS}, {MIN_DEVICES} and "
-        f"{MIN_REPEATS} are needed: repeats show the cycle-to-cycle spread, devices the "
-        "device-to-device spread, levels their law"
+        f"{count(len(pulses.levels), kind)}, {count(devices, 'device')} and down to "
+        f"{count(repeats, 'repeat')} of a device at one of them{after}; at least {MIN_LEVELS}, "
+        f"{MIN_DEVICES} and {MIN_REPEATS} are needed: repeats show the cycle-to-cycle spread, "
+        "devices the device-to-device spread, levels their law"
     )
 
 
