@@ -1,8 +1,9 @@
-"""Numbers as readable text."""
+"""Numbers and names as readable text."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 SHOWN = 8  # entries of a list that are shown in full
@@ -18,6 +19,18 @@ def first_few(items: Sequence[Any]) -> str:
     """``0, 1, 2``; ends in an ellipsis after the first ``SHOWN`` items."""
     more = ", …" if len(items) > SHOWN else ""
     return ", ".join(str(item) for item in items[:SHOWN]) + more
+
+
+def did_you_mean(name: str, known: Mapping[str, str], likeness: float = 0.5) -> str:
+    """A question for the end of a message: the two most similar names, or nothing.
+
+    ``known``: how each name is shown. ``likeness``: least similarity, 0 to 1.
+
+    >>> did_you_mean("rram-1t1", {"rram-1t1r": "rram-1t1r", "ideal": "ideal"})
+    ' (did you mean rram-1t1r?)'
+    """
+    close = [known[like] for like in get_close_matches(name, list(known), 2, likeness)]
+    return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
 def si(value: float, unit: str) -> str:

@@ -14,8 +14,8 @@ from ..spec import CODE_LSB_US, CODE_MAX, DAC_MAX, Geometry, target_nodes_us
 from .base import IntArray, Ledger, ledger_of
 from .checks import check_array
 from .generator import check_generator, pack_generator, philox, unpack_generator
-from .presets import RRAM_1T1R
-from .sweep import HRS_LIMIT_OHM, FloatArray, Sweep, load_sweep
+from .presets import RESET_LIMIT_US, RRAM_1T1R
+from .sweep import FloatArray, Sweep, load_sweep
 
 HALVES = ("calibration", "operation", "all")
 SPLITS = ("alternate", "sequential")
@@ -133,7 +133,7 @@ class MeasuredArray:
             known = cell[np.isfinite(cell)]
             if not len(known):
                 known = measured if len(measured) else np.array([USUAL_HRS_US])
-            high = known[known <= 1e6 / HRS_LIMIT_OHM]
+            high = known[known <= RESET_LIMIT_US]
             out.append(np.quantile(high if len(high) else known, steps, method="nearest"))
         return self._to_codes(np.array(out))
 

@@ -19,7 +19,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 MIN_SWEEPS = 4  # half of fewer shows no spread
 MOST_CELLS = 0.5  # of the cells, which have enough repeats at a level that is used
-HRS_LIMIT_OHM = 60e3  # below this the sweep applied another RESET
 
 
 @dataclass(frozen=True, eq=False)

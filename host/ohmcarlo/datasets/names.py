@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from ..errors import UsageError
+from ..readable import did_you_mean
 
 
 def unknown(kind: str, name: str, known: Iterable[str], otherwise: str = "") -> UsageError:
     """An error with the most similar name, and with all names."""
     known = list(known)
-    close = get_close_matches(name, known, n=2, cutoff=0.5)
-    guess = f" (did you mean {' or '.join(close)}?)" if close else ""
+    guess = did_you_mean(name, {each: each for each in known})
     return UsageError(
         f"{kind} {name!r} is unknown{guess}: choose one of {', '.join(known)}"
         + (f", {otherwise}" if otherwise else "")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 from ..errors import UsageError
-from ..readable import first_few
+from ..readable import did_you_mean, first_few
 from ..tables import Table
 
 GAPS = re.compile(r"[\s_]+")
@@ -34,9 +33,7 @@ def named_column(table: Table, name: str, option: str) -> int:
     if found is not None:
         return found
     names = [known for known in table.header if known]
-    by_case = {known.lower(): known for known in names}
-    close = get_close_matches(name.lower(), list(by_case), n=2, cutoff=0.6)
-    guess = f" (did you mean {' or '.join(by_case[c] for c in close)}?)" if close else ""
+    guess = did_you_mean(name.lower(), {known.lower(): known for known in names}, 0.6)
     raise UsageError(
         f"{table.path} has no column {name!r}{guess}: its columns are {first_few(names)}; "
         f"{option} takes one of them"

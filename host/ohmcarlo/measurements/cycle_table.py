@@ -19,7 +19,7 @@ from .headers import CURRENT_WORDS, READ_VOLTAGE, columns_of, plain
 from .iv_curves import HalfLoop
 from .iv_pulses import Loops, read_voltage, recording_of_loops
 from .recording import FloatArray, Recording
-from .units import Kind, factor, split_header
+from .units import Kind, factor, split_header, us_of_ohm
 from .values import numbers_of
 
 NAME = "endurance table"
@@ -136,9 +136,9 @@ def _state_us(table: Table, state: str, read_v: float) -> FloatArray:
     values = numbers_of(table, [column])[0][:, 0] * (factor(unit or base, kind) or np.nan)
     if kind is Kind.CONDUCTANCE:
         return values
+    if kind is Kind.RESISTANCE:
+        return us_of_ohm(values)
     with np.errstate(divide="ignore", invalid="ignore"):
-        if kind is Kind.RESISTANCE:
-            return np.where(values > 0, 1e6 / values, np.nan)
         return np.abs(values) / _read_volts(table, column, read_v)
 
 

@@ -26,7 +26,6 @@ READ_KEYS = ("vread", "readv", "readvoltage")
 LISTED = 8  # values in a message
 LARGE = 1000
 SET_GAIN = 1.5  # of the conductance, median over the half loops of a polarity: less is no SET
-OPEN_US = 1e-3  # devices that never exceed it are open
 FORMING_V_REL, FORMING_G_REL = 1.3, 0.3  # relative to the later SETs of the device
 DIGITS = 2  # of a current limit: the limits of an instrument scatter by less
 GATE_STEP_V, STOP_STEP_V = 5e-3, 2e-2  # levels that differ by less are one level

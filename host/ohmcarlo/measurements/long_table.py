@@ -28,7 +28,7 @@ from .quantities import QUANTITIES, SWEPT_LINES, TARGET
 from .readings import NO_CYCLE, Readings, Words
 from .recording import FloatArray, IntArray
 from .screening import RESET, SET
-from .units import Kind
+from .units import Kind, us_of_ohm
 from .values import numbers_of
 
 NAME = "long table"
@@ -178,8 +178,7 @@ class _Reader:
             return values
         if needed:
             self.problem[(values <= 0) & (self.problem == "")] = "a resistance that is not positive"
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            return np.where(values > 0, 1e6 / values, np.nan)
+        return us_of_ohm(values)
 
     def after(self) -> FloatArray:
         """Conductance after the pulse, µS."""

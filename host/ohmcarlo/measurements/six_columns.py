@@ -11,6 +11,7 @@ from .plausible import VOLTS
 from .quantities import BIT_LINE, WIDTH, WORD_LINE
 from .readings import Readings
 from .recording import FloatArray
+from .units import us_of_ohm
 from .values import numbers_of
 
 NAME = "six-column sweep"
@@ -50,15 +51,12 @@ def read(table: Table) -> Readings:
     _check_width(table, values[:, 1])
     _check_volts(table, values)
     _check_ohms(table, values, problem == "")
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        after_us = np.where(after > 0, 1e6 / after, np.nan)
-        before_us = np.where(before > 0, 1e6 / before, np.nan)
     return Readings(
         source=table.path,
         format=NAME,
         device=_names(values[:, 0]),
-        after_us=after_us,
-        before_us=before_us,
+        after_us=us_of_ohm(after),
+        before_us=us_of_ohm(before),
         line=table.lines,
         quantities={WIDTH: values[:, 1], BIT_LINE: values[:, 2], WORD_LINE: values[:, 3]},
         problem=problem,

@@ -6,7 +6,13 @@ import re
 import unicodedata
 from enum import Enum
 
-PREFIXES = {"": 1.0, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9}
+import numpy as np
+from numpy.typing import NDArray
+
+from ..readable import SI
+
+PREFIXES = {"G": 1e9} | {prefix.replace("µ", "u"): size for size, prefix in SI}
+US_OHM = 1e6  # conductance in µS times resistance in Ω
 
 
 class Kind(Enum):
@@ -52,6 +58,16 @@ def factor(unit: str, kind: Kind) -> float | None:
     if prefix not in PREFIXES:
         return None
     return round(PREFIXES[prefix] * scale, 15)
+
+
+def us_of_ohm(resistance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Conductances (µS) of resistances (Ω), of any shape; NaN for those that are not positive.
+
+    >>> us_of_ohm(np.array([1e4, 0.0]))
+    array([100.,  nan])
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.where(resistance > 0, US_OHM / resistance, np.nan)
 
 
 def split_header(name: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ from .long_table import assumed, names_of_devices
 from .quantities import QUANTITIES, SWEPT_LINES, TARGET
 from .readings import NO_CYCLE, Readings, Words
 from .recording import FloatArray
-from .units import Kind, factor, quantity_text, split_header
+from .units import Kind, factor, quantity_text, split_header, us_of_ohm
 from .values import numbers_of
 
 DEVICES, LEVELS = "wide table", "wide table of levels"
@@ -150,8 +150,7 @@ def _quantity(table: Table, column: Column) -> tuple[FloatArray, list[str]]:
     scale, unit = (column.scale, "") if column.scale else assumed(values[:, 0], column.kind)
     level = values[:, 0] * scale
     if column.kind is Kind.RESISTANCE:
-        with np.errstate(divide="ignore"):
-            level = np.where(level > 0, 1e6 / level, np.nan)
+        level = us_of_ohm(level)
     return level, [f"{table.header[column.index]} in {unit} (assumed)"] if unit else []
 
 
@@ -173,7 +172,4 @@ def _conductances(
 
 
 def _as_conductance(values: FloatArray, kind: Kind) -> FloatArray:
-    if kind is Kind.CONDUCTANCE:
-        return values
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return np.where(values > 0, 1e6 / values, np.nan)
+    return values if kind is Kind.CONDUCTANCE else us_of_ohm(values)

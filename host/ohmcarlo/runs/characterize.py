@@ -21,7 +21,7 @@ from ..array.characterize.fit import fit_file, preset_of
 from ..array.characterize.following import followers, of_devices
 from ..array.characterize.measure import Measurement, measure
 from ..array.characterize.population import Population
-from ..array.characterize.pulse_files import after_reset_us, pulses_of
+from ..array.characterize.recorded_pulses import after_reset_us, pulses_of
 from ..array.die import Die
 from ..array.physics import PhysicsArray, ValidityWarning
 from ..array.read_noise import ARRAY, CODES

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ohmcarlo.array.characterize.evaluation import characterize
-from ohmcarlo.array.characterize.pulse_files import pulses_of
+from ohmcarlo.array.characterize.recorded_pulses import pulses_of
 from ohmcarlo.array.measured import MeasuredArray
 from ohmcarlo.array.sweep import Sweep, load_sweep
 from ohmcarlo.datasets.fetch import find

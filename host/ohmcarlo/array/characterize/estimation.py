@@ -48,8 +48,9 @@ def estimate_population(
 
     Devices that do not follow their level are counted, together with ``silent`` ones, and left
     out. Levels are merged or left out until the mean conductance rises with each
-    (``rising_levels``). ``after_reset_us``: as ``pulse_files.after_reset_us``. Raises UsageError
-    where there is nothing to fit, before any work that takes long.
+    (``rising_levels``). ``after_reset_us``: as ``recorded_pulses.after_reset_us``.
+
+    Raises UsageError where there is nothing to fit, before any work that takes long.
     """
     refuse_few(pulses, pulses.notes)
     refuse_exact_repeats(pulses)

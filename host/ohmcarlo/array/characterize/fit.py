@@ -19,7 +19,7 @@ from ..presets import get_preset
 from .estimates import LEVEL, Estimate, Estimates, Origin, bound
 from .estimation import estimate_population
 from .measure import FloatArray
-from .pulse_files import after_reset_us, pulses_of
+from .recorded_pulses import after_reset_us, pulses_of
 
 BASE = "rram-1t1r"  # its constants are assumed where the data determine none
 READ_PART = 0.3  # of the smallest relative spread: a larger read noise would have been seen in it

@@ -14,7 +14,7 @@ from ...array.characterize.estimation import estimate_measurement
 from ...array.characterize.evaluation import DEFAULT_TARGETS_US
 from ...array.characterize.fit import fit_file
 from ...array.characterize.measure import Measurement, measure
-from ...array.characterize.pulse_files import pulses_of
+from ...array.characterize.recorded_pulses import pulses_of
 from ...array.device_preset import DevicePreset
 from ...array.physics import PhysicsArray
 from ...array.presets import get_preset

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...measurements.recording import VOLT, Recording
-from ..sweep import HRS_LIMIT_OHM, IntArray, is_swept
+from ..presets import RESET_LIMIT_US
+from ..sweep import IntArray, is_swept
 from .estimates import ABSENT, Estimate, Pulses
 
 SWEEP_LOWEST_US = 44.0  # lower medians are hardly SET,
@@ -105,7 +106,7 @@ def after_reset_us(recording: Recording) -> NDArray[np.float64] | None:
     before, after = (
         _by_device(recording, g, np.nan) for g in (recording.before_us, recording.after_us)
     )
-    high = np.where(before <= 1e6 / HRS_LIMIT_OHM, before, np.nan)
+    high = np.where(before <= RESET_LIMIT_US, before, np.nan)
     kept = np.isclose(high[1:], after[:-1], rtol=SAME, atol=0.0)
     high[1:] = np.where(kept, np.nan, high[1:])
     return high if np.isfinite(high).any() else None
