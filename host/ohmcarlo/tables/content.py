@@ -11,12 +11,12 @@ import re
 import zipfile
 import zlib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from ..errors import UsageError
-from .workbook import EXCEL, kind_of, sheets_of
+from ..readable import did_you_mean
+from .workbook import EXCEL, beginning, kind_of, sheets_of, unpacked_size
 
 CSV_ADVICE = "save the table as CSV in UTF-8"
 PANDAS = 'convert it with pandas: pandas.{reader}("{name}").to_csv("table.csv", index=False)'
@@ -52,6 +52,7 @@ OTHER_FORMATS: tuple[tuple[bytes, str, str], ...] = (
 )
 COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"PK\x03\x04": "zip"}
 TAR_MARK, TAR_PLACE = b"ustar", 257
+OASIS = b"application/vnd.oasis"
 OTHER_TEXTS: tuple[tuple[str, str, str], ...] = (
     (r"\s*<(!doctype html|html|head|body|table)\b", "a web page (HTML)", EXPORT),
     (r"\s*<\?xml\b", "an XML document", EXPORT),
@@ -67,7 +68,7 @@ OTHER_TEXTS: tuple[tuple[str, str, str], ...] = (
         "the names of the columns as header",
     ),
 )
-LARGEST = 2 << 30  # bytes of text; the values alone take as much again
+LARGEST = 2 << 30  # bytes, also after unpacking; the values alone take as much again
 BOMS = (
     (b"\xff\xfe\x00\x00", "utf-32", "UTF-32"),
     (b"\x00\x00\xfe\xff", "utf-32", "UTF-32"),
@@ -75,6 +76,7 @@ BOMS = (
     (b"\xff\xfe", "utf-16", "UTF-16"),
     (b"\xfe\xff", "utf-16", "UTF-16"),
 )
+VALUE = 8  # bytes of a number
 SAMPLE = 4096  # bytes that show how a text without a mark is encoded
 WIDE_SHARE = 0.4  # NUL bytes at one parity, of UTF-16
 BINARY_SHARE = 0.01  # other control characters
@@ -132,6 +134,8 @@ def read_texts(path: Path) -> list[Text]:
     content = _content(path)
     if not kind_of(content):
         return [_text_of(path, content)]
+    if unpacked_size(content) > LARGEST:
+        raise _too_large(path)
     sheets = sheets_of(path, content)
     several = len(sheets) > 1
     return [
@@ -165,6 +169,9 @@ def _text_of_parquet(path: Path, content: bytes) -> str:
         ) from error
     out = io.BytesIO()
     try:
+        data = pa.parquet.ParquetFile(io.BytesIO(content)).metadata
+        if data.num_rows * data.num_columns * VALUE > LARGEST:  # repeated values pack well
+            raise _too_large(path)
         table = pa.parquet.read_table(io.BytesIO(content))
         pa.csv.write_csv(table, out, pa.csv.WriteOptions(quoting_style="needed"))
     except pa.ArrowException as error:
@@ -174,12 +181,22 @@ def _text_of_parquet(path: Path, content: bytes) -> str:
 
 
 def _content(path: Path) -> bytes:
+    """The bytes of a file, or of a pipe; UsageError beyond LARGEST, of a file before reading."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            known = path.stat().st_size
+            content = b"" if known > LARGEST else file.read(LARGEST + 1)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}{_near(path)}") from error
     except MemoryError as error:
         raise UsageError(f"{path} is too large for the memory: give a part of it") from error
+    if max(known, len(content)) > LARGEST:
+        raise _too_large(path)
+    return content
+
+
+def _too_large(path: Path) -> UsageError:
+    return UsageError(f"{path} holds more than {LARGEST >> 30} GiB: give a part of it")
 
 
 def _near(path: Path) -> str:
@@ -190,13 +207,10 @@ def _near(path: Path) -> str:
             return "; give a file in it" + (f", as {names[0]}" if names else "")
         if path.exists() or not path.parent.is_dir():
             return ""
-        names = [p.name for p in path.parent.iterdir() if p.is_file()]
+        files = {p.stem.lower(): str(p) for p in path.parent.iterdir() if p.is_file()}
     except OSError:
         return ""
-    by_stem = {Path(name).stem.lower(): name for name in names}
-    close = get_close_matches(path.stem.lower(), list(by_stem), n=2, cutoff=0.7)
-    found = [str(path.with_name(by_stem[stem])) for stem in close]
-    return f" (did you mean {' or '.join(found)}?)" if found else ""
+    return did_you_mean(path.stem.lower(), files, 0.7)
 
 
 def _unpacked(path: Path, content: bytes) -> tuple[bytes, str]:
@@ -212,7 +226,7 @@ def _unpacked(path: Path, content: bytes) -> tuple[bytes, str]:
     except (RuntimeError, NotImplementedError) as error:  # a password, an unusual compression
         raise UsageError(f"{path} is a zip file that cannot be opened: {UNPACK}") from error
     if len(inner) > LARGEST:
-        raise UsageError(f"{path} holds more than {LARGEST >> 30} GiB: give a part of it")
+        raise _too_large(path)
     return inner, name
 
 
@@ -247,7 +261,7 @@ def _office(archive: zipfile.ZipFile, names: list[str]) -> str:
     """What kind of document a zip archive is, with a remedy; empty if it is none."""
     if any(name.startswith("word/") for name in names):
         return "a Word document: copy the table into a spreadsheet and save it as CSV"
-    if "mimetype" in names and archive.read("mimetype").startswith(b"application/vnd.oasis"):
+    if "mimetype" in names and beginning(archive, "mimetype").startswith(OASIS):
         return f"an OpenDocument file: {EXCEL}"
     if names and all(name.endswith(".npy") for name in names):
         return (

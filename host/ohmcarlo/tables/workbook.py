@@ -28,11 +28,24 @@ def kind_of(content: bytes) -> str:
         names = archive.namelist()
         if any(name.startswith("xl/") for name in names):
             return "an Excel workbook (xlsx)"
-        if "mimetype" in names and archive.read("mimetype").startswith(SHEET_MIME):
+        if "mimetype" in names and beginning(archive, "mimetype").startswith(SHEET_MIME):
             return "an OpenDocument workbook (ods)"
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError):
         pass
     return ""
+
+
+def beginning(archive: zipfile.ZipFile, member: str) -> bytes:
+    """The first bytes of a member, which may unpack to any size."""
+    with archive.open(member) as file:
+        return file.read(len(SHEET_MIME))
+
+
+def unpacked_size(content: bytes) -> int:
+    """Bytes of a workbook after unpacking, as its directory states them."""
+    if not content.startswith(ZIP):
+        return len(content)
+    return sum(member.file_size for member in zipfile.ZipFile(io.BytesIO(content)).infolist())
 
 
 def sheets_of(path: Path, content: bytes) -> dict[str, str]:

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import lzma
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 from ohmcarlo.errors import UsageError
 from ohmcarlo.tables import LEAVE_OUT, Table, plain, read_table
+from ohmcarlo.tables import content as content_module
 
 
 def write(folder: Path, content: str | bytes, name: str = "d.csv") -> Path:
@@ -31,9 +33,10 @@ PLAIN = "a,b,label\n1.5,2,0\n-3e2,0.25,1\n"
 VALUES = [[1.5, 2.0], [-300.0, 0.25]]
 
 
-def zipped(*names: str, content: str = PLAIN) -> bytes:
+def zipped(*names: str, content: str = PLAIN, level: int | None = None) -> bytes:
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
+    kind = zipfile.ZIP_STORED if level is None else zipfile.ZIP_DEFLATED
+    with zipfile.ZipFile(stream, "w", kind, compresslevel=level) as archive:
         for name in names:
             archive.writestr(name, content)
     return stream.getvalue()
@@ -320,3 +323,52 @@ def test_latin_1(tmp_path: Path) -> None:
     table = read_table(write(tmp_path, "Größe,I (µA)\n1,2\n".encode("latin-1")))
     assert table.header == ("Größe", "I (µA)")
     assert table.recognised[0] == "Windows-1252 (Latin-1)"
+
+
+# -- size --------------------------------------------------------------------------------------
+
+LIMIT = 1000
+LONG = PLAIN + "0,0,0\n" * LIMIT
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(LONG.encode(), id="text"),
+        pytest.param(gzip.compress(LONG.encode()), id="gzip"),
+        pytest.param(bz2.compress(LONG.encode()), id="bzip2"),
+        pytest.param(lzma.compress(LONG.encode()), id="xz"),
+        pytest.param(zipped("d.csv", content=LONG, level=9), id="zip"),
+        pytest.param(zipped("xl/workbook.xml", content=LONG, level=9), id="xlsx"),
+        pytest.param(zipped("xl/a.xml", "mimetype", content=LONG, level=9), id="workbook"),
+    ],
+)
+def test_what_unpacks_beyond_the_limit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+):
+    path = write(tmp_path, content)
+    if b"xl/" not in content:
+        assert len(read_table(path)) == LIMIT + 2  # the control: it is a table
+    monkeypatch.setattr(content_module, "LARGEST", LIMIT)
+    with pytest.raises(UsageError, match=f"^{re.escape(str(path))} holds more than"):
+        read_table(path)
+
+
+def test_many_equal_values_of_parquet_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pa = pytest.importorskip("pyarrow")
+    path = tmp_path / "d.parquet"
+    parquet.write_table(pa.table({"a": [0.5] * 10_000, "b": [1.0] * 10_000}), path)
+    limit = path.stat().st_size
+    assert limit < 10_000 and len(read_table(path)) == 10_000  # the control
+    monkeypatch.setattr(content_module, "LARGEST", limit)
+    with pytest.raises(UsageError, match="holds more than"):
+        read_table(path)
+
+
+def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path):
+    path = tmp_path / "d.csv"
+    with path.open("wb") as file:
+        file.truncate(content_module.LARGEST + 1)  # a hole: it takes no room
+    with pytest.raises(UsageError, match="holds more than 2 GiB"):
+        read_table(path)
