@@ -13,6 +13,7 @@ from ohmcarlo.array.sweep import load_sweep
 from ohmcarlo.errors import UsageError
 from ohmcarlo.measurements.assembly import describe_left_out
 from ohmcarlo.measurements.reading import read_recording
+from written_measurements import refused_file
 
 CELLS, SWEEPS = 6, 5
 VOLTS = 2.0 + 0.1 * np.arange(7)
@@ -42,13 +43,6 @@ def write(path: Path, rows: list[Row], top: str = "") -> Path:
     return path
 
 
-def refused(path: Path) -> str:
-    with pytest.raises(UsageError) as error:
-        read_recording(path)
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
 def same_as_written(path: Path) -> None:
     """The file reads as the sweep without a fault does."""
     read = read_recording(path)
@@ -70,7 +64,7 @@ def test_other_units_of_a_sweep_are_refused_and_the_advice_works(
     tmp_path: Path, columns: tuple[int, ...], factor: float, found: str
 ) -> None:
     rows = [tuple(v * factor if i in columns else v for i, v in enumerate(row)) for row in PULSES]
-    message = refused(write(tmp_path / "sweep.csv", rows))
+    message = refused_file(write(tmp_path / "sweep.csv", rows))
     assert found in message
     header = message.rpartition("in a first line: ")[2]
     same_as_written(write(tmp_path / "named.csv", rows, f"{header}\n"))
@@ -78,7 +72,7 @@ def test_other_units_of_a_sweep_are_refused_and_the_advice_works(
 
 def test_a_pulse_width_of_zero_is_none(tmp_path: Path) -> None:
     rows = [(*row[:1], 0.0, *row[2:]) for row in PULSES]
-    assert "give the width" in refused(write(tmp_path / "sweep.csv", rows))
+    assert "give the width" in refused_file(write(tmp_path / "sweep.csv", rows))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +86,7 @@ def test_other_units_of_a_table_are_refused_and_the_advice_works(
     tmp_path: Path, header: str, scale: tuple[float, float], found: str
 ) -> None:
     rows = [(a, w * scale[0], b, v * scale[1], r, s) for a, w, b, v, r, s in PULSES]
-    message = refused(write(tmp_path / "table.csv", rows, f"{header}\n"))
+    message = refused_file(write(tmp_path / "table.csv", rows, f"{header}\n"))
     assert message.endswith(found)
     named = found.removeprefix("as in ")
     old = next(name for name in header.split(",") if name.split(" ")[0] == named.split(" ")[0])
@@ -104,14 +98,16 @@ def test_normalised_conductances_are_refused_unless_their_unit_is_named(tmp_path
         (cell, target, target * RNG.normal(1, 0.05))
         for _ in range(8) for cell in range(6) for target in (0.2, 0.5, 0.9)
     ]  # fmt: skip
-    assert "normalised, or in mS?" in refused(write(tmp_path / "n.csv", rows, "device,target,g\n"))
+    assert "normalised, or in mS?" in refused_file(
+        write(tmp_path / "n.csv", rows, "device,target,g\n")
+    )
     named = read_recording(write(tmp_path / "ms.csv", rows, "device,target (mS),g (mS)\n"))
     assert np.unique(named.level) == pytest.approx([200, 500, 900])
 
 
 def test_swapped_states_are_refused_and_the_advice_works(tmp_path: Path) -> None:
     swapped = [(*row[:4], row[5], row[4]) for row in PULSES]
-    assert "are swapped: exchange them" in refused(write(tmp_path / "swapped.csv", swapped))
+    assert "are swapped: exchange them" in refused_file(write(tmp_path / "swapped.csv", swapped))
     same_as_written(write(tmp_path / "right.csv", PULSES))
 
 

@@ -30,17 +30,12 @@ from ohmcarlo.array.characterize.fit import fit_file
 from ohmcarlo.errors import UsageError
 from ohmcarlo.measurements.reading import read_recording
 from ohmcarlo.measurements.recording import Recording
+from written_measurements import recorded, refused
 
 SMALL = Population(devices=3, cycles=2, levels_us=(60.0, 110.0))
 CYCLES = butterflies(SMALL)
 AFTER = np.array([cycle.after_us for cycle in CYCLES])
 BEFORE = np.array([cycle.before_us for cycle in CYCLES])
-
-
-def recorded(folder: Path, text: str, **where: str) -> Recording:
-    path = folder / "list.csv"
-    path.write_text(text, encoding="utf-8")
-    return read_recording(path, where)
 
 
 def in_folder(
@@ -51,13 +46,6 @@ def in_folder(
         text = write([cycle for cycle in cycles if cycle.device == d])
         (folder / f"cell{d}.txt").write_text(text, encoding="utf-8")
     return folder
-
-
-def refused(folder: Path, text: str, **where: str) -> str:
-    with pytest.raises(UsageError) as error:
-        recorded(folder, text, **where)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def changed(k: int, cycle: Cycle) -> list[Cycle]:

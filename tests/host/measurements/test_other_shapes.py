@@ -7,35 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ohmcarlo.errors import UsageError
-from ohmcarlo.measurements.reading import read_recording
-from ohmcarlo.measurements.recording import Recording
+from written_measurements import conductances, recorded, refused
 
 DEVICES, CYCLES, LEVELS = 4, 5, (50, 100, 150)
 RNG = np.random.default_rng(8)
 G = np.round(np.array(LEVELS) * (1 + 0.08 * RNG.standard_normal((DEVICES, CYCLES, 3))), 3)
 """Conductances in µS, (device, cycle, level)."""
-
-
-def recorded(folder: Path, text: str, **where: str) -> Recording:
-    path = folder / "table.csv"
-    path.write_text(text, encoding="utf-8")
-    return read_recording(path, where)
-
-
-def refused(folder: Path, text: str, **where: str) -> str:
-    with pytest.raises(UsageError) as error:
-        recorded(folder, text, **where)
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
-def conductances(recording: Recording) -> np.ndarray:
-    """As ``G``."""
-    out = np.full(G.shape, np.nan)
-    level = np.searchsorted(np.unique(recording.level), recording.level)
-    out[recording.device, recording.cycle, level] = recording.after_us
-    return out
 
 
 def long_lines(header: tuple[str, ...], scale: float = 1.0, mark: str = ",") -> str:
@@ -87,7 +64,7 @@ def blocks(heading: str, *, resistance: bool = False, names: bool = True) -> str
     ],
 )  # fmt: skip
 def test_units_below_the_names(tmp_path: Path, text: str, rel: float) -> None:
-    assert conductances(recorded(tmp_path, text)) == pytest.approx(G, rel=rel)
+    assert conductances(recorded(tmp_path, text), DEVICES, CYCLES) == pytest.approx(G, rel=rel)
 
 
 @pytest.mark.parametrize("outer", ["level", "device"])
@@ -96,7 +73,7 @@ def test_units_below_the_names(tmp_path: Path, text: str, rel: float) -> None:
 def test_a_stacked_header(tmp_path: Path, outer: str, merged: bool, mark: str) -> None:
     recording = recorded(tmp_path, stacked(outer=outer, merged=merged, mark=mark))
     assert recording.format == "stacked header" and recording.devices == ("c0", "c1", "c2", "c3")
-    assert conductances(recording) == pytest.approx(G, rel=1e-9)
+    assert conductances(recording, DEVICES, CYCLES) == pytest.approx(G, rel=1e-9)
 
 
 def test_a_level_with_its_unit_needs_no_name(tmp_path: Path) -> None:
@@ -105,7 +82,7 @@ def test_a_level_with_its_unit_needs_no_name(tmp_path: Path) -> None:
     for level in LEVELS:
         text = text.replace(f",{level},", f",{level} uS,").replace(f",{level},", f",{level} uS,")
         text = text.replace(f",{level}\n", f",{level} uS\n")
-    assert conductances(recorded(tmp_path, text)) == pytest.approx(G, rel=1e-9)
+    assert conductances(recorded(tmp_path, text), DEVICES, CYCLES) == pytest.approx(G, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +91,7 @@ def test_a_level_with_its_unit_needs_no_name(tmp_path: Path) -> None:
 def test_blocks(tmp_path: Path, heading: str) -> None:
     recording = recorded(tmp_path, blocks(heading))
     assert recording.format == "blocks" and recording.swept == "target"
-    assert conductances(recording) == pytest.approx(G, rel=1e-9)
+    assert conductances(recording, DEVICES, CYCLES) == pytest.approx(G, rel=1e-9)
 
 
 def test_blocks_of_resistances_over_a_voltage(tmp_path: Path) -> None:
@@ -122,7 +99,7 @@ def test_blocks_of_resistances_over_a_voltage(tmp_path: Path) -> None:
     recording = recorded(tmp_path, text)
     assert recording.swept == "word line"
     assert np.unique(recording.level).tolist() == [0.05, 0.1, 0.15]
-    assert conductances(recording) == pytest.approx(G, rel=1e-6)
+    assert conductances(recording, DEVICES, CYCLES) == pytest.approx(G, rel=1e-6)
 
 
 def test_a_bad_cell_of_a_shape_keeps_its_line(tmp_path: Path) -> None:
@@ -159,14 +136,16 @@ def test_endurance_tables(tmp_path: Path, header: str, line: str, vread: str | N
     where = {} if vread is None else {"vread": vread}
     recording = recorded(tmp_path, endurance(header, line), **where)
     assert recording.format == "endurance table"
-    assert conductances(recording) == pytest.approx(G, rel=1e-6)
+    assert conductances(recording, DEVICES, CYCLES) == pytest.approx(G, rel=1e-6)
     assert recording.before_us == pytest.approx(recording.after_us / 20, rel=1e-6)
 
 
 def test_an_endurance_table_of_currents_needs_the_read_voltage(tmp_path: Path) -> None:
     text = endurance("device,Icc (uA),ILRS,IHRS", "c{d},{icc},{ion}e-6,{ioff}e-6")
     assert "add --where vread=0.1" in refused(tmp_path, text)
-    assert conductances(recorded(tmp_path, text, vread="0.1")) == pytest.approx(G, rel=1e-6)
+    assert conductances(recorded(tmp_path, text, vread="0.1"), DEVICES, CYCLES) == pytest.approx(
+        G, rel=1e-6
+    )
 
 
 def test_groups_above_the_names_of_an_endurance_table(tmp_path: Path) -> None:
@@ -222,7 +201,7 @@ def test_kinds_without_pulses_to_levels_are_refused_by_name(
 def test_a_table_of_pulses_is_none_of_these(tmp_path: Path) -> None:
     # the same columns with a level or a device are pulses
     text = long_lines(("device", "target_us", "g_us"))
-    assert conductances(recorded(tmp_path, text)) == pytest.approx(G, rel=1e-9)
+    assert conductances(recorded(tmp_path, text), DEVICES, CYCLES) == pytest.approx(G, rel=1e-9)
     slow = np.convolve(NOISE[:, 0], [1.0, 0.2], "same")
     for other in (
         table_of("r1,r2,r3", 100 + 5 * NOISE),

@@ -13,6 +13,7 @@ from ohmcarlo.errors import UsageError
 from ohmcarlo.measurements.assembly import describe_left_out
 from ohmcarlo.measurements.reading import read_recording
 from ohmcarlo.measurements.recording import Recording
+from written_measurements import refused_file
 
 CELLS, SWEEPS, LEVELS = 6, 5, 7
 VOLTS = 2.0 + 0.1 * np.arange(LEVELS)
@@ -58,13 +59,6 @@ def written(tmp_path: Path) -> Iterator[Callable[..., Path]]:
     yield write
 
 
-def refused(path: Path, **where: str) -> str:
-    with pytest.raises(UsageError) as error:
-        read_recording(path, where)
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
 def conductances(recording: Recording) -> np.ndarray:
     """As ``G``; NaN where there is no pulse."""
     out = np.full(G.shape, np.nan)
@@ -107,7 +101,7 @@ def test_another_unit_is_refused_and_the_advice_works(
     lines = rows()
     for row in lines:
         row[4:] = [f"{of_ohm(float(cell)):.8g}" for cell in row[4:]]
-    message = refused(written(lines, ","))
+    message = refused_file(written(lines, ","))
     assert "ohm found" in message
     assert f"; {word}?" in message
     header = message.rpartition(": ")[2]
@@ -120,7 +114,7 @@ def test_millivolts_are_refused(written: Callable[..., Path]):
     lines = rows()
     for row in lines:
         row[3] = f"{1000 * float(row[3]):.0f}"
-    assert "column 4 is a voltage in V: 2000 V to 2600 V found; millivolts?" in refused(
+    assert "column 4 is a voltage in V: 2000 V to 2600 V found; millivolts?" in refused_file(
         written(lines)
     )
 
@@ -130,7 +124,7 @@ def test_millivolts_are_refused(written: Callable[..., Path]):
 
 @pytest.mark.parametrize("swept", ["word", "bit"])
 def test_a_reset_sweep_is_refused_by_name(written: Callable[..., Path], swept: str):
-    message = refused(written(rows(g=G[:, :, ::-1], swept=swept)))
+    message = refused_file(written(rows(g=G[:, :, ::-1], swept=swept)))
     assert "a RESET sweep: the conductance falls" in message
     assert f"{swept} line rises from 2 to 2.6 V" in message
     assert conductances(read_recording(written(rows(swept=swept)))).shape == G.shape  # the control
@@ -146,7 +140,7 @@ def test_the_bit_line_can_be_swept(written: Callable[..., Path]):
 def test_several_widths_are_listed_and_one_is_chosen(written: Callable[..., Path]):
     half = G * 0.8
     path = written(rows() + rows(width=200, g=half))
-    message = refused(path)
+    message = refused_file(path)
     assert "pulse width varies (width = 100ns, 200ns)" in message
     advice = message.rpartition("--where ")[2]
     assert conductances(read_recording(f"{path},{advice}")) == pytest.approx(G, rel=1e-3)
@@ -156,7 +150,7 @@ def test_several_widths_are_listed_and_one_is_chosen(written: Callable[..., Path
 
 def test_several_held_lines_are_listed_and_one_is_chosen(written: Callable[..., Path]):
     path = written(rows(swept="bit", hold=2.3) + rows(swept="bit", hold=2.5, g=G + 10))
-    message = refused(path)
+    message = refused_file(path)
     assert "several lines vary: bit line over 7 voltages at vwl = 2.3, 2.5" in message
     advice = message.rpartition("--where ")[2]
     assert conductances(read_recording(f"{path},{advice}")) == pytest.approx(G, rel=1e-3)
@@ -168,10 +162,10 @@ def test_lines_and_widths_are_chosen_in_one_step_or_two(written: Callable[..., P
     path = written(
         rows(bit=2.0) + rows(bit=2.5) + rows(bit=2.0, width=200) + rows(bit=2.5, width=200, g=G + 9)
     )
-    message = refused(path)
+    message = refused_file(path)
     assert "at vbl = 2, 2.5 and width = 100ns, 200ns" in message
     assert message.endswith("--where vbl=2,width=100ns")
-    message = refused(path, vbl="2.5")
+    message = refused_file(path, vbl="2.5")
     assert message.endswith("--where vbl=2.5,width=100ns")
     advice = message.rpartition("--where ")[2].replace("100", "200")
     assert conductances(read_recording(f"{path},{advice}")) == pytest.approx(G + 9, rel=1e-3)
@@ -179,10 +173,10 @@ def test_lines_and_widths_are_chosen_in_one_step_or_two(written: Callable[..., P
 
 def test_unknown_conditions_list_those_of_the_file(written: Callable[..., Path]):
     path = written(rows() + rows(width=200))
-    assert "the keys of" in refused(path, colour="red")
-    assert "are vwl, vbl, width, device" in refused(path, colour="red")
-    assert "it has width = 100ns, 200ns" in refused(path, width="50ns")
-    assert "give a number with its unit, as in width=100ns" in refused(path, width="wide")
+    assert "the keys of" in refused_file(path, colour="red")
+    assert "are vwl, vbl, width, device" in refused_file(path, colour="red")
+    assert "it has width = 100ns, 200ns" in refused_file(path, width="50ns")
+    assert "give a number with its unit, as in width=100ns" in refused_file(path, width="wide")
 
 
 def test_resets_of_another_condition_are_left_out(written: Callable[..., Path]):
@@ -324,16 +318,16 @@ def test_too_many_bad_lines_are_refused_with_the_first(written: Callable[..., Pa
     lines = rows()
     for k in range(2, len(lines), 4):
         lines[k][5] = "broken"
-    message = refused(written(lines))
+    message = refused_file(written(lines))
     assert "line 3, column 6: 'broken' is not a number" in message
     for k in range(2, len(lines), 4):
         lines[k].append("7")
-    assert "line 3: 7 cells, but the table has 6 columns" in refused(written(lines))
+    assert "line 3: 7 cells, but the table has 6 columns" in refused_file(written(lines))
 
 
 def test_nothing_of_a_single_level_or_cell_per_pulse(written: Callable[..., Path]):
     one = [row for k, row in enumerate(rows()) if k % LEVELS == 2]
-    assert "at one level only" in refused(written(one))
+    assert "at one level only" in refused_file(written(one))
     many = [[str(k), *row[1:]] for k, row in enumerate(rows())]
     recording = read_recording(written(many))
     with pytest.raises(

@@ -15,9 +15,9 @@ from ohmcarlo.array.sweep import Sweep
 from ohmcarlo.errors import UsageError
 from ohmcarlo.measurements.assembly import describe_left_out
 from ohmcarlo.measurements.reading import FORMATS, LISTS, SHAPES, read_recording
-from ohmcarlo.measurements.recording import Recording
 from ohmcarlo.measurements.writing import as_text
 from paths import TESTS
+from written_measurements import conductances, recorded, refused
 
 DEVICES, REPEATS, LEVELS = 5, 6, (50.0, 90.0, 130.0)
 RNG = np.random.default_rng(22)
@@ -31,28 +31,6 @@ def entries() -> list[tuple[int, int, int, float]]:
 
 def table(header: str, row: Callable[[int, int, int, float], str]) -> str:
     return "\n".join([header, *(row(*entry) for entry in entries())]) + "\n"
-
-
-def recorded(folder: Path, text: str, **where: str) -> Recording:
-    path = folder / "table"
-    path.write_text(text, encoding="utf-8")
-    return read_recording(path, where)
-
-
-def refused(folder: Path, text: str, **where: str) -> str:
-    with pytest.raises(UsageError) as error:
-        recorded(folder, text, **where)
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
-def conductances(recording: Recording) -> np.ndarray:
-    """As ``G``; NaN where there is no pulse."""
-    out = np.full(G.shape, np.nan)
-    level = np.searchsorted(np.unique(recording.level), recording.level)
-    device = np.array([int(re.sub(r"\D", "", name)) for name in recording.devices])
-    out[device[recording.device], recording.cycle, level] = recording.after_us
-    return out
 
 
 UNITS: list[tuple[str, Callable[[int, int, int, float], str]]] = [
@@ -73,7 +51,7 @@ UNITS: list[tuple[str, Callable[[int, int, int, float], str]]] = [
 def test_units_in_the_header(tmp_path: Path, header: str, row: Callable[..., str]):
     recording = recorded(tmp_path, table(header, row))
     assert recording.format == "long table"
-    assert conductances(recording) == pytest.approx(G, rel=1e-5)
+    assert conductances(recording, DEVICES, REPEATS) == pytest.approx(G, rel=1e-5)
     if recording.unit == "µS":
         assert np.unique(recording.level) == pytest.approx(LEVELS)
     if "t_pulse" in header:
@@ -87,7 +65,7 @@ def test_a_unit_that_is_not_named_is_assumed_and_stated(tmp_path: Path, scale: f
     recording = recorded(
         tmp_path, table("device,target_us,g", lambda d, n, t, g: f"{d},{LEVELS[t]},{g * scale:.8g}")
     )
-    assert conductances(recording) == pytest.approx(G, rel=1e-5)
+    assert conductances(recording, DEVICES, REPEATS) == pytest.approx(G, rel=1e-5)
     assert f"g in {unit} (assumed)" in recording.recognised
 
 
@@ -101,7 +79,7 @@ def test_a_unit_that_is_not_known_is_refused(tmp_path: Path):
     milli = table("device,target_us,g", lambda d, n, t, g: f"{d},{LEVELS[t]},{g / 1e3}")
     assert "name the units of both in the header" in refused(tmp_path, milli)
     named = recorded(tmp_path, milli.replace(",g\n", ",g (mS)\n"))
-    assert conductances(named) == pytest.approx(G, rel=1e-5)
+    assert conductances(named, DEVICES, REPEATS) == pytest.approx(G, rel=1e-5)
 
 
 @pytest.mark.parametrize("header", [
@@ -120,7 +98,7 @@ def test_a_column_for_each_device(tmp_path: Path, header: str):
             )
     recording = recorded(tmp_path, "\n".join(lines) + "\n")
     assert recording.format == "wide table"
-    assert conductances(recording) == pytest.approx(G, rel=1e-5)
+    assert conductances(recording, DEVICES, REPEATS) == pytest.approx(G, rel=1e-5)
 
 
 @pytest.mark.parametrize("names", ["50,90,130", "50 uS,90 uS,130 uS", "2.0V,2.1V,2.2V"])
@@ -133,7 +111,7 @@ def test_a_column_for_each_level(tmp_path: Path, names: str):
     ]
     recording = recorded(tmp_path, "\n".join(lines))
     assert recording.format == "wide table of levels"
-    assert conductances(recording) == pytest.approx(G)
+    assert conductances(recording, DEVICES, REPEATS) == pytest.approx(G)
     assert recording.unit == ("V" if "V" in names else "µS")
 
 
@@ -142,7 +120,7 @@ def test_only_set_pulses_are_used(tmp_path: Path):
         "device,op,target_us,g_us", lambda d, n, t, g: f"{d},SET,{LEVELS[t]},{g}\n{d},reset,0,5"
     )
     recording = recorded(tmp_path, text)
-    assert conductances(recording) == pytest.approx(G)
+    assert conductances(recording, DEVICES, REPEATS) == pytest.approx(G)
     assert "RESET pulses: 90 lines" in describe_left_out(recording)
     assert "holds no SET pulse" in refused(tmp_path, text.replace("SET", "READ"))
 
@@ -154,7 +132,7 @@ def test_the_polarity_that_sets_is_used(tmp_path: Path):
             lambda d, n, t, g, s=sign: f"{d},{s * (1 + t)},{g}\n{d},{-s * (1 + t)},{60 - 15 * t}",
         )
         recording = recorded(tmp_path, text)
-        assert conductances(recording) == pytest.approx(G)
+        assert conductances(recording, DEVICES, REPEATS) == pytest.approx(G)
         assert np.unique(recording.level) == pytest.approx([1, 2, 3])
 
 
@@ -163,7 +141,7 @@ def test_a_compliance_current_is_a_level(tmp_path: Path):
     recording = recorded(tmp_path, text)
     assert recording.compliance_v == pytest.approx(0.5, rel=0.02)
     assert np.unique(recording.level) == pytest.approx(LEVELS, rel=0.02)
-    assert conductances(recording) == pytest.approx(G)
+    assert conductances(recording, DEVICES, REPEATS) == pytest.approx(G)
 
 
 def test_measured_voltages_scatter_around_those_that_were_meant(tmp_path: Path):
@@ -174,7 +152,7 @@ def test_measured_voltages_scatter_around_those_that_were_meant(tmp_path: Path):
 
     recording = recorded(tmp_path, table("device,V_WL (V),g_us", row))
     assert np.unique(recording.level) == pytest.approx([2, 2.1, 2.2], abs=0.002)
-    assert conductances(recording) == pytest.approx(G)
+    assert conductances(recording, DEVICES, REPEATS) == pytest.approx(G)
 
 
 def test_a_current_with_the_sign_of_a_source(tmp_path: Path):
@@ -182,7 +160,7 @@ def test_a_current_with_the_sign_of_a_source(tmp_path: Path):
         return f"{d},{LEVELS[t]},{-g / 5},0.2"
 
     text = table("device,target_us,I (uA),V_read (V)", row)
-    assert conductances(recorded(tmp_path, text)) == pytest.approx(G, rel=1e-5)
+    assert conductances(recorded(tmp_path, text), DEVICES, REPEATS) == pytest.approx(G, rel=1e-5)
 
 
 @pytest.mark.stats
