@@ -141,7 +141,7 @@ def _repeated(
         if pulses > most:
             best, most = (used, repeats), pulses
     if not most:
-        _enough(recording, int(np.median(number)), "repeat", "of a device at a level")
+        _enough(recording, int(np.median(number[number > 0])), "repeat", "of a device at a level")
         raise _no_cell(recording, MIN_SWEEPS)
     return best
 
@@ -150,8 +150,14 @@ def _enough(recording: Recording, repeats: int, noun: str, of: str) -> None:
     if repeats < MIN_SWEEPS:
         raise UsageError(
             f"{recording.source}: {count(repeats, noun)} {of} {'is' if repeats == 1 else 'are'} "
-            f"too few to draw from: at least {MIN_SWEEPS} are needed"
+            f"too few to draw from: at least {MIN_SWEEPS} are needed{_own_targets(recording)}"
         )
+
+
+def _own_targets(recording: Recording) -> str:
+    """A remedy for targets that were measured."""
+    own = recording.unit != VOLT and len(np.unique(recording.level)) > len(recording) / 2
+    return "; give the target that was set, not a measured one" if own else ""
 
 
 def _no_cell(recording: Recording, sweeps: int) -> UsageError:

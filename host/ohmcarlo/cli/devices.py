@@ -103,7 +103,7 @@ def characterize(
 
     console = Console(json)
     if fit is not None:
-        array, preset = array_of_fit(fit)
+        array, preset = array_of_fit(fit, array, preset)
     array, preset = read_measurements(console, array, preset, where, backend)
     if is_veriloga(array) and preset is None:
         fit = measured_table(array.removeprefix(VERILOGA))

@@ -37,11 +37,12 @@ def read_measurements(
     return array, preset
 
 
-def array_of_fit(fit: Path) -> tuple[str, str]:
-    """Array and preset that stand for a file of ``--fit``.
+def array_of_fit(fit: Path, array: str, preset: str | None) -> tuple[str, str]:
+    """Array and preset that stand for a file of ``--fit``; ``array`` and ``preset`` are as given.
 
-    Raises UsageError for a preset, which needs no fit.
+    Raises UsageError for a preset, which needs no fit, and for another array beside the fit.
     """
+    from ..array.emulated import EmulatedArray
     from ..array.physics import PhysicsArray
     from ..errors import UsageError
     from ..runs.recordings import PRESET_SUFFIX
@@ -50,5 +51,11 @@ def array_of_fit(fit: Path) -> tuple[str, str]:
         raise UsageError(
             f"--fit {fit}: such a file holds a preset, not measurements: use "
             f"--array {PhysicsArray.name} --preset {fit}"
+        )
+    if preset is not None or array not in (EmulatedArray.name, PhysicsArray.name):
+        other = f"--array {array}" if preset is None else f"--preset {preset}"
+        raise UsageError(
+            f"--fit {fit} characterises the model that is fitted to this file: leave out {other}, "
+            "or leave out --fit"
         )
     return PhysicsArray.name, str(fit if fit.suffix else fit.absolute())

@@ -150,6 +150,18 @@ def test_a_preset_is_not_fitted(call: Call, tmp_path: Path):
     assert device_preset(advice[-1]) == get_preset("rram-1t1r")
 
 
+@pytest.mark.parametrize(
+    "other",
+    [("--array", "measured:other.csv"), ("--preset", "rram-1t1r"), ("--array", "physics:1e6")],
+)
+def test_a_fit_leaves_no_choice_of_array(call: Call, tmp_path: Path, other: tuple[str, str]):
+    path = tmp_path / "sweep.csv"
+    path.write_text(sweep_text(100), encoding="utf-8")
+    code, _, err = call("characterize", "--fit", path, *other)
+    assert code == cli.BAD_USE
+    assert f"leave out {' '.join(other)}, or leave out --fit" in err
+
+
 def test_where_needs_measurements(call: Call):
     code, _, err = call("characterize", "--array", "physics", "--where", "vbl=2")
     assert code == cli.BAD_USE

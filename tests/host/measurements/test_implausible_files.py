@@ -165,7 +165,8 @@ def test_measured_targets_are_named_as_the_reason(tmp_path: Path) -> None:
         for _ in range(8) for cell in range(6) for target in (60, 115, 170)
     ]  # fmt: skip
     path = write(tmp_path / "targets.csv", rows, "device,target_us,g_us\n")
-    with pytest.raises(UsageError, match="give the target that was set"):
-        fit_file(path)
+    for use in (fit_file, load_sweep):
+        with pytest.raises(UsageError, match="give the target that was set"):
+            use(path)
     rounded = [(cell, 5 * round(target / 5), g) for cell, target, g in rows]
     assert len(fit_file(write(path, rounded, "device,target_us,g_us\n"))[1].levels) == 3
