@@ -215,11 +215,13 @@ def _groups(readings: Readings, names: list[str]) -> IntArray:
 
 
 def _best_group(readings: Readings, group: IntArray, level: str) -> int:
-    """An entry of the group with most pulses, among those whose conductance does not fall."""
+    """An entry of the group with most pulses, among those with several levels whose conductance
+    does not fall."""
     sizes = np.bincount(group).astype(float)
     for number in range(len(sizes)):
         part = readings.only(group == number)
-        if direction(part, part.quantities[level]) == FALLS:
+        single = len(_levels(part, level)) < 2
+        if single or direction(part, part.quantities[level]) == FALLS:
             sizes[number] -= len(group)
     return int(np.flatnonzero(group == np.argmax(sizes))[0])
 

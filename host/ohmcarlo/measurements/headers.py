@@ -66,6 +66,9 @@ KINDS = {
     **dict.fromkeys(LINE_WORDS, (Kind.VOLTS,)),
 }
 
+COUNTS = ("pulse", "p")
+"""Headers that are a voltage with its unit only; without it, they count the pulses."""
+
 
 def _names() -> Iterator[tuple[str, str, Kind | None]]:
     """(name, role, kind) of every header that is known, without gaps and units."""
@@ -141,16 +144,22 @@ def column_of(index: int, header: str) -> Column | None:
     """
     name, unit = split_header(header)
     found = KNOWN.get(plain(name))
-    if unit or found is not None:
-        role, kind = found or ("", None)
-        return _with_unit(index, role, kind, unit) if role else None
     parts = re.split(r"[_\s/.]+", name.strip())
+    siemens = not unit and parts[-1] == "S" and _is_conductance("".join(parts[:-1]))
+    if not siemens and (unit or found is not None):
+        role, kind = found or ("", None)
+        counts = plain(name) in COUNTS and not unit
+        return _with_unit(index, role, kind, unit) if role and not counts else None
     if len(parts) > 1:
         found = KNOWN.get(plain("".join(parts[:-1])))
         if found is not None:
             column = _with_unit(index, *found, parts[-1])
             return column if column.scale is not None or column.kind is None else None
     return None
+
+
+def _is_conductance(name: str) -> bool:
+    return KNOWN.get(plain(name), ("", None))[1] is G
 
 
 def _with_unit(index: int, role: str, kind: Kind | None, unit: str) -> Column:

@@ -65,8 +65,9 @@ def check_order(readings: Readings) -> None:
     swapped = _distance(before[:-1][same], after[1:][same])
     if as_written > OTHER_STATE and swapped < SAME_STATE:
         raise UsageError(
-            f"{readings.source}: the state before a pulse is that after the next pulse, so that "
-            "the columns of the states before and after are swapped: exchange them"
+            f"{readings.source}: the state before a pulse is that after the next pulse: "
+            "the columns of the states before and after are swapped, or the lines are in reversed "
+            "order: exchange the columns, or sort the lines by time"
         )
 
 

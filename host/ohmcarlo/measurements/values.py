@@ -53,5 +53,5 @@ def _column(table: Table, column: int, problem: Words) -> FloatArray:
         elif is_missing(cell):
             problem[row] = NO_VALUE
         else:
-            problem[row] = f"column {column + 1}{name}: {not_a_number(cell)}"[:80]
+            problem[row] = f"column {column + 1}{name}: {not_a_number(cell)}"[:160]
     return values

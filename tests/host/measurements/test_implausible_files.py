@@ -107,8 +107,11 @@ def test_normalised_conductances_are_refused_unless_their_unit_is_named(tmp_path
 
 def test_swapped_states_are_refused_and_the_advice_works(tmp_path: Path) -> None:
     swapped = [(*row[:4], row[5], row[4]) for row in PULSES]
-    assert "are swapped: exchange them" in refused_file(write(tmp_path / "swapped.csv", swapped))
+    assert "are swapped, or the lines are in reversed order: exchange" in refused_file(
+        write(tmp_path / "swapped.csv", swapped)
+    )
     same_as_written(write(tmp_path / "right.csv", PULSES))
+    assert "in reversed order" in refused_file(write(tmp_path / "reversed.csv", PULSES[::-1]))
 
 
 @pytest.mark.parametrize(
@@ -170,3 +173,36 @@ def test_measured_targets_are_named_as_the_reason(tmp_path: Path) -> None:
             use(path)
     rounded = [(cell, 5 * round(target / 5), g) for cell, target, g in rows]
     assert len(fit_file(write(path, rounded, "device,target_us,g_us\n"))[1].levels) == 3
+
+
+def test_resets_between_the_pulses_are_not_advised(tmp_path: Path) -> None:
+    """A RESET at one voltage after every SET: the advice chooses the SET pulses."""
+    rows: list[Row] = []
+    for row in PULSES:
+        rows += [row, (row[0], 100, 0.0, 4.0, row[5], 2e5)]
+    path = write(tmp_path / "both.csv", rows)
+    advice = refused_file(path).rpartition("--where ")[2]
+    key, _, value = advice.partition("=")
+    assert (key, value) == ("vbl", "2")
+    assert len(read_recording(path, {key: value})) == len(PULSES)
+
+
+def test_siemens_after_the_name_and_numbers_of_pulses(tmp_path: Path) -> None:
+    """``g_S`` is a conductance in siemens, no gate voltage; ``pulse`` counts, no voltage."""
+    rows = [(row[0], row[3], k, 1 / row[5]) for k, row in enumerate(PULSES)]
+    read = read_recording(write(tmp_path / "s.csv", rows, "device,V_WL (V),pulse,g_S\n"))
+    assert read.after_us == pytest.approx([1e6 / row[5] for row in PULSES], rel=1e-6)
+    assert read.swept == "word line" and not read.conditions
+    rows = [(row[0], row[3], row[5]) for row in PULSES]
+    volts = read_recording(write(tmp_path / "v.csv", rows, "device,pulse (V),R (ohm)\n"))
+    assert np.unique(volts.level) == pytest.approx(VOLTS)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_single_device_with_states_after_reset(tmp_path: Path) -> None:
+    """The state after RESET comes from the devices that have one, in every replicate."""
+    rows = [(*row[:4], row[4] if row[0] == 1450 or row[4] < 1e5 else np.nan, row[5])
+            for row in PULSES]  # fmt: skip
+    found = fit_file(write(tmp_path / "sweep.csv", rows))[1].constants["hrs_median_us"]
+    assert found.value == pytest.approx(1e6 / 200e3, rel=0.3)
+    assert found.low is None or (found.high is not None and found.low <= found.value <= found.high)

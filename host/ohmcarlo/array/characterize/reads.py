@@ -57,8 +57,12 @@ def hrs_estimates(g_us: FloatArray, seed: int = 0) -> dict[str, Estimate]:
     value.
 
     The spread comes from the quartiles, because the distribution is truncated at its upper end.
+    Devices without a value do not count; empty if no device has one.
     """
+    g_us = g_us[:, np.isfinite(g_us).any(axis=0)]
     devices = g_us.shape[1]
+    if not devices:
+        return {}
     rng = np.random.default_rng([seed, devices, 1])
     # low codes are coarse: each is spread over its range of conductance
     within = rng.uniform(-0.5, 0.5, g_us.shape) * CODE_LSB_US
