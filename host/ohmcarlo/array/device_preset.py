@@ -245,7 +245,7 @@ class DevicePreset:
     wire_ohm: Value = field(
         default=Value(
             0.0, "Ω per cell", Tag.DEFINED, "MODEL", 0.0, 50.0,
-            "0: ideal lines; some 0.5 to 10 Ω, the more the narrower the metal (ASSUMED)",
+            "0: ideal lines; real ones have about 0.5 to 10 Ω, narrow metal more (ASSUMED)",
         )
     )  # fmt: skip
     line_calibration: Value = field(

@@ -180,7 +180,7 @@ def _crosssim(device: Mapping[str, Any]) -> NoiseModel:
         raise UsageError(f"{name}: programming_error is off: there is no spread to import")
     if model in BUILT_IN:
         raise UsageError(
-            f"{name}: the file names the model, its law is part of {CROSSSIM}; write its spread "
+            f"{name}: the file has only the name of a law in {CROSSSIM}; write its spread "
             f"into a file as {TABLE_EXAMPLE}"
         )
     if isinstance(size, bool) or not isinstance(size, int | float) or not 0 < size < 1:
@@ -259,7 +259,7 @@ def _law(g: FloatArray, sigma: FloatArray) -> tuple[LinearSpread, float]:
     error = float(np.abs(np.maximum(value(best), floor) / sigma - 1).max())
     if error > LAW_ERROR_REL:
         raise UsageError(
-            f"a spread that no law min(rel g, a - b g) follows: it errs by up to {error:.0%}; "
+            f"a spread that differs from every law min(rel g, a - b g) by up to {error:.0%}; "
             "restrict its range of conductance"
         )
     names = ("max_rel", "intercept_us", "slope")

@@ -157,7 +157,7 @@ def _enough(recording: Recording, repeats: int, noun: str, of: str) -> None:
 def _own_targets(recording: Recording) -> str:
     """A remedy for targets that were measured."""
     own = recording.unit != VOLT and len(np.unique(recording.level)) > len(recording) / 2
-    return "; give the target that was set, not a measured one" if own else ""
+    return "; give the target that was programmed, not a measured one" if own else ""
 
 
 def _no_cell(recording: Recording, sweeps: int) -> UsageError:

@@ -104,7 +104,8 @@ def convert(
     where: WhereOption = None,
     json: JsonOption = None,
 ) -> None:
-    """Write measurements as a long table (docs/measurements.md): see what was read from a file.
+    """Show what is read from a file of measurements, and write it as a long table
+    (docs/measurements.md).
 
     Example: `ohmcarlo data convert sweep.tsv long.csv --where vbl=2.0`
     """

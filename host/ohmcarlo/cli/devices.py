@@ -58,21 +58,21 @@ def characterize(
     steps: Annotated[
         int,
         typer.Option(
-            help="Steps of each chain of the reference run behind the verdict; 0: no such run."
+            help="Steps of each chain of the reference run for the verdict; 0 leaves it out."
         ),
     ] = 1000,
     endurance: Annotated[
         float | None,
         typer.Option(
             metavar="CYCLES",
-            help="Cycles that a device stands, to compare with the pulses of a run [default: 1e6, "
+            help="Endurance of a device, in cycles, to compare with a run [default: 1e6, "
             "an assumption].",
         ),
     ] = None,
     json: JsonOption = None,
 ) -> None:
-    """Measure an array: offset, spread, trim and stuck devices. A verdict follows: the kernels that
-    the array carries, and what a run on it reaches and costs.
+    """Measure an array: offset, spread, trim and stuck devices. A verdict states which kernels suit
+    the array, and what to expect of a run on it.
 
     The device model is fitted to the measurement, with 95 % intervals: spread over the
     conductance, device-to-device spread, memory, read noise, state after RESET, stuck devices.

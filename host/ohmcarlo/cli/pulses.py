@@ -39,14 +39,14 @@ def pulses(
         typer.Option(
             metavar="FILE",
             help="Check a list instead: with its read-backs in place of the array, the controller "
-            "must ask for the same operations and make the stored chain.",
+            "must request the same operations and make the stored chain.",
         ),
     ] = None,
 ) -> None:
     """List every operation that the controller gave to the array in a run.
 
-    The run is made again from its manifest, and its chain must be the stored one. A tester can
-    replay the list on a real die: docs/pulses.md describes the columns.
+    The run is repeated from its manifest, and its chain must equal the stored one. A tester can
+    replay the list on a real die. docs/pulses.md describes the columns.
 
     Examples:
 
@@ -74,11 +74,11 @@ def pulses(
         return
     found = check_pulses(check, run, progress)
     print(
-        f"{check}: {found.operations:,} operations, as the controller asks for them; the chain is "
+        f"{check}: {found.operations:,} operations, as the controller requests them; the chain is "
         f"that of {run}"
     )
     if found.changed is not None:
         console.note(
-            f"the read-back of line {found.changed} is another one than in the run; it changed no "
+            f"the read-back of line {found.changed} differs from that of the run; it changed no "
             "decision"
         )

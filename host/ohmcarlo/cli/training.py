@@ -129,8 +129,8 @@ def train(
         list[str] | None,
         typer.Option(
             metavar="A,B",
-            help="Columns of a file to leave out, as an identifier. Repeat the option for a name "
-            "with a comma.",
+            help="Columns of a file to leave out, such as identifiers. Repeat the option for a "
+            "name with a comma.",
             rich_help_panel="Data",
         ),
     ] = None,
@@ -138,7 +138,7 @@ def train(
         str | None,
         typer.Option(
             metavar="CLASS",
-            help="Class of two that is 1 (default: the larger number, or the last one in the "
+            help="Class that counts as 1, of two (default: the larger number, or the last in the "
             "alphabet).",
             rich_help_panel="Data",
         ),
@@ -236,7 +236,7 @@ def train(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Then list every operation of the array, as `ohmcarlo pulses RUN --out FILE`.",
+            help="After the run, list every operation of the array (as `ohmcarlo pulses` does).",
         ),
     ] = None,
     trace: TraceOption = None,
@@ -256,8 +256,8 @@ def train(
       target, y, diagnosis or outcome, otherwise the last one; it holds classes, or numbers to
       predict
 
-    - `ohmcarlo train my-data.csv --label state --drop id --positive ill`: your own choice of
-      label, features and positive class
+    - `ohmcarlo train my-data.csv --label state --drop id --positive ill`: label column, columns
+      to leave out, and positive class
 
     - `ohmcarlo train digits --out runs/digits`: ten classes, sampled as nine binary problems
 

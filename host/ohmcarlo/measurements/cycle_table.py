@@ -54,8 +54,8 @@ def read(texts: Sequence[Text], source: Path, where: Mapping[str, str] | None = 
         table = parse_table(padded(text, begin), header=True, first_line=begin, odd_lines=LEAVE_OUT)
         if any(_state_column(list(table.header), state) is None for state in STATES):
             raise UsageError(
-                f"{text.path}, line {begin}: the header has other separators than the lines below "
-                "it; write the same ones"
+                f"{text.path}, line {begin}: the header and the lines below it have different "
+                "separators; use one for both"
             )
         devices += _devices(table, text.path.stem)
         loops += _loops(table, read_v)
@@ -129,7 +129,7 @@ def _state_us(table: Table, state: str, read_v: float) -> FloatArray:
     kind = kind or (fitting[0] if fitting else None)
     if kind is None:
         raise table.header_error(
-            column, f"{name} is a current, a resistance or a conductance? Name its unit, as in "
+            column, f"{name} may be a current, a resistance or a conductance; name its unit, as in "
             f"{name} (kOhm)"
         )  # fmt: skip
     base = {Kind.CURRENT: "A", Kind.RESISTANCE: "ohm", Kind.CONDUCTANCE: "S"}[kind]

@@ -154,8 +154,7 @@ def _set_polarity(loops: Loops) -> IntArray:
             f"the conductance falls in {falling} of {len(gain)} sweeps: a RESET list; "
             "measure SET sweeps"
             if falling > len(gain) / 2
-            else f"the current returns on the way it came in most of {len(gain)} sweeps: the "
-            "devices do not switch"
+            else f"most of {len(gain)} sweeps have no hysteresis: the devices do not switch"
         )
         raise UsageError(f"{loops.source}, {loops.format}: {what}")
     out = np.full(len(loops.devices), common)

@@ -190,7 +190,7 @@ class _Reader:
             g = np.where(volts != 0, amps / volts, np.nan)  # µA / V
         known = g[np.isfinite(g)]
         if len(known) and np.median(known) < 0:
-            self.phrases.append("the sign of the current is that of a source: turned")
+            self.phrases.append("sign of the current reversed, as it was that of the source")
             g = -g
         return np.where(np.isfinite(g), g, np.nan)
 

@@ -33,8 +33,8 @@ def check_normalised(readings: Readings) -> None:
     if 0 < high <= NORMALISED and any("µS (assumed)" in word for word in readings.recognised):
         raise UsageError(
             f"{readings.source}: conductances from {known.min():.3g} to {known.max():.3g} without "
-            "a unit: normalised, or in mS? Give conductances, with their unit in the header, as in "
-            "g (uS) or g (mS)"
+            "a unit: they may be normalised, or in mS. Give conductances with their unit in the "
+            "header, as in g (uS) or g (mS)"
         )
 
 
@@ -65,8 +65,8 @@ def check_order(readings: Readings) -> None:
     swapped = _distance(before[:-1][same], after[1:][same])
     if as_written > OTHER_STATE and swapped < SAME_STATE:
         raise UsageError(
-            f"{readings.source}: the state before a pulse is that after the next pulse: "
-            "the columns of the states before and after are swapped, or the lines are in reversed "
+            f"{readings.source}: the state before a pulse equals that after the next pulse. The "
+            "columns of the states before and after are swapped, or the lines are in reversed "
             "order: exchange the columns, or sort the lines by time"
         )
 

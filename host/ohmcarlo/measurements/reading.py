@@ -181,8 +181,8 @@ def _of_format(known: ListFormat, files: Sequence[Sequence[Text]]) -> list[Text]
         mine = [text for text in sheets if known.recognises(text)]
         if not mine:
             raise UsageError(
-                f"{sheets[0].path if sheets else 'a file'} is no {known.name} as the other files "
-                "of its folder: remove it, or give one file"
+                f"{sheets[0].path if sheets else 'a file'} is not in the format of the other files "
+                f"of its folder ({known.name}): remove it, or give one file"
             )
         out += sorted(mine, key=_run) if all(_run(text) >= 0 for text in mine) else mine
     return out

@@ -217,8 +217,8 @@ def _level_name(text: Text, names: Sequence[str], levels: Sequence[str], line: i
     if factor(unit, Kind.VOLTS) is not None:
         return f"V ({unit})"
     raise UsageError(
-        f"{text.path}, line {line}: levels above devices, but what the levels are is not named; "
-        "write it into the first cell of their line, as in target (uS) or V_WL (V)"
+        f"{text.path}, line {line}: this line of levels has no name; write one into its first "
+        "cell, as in target (uS) or V_WL (V)"
     )
 
 

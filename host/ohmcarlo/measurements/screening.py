@@ -135,7 +135,7 @@ def check_range(readings: Readings) -> None:
     high = float(np.quantile(readings.after_us, HIGH))
     low = float(np.quantile(readings.after_us, 1 - HIGH))
     if high == 0:
-        raise UsageError(f"{readings.source}: all conductances are 0; is the column right?")
+        raise UsageError(f"{readings.source}: all conductances are 0: check the column")
     if not PLAUSIBLE_US[0] <= high <= PLAUSIBLE_US[1]:
         raise UsageError(
             f"{readings.source}: conductances from {low:.3g} to {high:.3g} µS found "

@@ -84,7 +84,7 @@ def _check_width(table: Table, values: np.ndarray) -> None:
     if not len(known) or np.median(known) >= SHORT_NS:
         return
     if np.median(known) == 0:
-        raise UsageError(f"{table.path}: column 2 is a pulse width in ns, and is 0: give the width")
+        raise UsageError(f"{table.path}: column 2, the pulse width in ns, is 0: give the width")
     word, unit = ("seconds", "s") if np.median(known) < SECONDS_BELOW else ("microseconds", "us")
     header = ",".join((HEADER[0], f"width ({unit})", *HEADER[2:]))
     raise UsageError(

@@ -122,8 +122,8 @@ def _list_of(text: Text, lines: int | None = None) -> _List:
         return _List(table, [volt], [amp], roles)
     if Role.VOLTAGE not in roles or Role.CURRENT not in roles:
         raise UsageError(
-            f"{text.path}, line {begin}: the header has other separators than the lines below it; "
-            "write the same ones"
+            f"{text.path}, line {begin}: the header and the lines below it have different "
+            "separators; use one for both"
         )
     return _List(table, roles[Role.VOLTAGE], roles[Role.CURRENT], roles)
 
@@ -164,8 +164,8 @@ def _values(found: _List, column: int, kind: Kind) -> FloatArray:
     raise table.error(
         row,
         column,
-        f"{values[row]:.3g} {unit} is beyond a source-measure unit; name the unit in the header, "
-        f"as in {plain(table.header[column])} (u{unit})",
+        f"{values[row]:.3g} {unit} is beyond the range of instruments; name the unit in the "
+        f"header, as in {plain(table.header[column])} (u{unit})",
     )
 
 

@@ -181,7 +181,7 @@ class Reference:
     steps : int
         Of every chain; 0: no run.
     endurance : float or None
-        Cycles that a device stands; None: assumed.
+        Cycles that a device survives; None: assumed.
     progress : Observer
         Shows the progress of the run.
     """
@@ -199,7 +199,7 @@ class Reference:
             )
         if self.endurance is not None and not self.endurance >= 1:
             raise UsageError(
-                f"--endurance {self.endurance:g}: give the cycles that a device stands, as in 1e6"
+                f"--endurance {self.endurance:g}: give the cycles that a device survives, as in 1e6"
             )
 
     @property
@@ -374,7 +374,7 @@ def advice(untrimmed: Characterization, trimmed: Characterization) -> str:
     if untrimmed.dot_products == ARRAY:
         return advised
     return (
-        f"{advised}; use --dot-products {CODES} (train does, unless told otherwise): with dot "
+        f"{advised}; use --dot-products {CODES} (the default of train): with dot "
         f"products of the array, read noise would widen the posterior by "
         f"{untrimmed.excess_spread:.0%}"
     )

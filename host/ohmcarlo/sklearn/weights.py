@@ -64,7 +64,7 @@ class WeightedPoints:
             weights = weights * len(weights)
         if weights.sum() > MOST_POINTS:
             raise UsageError(
-                f"sample_weight: the weights sum to {weights.sum():,.0f} points, the most are "
+                f"sample_weight: the weights sum to {weights.sum():,.0f} points, but the limit is "
                 f"{MOST_POINTS:,}: divide the weights by a number"
             )
         nearest = np.rint(weights)

@@ -98,7 +98,7 @@ def test_normalised_conductances_are_refused_unless_their_unit_is_named(tmp_path
         (cell, target, target * RNG.normal(1, 0.05))
         for _ in range(8) for cell in range(6) for target in (0.2, 0.5, 0.9)
     ]  # fmt: skip
-    assert "normalised, or in mS?" in refused_file(
+    assert "they may be normalised, or in mS" in refused_file(
         write(tmp_path / "n.csv", rows, "device,target,g\n")
     )
     named = read_recording(write(tmp_path / "ms.csv", rows, "device,target (mS),g (mS)\n"))
@@ -169,7 +169,7 @@ def test_measured_targets_are_named_as_the_reason(tmp_path: Path) -> None:
     ]  # fmt: skip
     path = write(tmp_path / "targets.csv", rows, "device,target_us,g_us\n")
     for use in (fit_file, load_sweep):
-        with pytest.raises(UsageError, match="give the target that was set"):
+        with pytest.raises(UsageError, match="give the target that was programmed"):
             use(path)
     rounded = [(cell, 5 * round(target / 5), g) for cell, target, g in rows]
     assert len(fit_file(write(path, rounded, "device,target_us,g_us\n"))[1].levels) == 3

@@ -78,7 +78,7 @@ def test_a_stacked_header(tmp_path: Path, outer: str, merged: bool, mark: str) -
 
 def test_a_level_with_its_unit_needs_no_name(tmp_path: Path) -> None:
     text = stacked().replace("target (uS)", "")
-    assert "write it into the first cell of their line" in refused(tmp_path, text)
+    assert "write one into its first cell" in refused(tmp_path, text)
     for level in LEVELS:
         text = text.replace(f",{level},", f",{level} uS,").replace(f",{level},", f",{level} uS,")
         text = text.replace(f",{level}\n", f",{level} uS\n")

@@ -211,7 +211,7 @@ def test_the_replay_of_the_page(measured: Path, listed: Path, call: Call, tmp_pa
     assert (given.level == taken.level).all() and given.devices == taken.devices
     assert (given.after_us != taken.after_us).mean() > 0.9
     code, _, err = call("pulses", measured, "--check", other)
-    assert code == 1 and f"{other}, line 3: the read-backs are those of another die" in err
+    assert code == 1 and f"{other}, line 3: the read-backs differ from those of the run" in err
 
 
 @pytest.mark.verify
@@ -259,13 +259,13 @@ def test_a_list_is_checked(measured: Path, listed: Path, call: Call, tmp_path: P
     operations = sum(line["operation"] != "DOT" for line in lines_of(listed.read_text()))
     code, out, _ = call("pulses", measured, "--check", listed)
     assert code == 0 and out == (
-        f"{listed}: {operations:,} operations, as the controller asks for them; the chain is that "
+        f"{listed}: {operations:,} operations, as the controller requests them; the chain is that "
         f"of {measured}\n"
     )
     copy = tmp_path / "copy.csv"
     at = first_line(listed, phase="sample", step="3", operation="SET")
     steps = {
-        "another code of the DAC": ({"dac": 77}, "controller asks for SET .* the list has SET .* "
+        "another code of the DAC": ({"dac": 77}, "controller requests SET .* the list has SET .* "
                                     "to DAC code 77"),
         "no kind": ({"operation": "ERASE"}, "the list has an operation that is unknown"),
         "no code": ({"code": ""}, "column code: it is empty"),
@@ -297,10 +297,10 @@ def test_other_read_backs_make_another_chain(
     copy = changed(listed, tmp_path / "die.csv", at, code=520)
     code, _, err = call("pulses", measured, "--check", copy)
     (line,) = err.splitlines()[1:]
-    assert code == 1 and "the controller asks for" in line
+    assert code == 1 and "the controller requests" in line
     assert line.endswith(
-        f"the read-backs are those of another die from line {at} on, so that the chain is another "
-        "one, too"
+        f"the read-backs differ from those of the run from line {at} on, so that the chain "
+        "differs, too"
     )
 
 
@@ -317,9 +317,9 @@ def test_a_last_read_back_that_is_another_one(
     other = changed(listed, tmp_path / "last.csv", last + 1, code=code + 1)
     found, out, err = call("pulses", measured, "--check", other)
     if accepted:
-        assert found == 1 and f"another die from line {last + 1} on" in err
+        assert found == 1 and f"those of the run from line {last + 1} on" in err
     else:
-        assert found == 0 and f"the read-back of line {last + 1} is another one" in out
+        assert found == 0 and f"the read-back of line {last + 1} differs" in out
 
 
 def test_a_list_that_is_cut_or_goes_on(
@@ -329,14 +329,14 @@ def test_a_list_that_is_cut_or_goes_on(
     cut = tmp_path / "cut.csv"
     cut.write_text("".join(text[:900]))
     code, _, err = call("pulses", measured, "--check", cut)
-    assert code == 1 and f"{cut} ends after line 900, and the run goes on with" in err
+    assert code == 1 and f"{cut} ends after line 900, but the run continues with" in err
     at = first_line(listed, operation="SET", number="900") - 1
     cut.write_text("".join(text[:at]) + text[at].rpartition(",SET,")[0] + ",SET,9")
     code, _, err = call("pulses", measured, "--check", cut)
     assert code == 1 and f"{cut} ends after line {at + 1}, " in err and "the list is cut" in err
     cut.write_text("".join(text) + text[-2])
     code, _, err = call("pulses", measured, "--check", cut)
-    assert code == 1 and f"{cut}, line {len(text) + 1}: the run has ended" in err
+    assert code == 1 and f"{cut}, line {len(text) + 1}: the run ends" in err
     packed = tmp_path / "cut.csv.gz"
     packed.write_bytes(gzip.compress(listed.read_bytes())[:-2000])
     code, _, err = call("pulses", measured, "--check", packed)
@@ -392,7 +392,7 @@ def test_parquet(measured: Path, listed: Path, call: Call, tmp_path: Path) -> No
             else:
                 assert (found if found is None else str(found)) == expected
     code, out, _ = call("pulses", measured, "--check", path)
-    assert code == 0 and "as the controller asks for them" in out
+    assert code == 0 and "as the controller requests them" in out
 
 
 @pytest.mark.verify

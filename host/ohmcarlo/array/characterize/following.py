@@ -106,7 +106,9 @@ def of_devices(pulses: Pulses, chosen: NDArray[np.bool_]) -> Pulses:
 def refuse_exact_repeats(pulses: Pulses) -> None:
     """UsageError for repeats that are equal: they show no spread."""
     if not (pulses.g_us[pulses.level != ABSENT] > 0).any():
-        raise UsageError("only conductances of 0 µS: were the devices contacted and formed?")
+        raise UsageError(
+            "only conductances of 0 µS: check that the devices are contacted and formed"
+        )
     number, mean, variance = group_sums(pulses)
     several = number > 1
     exact = several & (variance <= (EXACT * mean) ** 2)

@@ -164,7 +164,7 @@ def _too_few(pulses: Pulses, number: FloatArray, notes: Notes) -> UsageError:
     kind = "voltage" if pulses.unit == "V" else "target"
     longest, devices = pulses.level.shape
     if pulses.unit != "V" and len(pulses.levels) > number.sum() / FEWEST_REPEATS:
-        notes += ("nearly every pulse has a target of its own: give the target that was set",)
+        notes += ("nearly every pulse has a different target: give the target that was programmed",)
     if longest < MIN_LEVELS * MIN_REPEATS:
         notes += (f"no device has more than {count(longest, 'pulse')}",)
     after = f" ({'; '.join(notes)})" if notes else ""

@@ -115,8 +115,8 @@ def _origin(findings: DieFindings) -> Iterator[str]:
     if findings.fitted:
         yield (
             f"The device model was fitted to {findings.estimates.pulses:,} pulses of "
-            f"{count(findings.estimates.devices, 'device')}. The array is one of such devices: a "
-            "model, not a die."
+            f"{count(findings.estimates.devices, 'device')}. The array is made of such devices; it "
+            "is a model, not a die."
         )
     elif findings.config.array.startswith(MEASURED):
         yield (
@@ -231,8 +231,8 @@ def _cycle_sentences(findings: DieFindings) -> Iterator[str]:
     found, devices = findings.estimates, findings.population
     if _recorded(findings):
         yield (
-            "Correlation over cycles: not kept by an array of recorded cells; `characterize --fit` "
-            "on the same file estimates it."
+            "Correlation over cycles: an array of recorded cells does not keep it; "
+            "`characterize --fit` on the same file estimates it."
         )
     else:
         yield _correlation(found)
@@ -244,14 +244,14 @@ def _cycle_sentences(findings: DieFindings) -> Iterator[str]:
             f"{high:.3g} µS). The lowest SET level is {devices.window:.1f} times the 90 % quantile."
         )
     else:
-        yield "State after RESET: not known, because the file does not contain it."
+        yield "State after RESET: it is not known, because the file does not contain it."
 
 
 def _age(findings: DieFindings) -> list[Page]:
     """Effect of endurance cycles; no page without a model of it."""
     if not findings.ages:
         return []
-    sentence = "The effect of endurance cycles is a model of it; this array was not aged."
+    sentence = "The effect of endurance cycles is modelled; this array was not aged."
     panel = Panel("age", partial(draw_ages, ages=findings.ages))
     return [Page("Age", (sentence,), (panel,))]
 
@@ -285,8 +285,8 @@ def _read_noise(findings: DieFindings) -> str:
         percent = _constant(findings.estimates, "read_noise_rel", 100)
         return f"Read noise of a single read: {percent} % of the conductance."
     unknown = (
-        "Read noise: not known, because the file has no repeated reads of one state. The spread "
-        "from cycle to cycle includes it."
+        "Read noise: it is not known, because the file has no repeated reads of one state. The "
+        "spread from cycle to cycle includes it."
     )
     if noise is None or _recorded(findings):
         return unknown

@@ -20,8 +20,8 @@ from .recorder import ALL, Part
 from .rerun import StoredRun, chains_of, make_again
 
 OWN = (
-    "; the read-backs are those of another die from line {line} on, so that the chain is another "
-    "one, too"
+    "; the read-backs differ from those of the run from line {line} on, so that the chain differs, "
+    "too"
 )
 
 
@@ -42,7 +42,7 @@ class Checked:
 
 
 class Unequal(OhmcarloError):
-    """The list is not what the controller asks for."""
+    """The list differs from the operations of the controller."""
 
 
 class Checker:
@@ -90,8 +90,8 @@ class Checker:
         """Raise Unequal if other devices were measured than those of the run."""
         if self.changed is not None:
             raise Unequal(
-                f"{self._path}, line {self.changed}: the read-backs are those of another die from "
-                "here on, so that the trim of its devices, and every chain, is another one"
+                f"{self._path}, line {self.changed}: the read-backs differ from those of the run "
+                "from here on, so that the trim of the devices, and every chain, differs, too"
             )
 
     def finish(self) -> None:
@@ -99,8 +99,8 @@ class Checker:
         if self._more():
             assert self._block is not None
             raise Unequal(
-                f"{self._path}, line {self._block.line[self._at]}: the run has ended after the "
-                f"line before, and the list goes on{self._own()}"
+                f"{self._path}, line {self._block.line[self._at]}: the run ends at the line "
+                f"before, but the list continues{self._own()}"
             )
 
     # -- comparing ---------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class Checker:
             i = int(np.argmin(same))
             wanted = _operation(kind, row, int(address[i]), int(dac[i]))
             raise Unequal(
-                f"{self._path}, line {found.line[i]}: the controller asks for {wanted}, the list "
+                f"{self._path}, line {found.line[i]}: the controller requests {wanted}, the list "
                 f"has {_listed(found, i)}{self._own(int(found.line[i]))}"
             )
         if kind != RESET and ((found.code < 0) | (found.code > CODE_MAX)).any():
@@ -167,7 +167,7 @@ class Checker:
                 i = sum(len(part.line) for part in parts)
                 address = EMPTY if devices[i] == EMPTY else row * self._row_devices + devices[i]
                 raise Unequal(
-                    f"{self._path} ends after line {self._end()}, and the run goes on with "
+                    f"{self._path} ends after line {self._end()}, but the run continues with "
                     f"{_operation(kind, row, int(address), int(dac[i]))}: the list is cut; make it "
                     f"again with `ohmcarlo pulses`{self._own()}"
                 )
@@ -264,8 +264,8 @@ def _run_of(head: dict[str, str], path: Path, run: Path) -> StoredRun:
         if stored.digest == wanted:
             return stored
     raise UsageError(
-        f"{path} is the list of another run (trace {str(wanted)[:12]}…) than {run} (trace "
-        f"{runs[0].digest[:12]}…): give its own run"
+        f"{path} is the list of another run (trace {str(wanted)[:12]}…), not of {run} (trace "
+        f"{runs[0].digest[:12]}…): give the run of the list"
     )
 
 

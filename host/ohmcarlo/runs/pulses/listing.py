@@ -62,7 +62,7 @@ def check_later_list(path: Path, run: Path | None, array: str) -> None:
     ``run`` is the folder that will keep it, ``array`` the name of its array.
     """
     if run is None:
-        raise UsageError("--pulses lists a run that is kept: add --out RUN")
+        raise UsageError("--pulses needs a run folder: add --out RUN")
     require_no_die(array, "this run")
     check_list(path)
 

@@ -101,8 +101,8 @@ def _readable(path: Path) -> Iterator[None]:
         raise
     except (EOFError, ValueError) as error:  # pyarrow and pandas raise kinds of ValueError
         raise OhmcarloError(
-            f"{path} cannot be read ({' '.join(str(error).split())}): it is cut or no list; make "
-            "it again with `ohmcarlo pulses`"
+            f"{path} cannot be read ({' '.join(str(error).split())}): it is incomplete or no list; "
+            "make it again with `ohmcarlo pulses`"
         ) from error
     except OSError as error:
         raise OhmcarloError(f"{explain(error, path)}: give a list of `ohmcarlo pulses`") from error

@@ -85,7 +85,7 @@ def require_no_die(array: str, run: str) -> None:
     """Raise UsageError for a run on a real array; ``array`` is its name."""
     if array == Die.name:
         raise UsageError(
-            f"{run} uses a die, whose read-backs only its devices can give again: list the run of "
+            f"{run} uses a die, without which it cannot be repeated: list the run of "
             "a model (--array physics --preset PRESET.json)"
         )
 
@@ -132,10 +132,12 @@ class _Again(ChainRun):
         """Nothing: its step would be in the list."""
 
     def resume_hint(self) -> str:
-        return f"interrupted at step {self.steps} of {self.setup.config.steps}: give it again"
+        return f"interrupted at step {self.steps} of {self.setup.config.steps}: repeat the command"
 
     def _adaptation_hint(self, record: Record) -> str:
-        return f"interrupted after {len(record.stages)} stages of the adaptation: give it again"
+        return (
+            f"interrupted after {len(record.stages)} stages of the adaptation: repeat the command"
+        )
 
     def _restore_or_start(self) -> None:
         config = self.setup.config
@@ -189,8 +191,8 @@ def _make_again(
         observer.end()
     if different:
         raise OhmcarloError(
-            f"the chain of {stored.path} is not made again, it differs in {different}: use the "
-            "versions in its manifest.json"
+            f"the repeated chain of {stored.path} differs from the stored one in {different}: use "
+            "the versions in its manifest.json"
         )
 
 

@@ -40,7 +40,7 @@ def suffix_of(path: Path) -> str:
     for suffix in SUFFIXES:
         if path.name.lower().endswith(suffix):
             return suffix
-    raise UsageError(f"{path}: the name of a list ends in {', '.join(SUFFIXES)}")
+    raise UsageError(f"{path}: the name of a list must end in {', '.join(SUFFIXES)}")
 
 
 def check_list(path: Path) -> None:
