@@ -96,7 +96,7 @@ def test_an_imported_preset_survives_its_own_file(tmp_path: Path) -> None:
         ({"device": {"piecewise_up": [1.0], "piecewise_down": [1.0]}}, "of small steps"),
         (crosssim(model="RRAMMilo", magnitude=0), '{"target_us": [50, 100, 150]'),
         (crosssim(model="UniformIndependentDevice", magnitude=0.1), "the spread here is normal"),
-        (crosssim(model="NormalInverseProportionalDevice", magnitude=0.05), "differs from every law"),
+        (crosssim(model="NormalInverseProportionalDevice", magnitude=0.05), "from every law"),
         (crosssim(model="IdealDevice", magnitude=0), "programming_error is off"),
         (crosssim(model="NormalProportionalDevice", magnitude=5), "magnitude must be a fraction"),
         ({"prog_coeff": [0.2, 0.1]}, "g_max must be a positive number"),
