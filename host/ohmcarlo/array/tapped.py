@@ -35,7 +35,7 @@ class Listener(Protocol):
 
 
 class TappedArray:
-    """``ohmcarlo.array.Array`` that tells a listener what it does.
+    """``ohmcarlo.array.Array`` that reports its operations to a listener.
 
     It has the state of the array inside, which makes every operation. It is of no other class, so
     that a controller drives it operation by operation.

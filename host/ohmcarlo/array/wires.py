@@ -1,4 +1,4 @@
-"""Resistance of the lines of an array: what a READ and a DOT see of its devices.
+"""Resistance of the lines of an array: its effect on READ, DOT and SET.
 
 The circuit is that of a 1T1R array. Every device has a bit line of its own column, which is driven
 at row 0, and shares the source line of its row, which is sensed at device 0. A line has the

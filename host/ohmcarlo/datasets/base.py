@@ -102,7 +102,7 @@ class Dataset:
     left_out : tuple of str
         Columns of a file that are neither feature nor label.
     notes : tuple of str
-        What the user should know about a file before anything is learnt from it.
+        Warnings about a file, for the user.
     """
 
     name: str

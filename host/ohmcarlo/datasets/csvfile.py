@@ -104,7 +104,7 @@ def _loaded(
 
 
 def _check(table: Table) -> None:
-    """Refuse a table without names, rows or columns enough."""
+    """Refuse a table without names, or with too few rows or columns."""
     if not table.header:
         first = next((cell for cell in table.rows[0] if cell.strip()), "")
         raise UsageError(

@@ -39,7 +39,7 @@ class Features:
     left_out : tuple of str
         Columns that are neither feature nor label.
     notes : tuple of str
-        What was left out without being told, and what looks like no feature.
+        What was left out without an option, and which columns may not be features.
     """
 
     names: tuple[str, ...]

@@ -2,8 +2,8 @@
 
 A sweep is a run of pulses of one device with rising voltage. It ends when the device has reached
 its final conductance, or at the highest voltage. A sweep with a reading that cannot be used is left
-out as a whole: without single pulses, the sweeps at each voltage would be a selection by their
-conductance.
+out as a whole: if only the bad reading was left out, the readings at its voltage would be a
+selection by conductance.
 """
 
 from __future__ import annotations

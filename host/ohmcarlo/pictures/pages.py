@@ -45,7 +45,7 @@ def write_pdf(path: Path, document: Document) -> None:
 
 
 def draw_pages(document: Document) -> list[Figure]:
-    """The pages of a document, in A4 landscape. A table that is too long goes on on a new page."""
+    """The pages of a document, in A4 landscape. A long table continues on a new page."""
     figures = []
     for page in document.pages:
         pen = _Pen(document, page)

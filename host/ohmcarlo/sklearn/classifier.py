@@ -183,9 +183,9 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
 
         ``sample_weight`` (n,) counts points. A point with the weight 2 is a point that occurs
         twice, exactly, and the weight 0 removes a point. Weights that are not whole numbers are
-        rounded up or down at random, which is another posterior than that of the weights:
-        ``ResampledWeightsWarning`` and ``weight_error_`` say how far. Weights that sum to 1 are
-        shares of the n points, as ``AdaBoostClassifier`` passes them.
+        rounded up or down at random. The posterior is then that of the resampled points;
+        ``ResampledWeightsWarning`` and ``weight_error_`` state the error. Weights that sum to 1
+        are shares of the n points, as ``AdaBoostClassifier`` passes them.
 
         With few labels, ``pool`` (m, features) are rows without labels. Means, standard deviations
         and the range of the inputs are then those of X and pool together.

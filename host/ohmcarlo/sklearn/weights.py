@@ -1,4 +1,4 @@
-"""Weights of training points: an array has none, so a point occurs as often as its weight."""
+"""Weights of training points: an array reads points without weights, so points are repeated."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STREAM = 0x57454947
 
 
 class ResampledWeightsWarning(UserWarning):
-    """Weights were not whole numbers; the message says what the posterior is instead."""
+    """Weights are not whole numbers; the message states which posterior is sampled."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,1 @@
-"""What an array is good for: a reference run on it, a verdict, and a report."""
+"""The verdict on an array: a reference run on it, what to expect of a run, and a report."""

@@ -1,4 +1,4 @@
-"""A short run on an array, and what it lets expect of a run with the default settings.
+"""A reference run on an array, and what to expect of a run with the default settings.
 
 The reference run learns ``breast-cancer`` (16 weights) in whitened coordinates, with the proposal
 that an array of this kind chooses when it adapts. Its chains begin at the mode, so that nearly all

@@ -1,4 +1,4 @@
-"""The verdict on an array: which kernel it carries, what limits it, what it does not carry."""
+"""The verdict on an array: which kernels suit it, and what limits its use."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REFERENCE_RHAT = 1.3
 
 
 class Standing(StrEnum):
-    """What an array is good for, the best first."""
+    """Verdicts on an array, the best first."""
 
     EVERY = "carries every kernel"
     ADAPTED = "carries chains that adapt"

@@ -1,4 +1,4 @@
-"""Gives the read-backs of a list to the controller, and compares what it does with the list."""
+"""Gives the read-backs of a list to the controller, and compares its operations with the list."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OWN = (
 
 @dataclass(frozen=True)
 class Checked:
-    """A list that is that of a run.
+    """The result of a check: the list belongs to the run.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Checker:
         """The accesses are not compared: hardware makes more of them than the model counts."""
 
     def require_lines(self) -> None:
-        """Raise UsageError for a list without operations, before the run is made again."""
+        """Raise UsageError for a list without operations, before the run is repeated."""
         if not self._more():
             raise UsageError(f"{self._path} has no operation: give a list of `ohmcarlo pulses`")
 
@@ -95,7 +95,7 @@ class Checker:
             )
 
     def finish(self) -> None:
-        """Raise Unequal if the list goes on."""
+        """Raise Unequal if the list continues after the end of the run."""
         if self._more():
             assert self._block is not None
             raise Unequal(
@@ -223,10 +223,10 @@ def _listed(lines: Lines, i: int) -> str:
 
 
 def check_pulses(path: Path, run: Path, observer: Observer) -> Checked:
-    """Check that a list is that of a run.
+    """Check that a list belongs to a run.
 
-    The read-backs of the list take the place of those of the array, and the controller must ask
-    for the same operations in the same order. Its chain is then compared with the stored one.
+    The read-backs of the list take the place of those of the array, and the controller must
+    request the same operations in the same order. Its chain is then compared with the stored one.
 
     Raises UsageError for a list of another run, Unequal for the first difference, OhmcarloError
     for a list that cannot be read.
@@ -255,7 +255,7 @@ def check_pulses(path: Path, run: Path, observer: Observer) -> Checked:
 
 
 def _run_of(head: dict[str, str], path: Path, run: Path) -> StoredRun:
-    """The run of which the list is, by its head: that of ``run``, or one of its problems."""
+    """The run that the head of the list names: ``run``, or one of its problems."""
     runs = [StoredRun.of(folder) for folder in chains_of(run)]
     wanted = head.get("trace")
     if wanted is None and len(runs) == 1:

@@ -18,7 +18,7 @@ from .writing import check_list, suffix_of, writer
 def list_pulses(
     run: Path, out: Path | None, observer: Observer, part: Part = ALL, dots: bool = False
 ) -> int:
-    """List what the controller gave to the array in a run; returns the number of lines.
+    """List the operations of the array in a run; returns the number of lines.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def list_pulses(
     dots : bool
         Lines for the accesses of dot products, too.
 
-    Raises UsageError for a bad request, OhmcarloError when the run cannot be made again or the
-    list cannot be written.
+    Raises UsageError for a bad request, OhmcarloError when the run cannot be repeated or the list
+    cannot be written.
 
     >>> list_pulses(Path("runs/first"), Path("first.csv.gz"), Silence())       # doctest: +SKIP
     1739994

@@ -1,4 +1,4 @@
-"""Takes down the operations of a run, and hands them on in blocks of bounded size."""
+"""Records the operations of a run, in blocks of bounded size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A complete run that is made again on the golden model, with a tap at its array."""
+"""Repeats a complete run on the golden model, with a tap at its array."""
 
 from __future__ import annotations
 
@@ -154,12 +154,11 @@ def make_again(
     last: int | None = None,
     measured: Callable[[], None] = lambda: None,
 ) -> None:
-    """Make a run again, to its end or to a step of the sampling chain.
+    """Repeat a run, to its end or to a step of the sampling chain.
 
     ``measured`` is called when the devices have been measured, before the first chain.
 
-    Raises OhmcarloError when the version or an input is not that of the run, or when the chain is
-    another one.
+    Raises OhmcarloError when the version, an input or the chain differs from that of the run.
     """
     manifest, config = stored.manifest, stored.config
     for line in require_same_version(manifest):
