@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ohmcarlo.array.characterize.evaluation import characterize
-from ohmcarlo.array.characterize.recorded_pulses import pulses_of
+from ohmcarlo.array.characterize.recorded_pulses import after_reset_us, pulses_of
 from ohmcarlo.array.measured import MeasuredArray
 from ohmcarlo.array.sweep import Sweep, load_sweep
 from ohmcarlo.datasets.fetch import find
@@ -115,6 +115,31 @@ def test_voltages_that_a_sweep_lacks_are_not_drawn_from(tmp_path: Path):
     level3 = array.cell[0] == 0
     assert codes[level3].max() * CODE_LSB_US <= 80 + 5
     assert codes[~level3].min() * CODE_LSB_US >= 100
+
+
+def test_levels_beyond_one_that_a_sweep_lacks_are_not_drawn_from(tmp_path: Path):
+    """Of two repeats of the first cell that are missing, the lower level counts."""
+    lines = [f"{c},{50 + 30 * k},{50 + 30 * k + n}" for c in (0, 1) for n in range(4)
+             for k in range(4)]  # fmt: skip
+    del lines[2]  # cell 0, repeat 0, level 2
+    path = tmp_path / "targets.csv"
+    path.write_text("\n".join(["device,target_us,g_us", *lines]), encoding="utf-8")
+    loaded = load_sweep(path)
+    assert loaded.volts.tolist() == [50, 80, 110, 140] and loaded.top.tolist() == [1, 3]
+
+
+def test_states_that_were_not_reset_are_no_states_after_reset(tmp_path: Path):
+    """The state before each third pulse is the reading after the pulse before it."""
+    lines = ["device,target_us,g_before (uS),g_us"]
+    for n in range(12):
+        before = 12 + 0.1 * (n - 1) if n % 3 == 2 else 5 + 0.1 * n
+        lines += [f"{d},{(60, 90)[n % 2]},{before:.4g},{12 + 0.1 * n:.4g}" for d in range(2)]
+    path = tmp_path / "pulses.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    found = after_reset_us(read_recording(path))
+    assert found is not None
+    wanted = [5 + 0.1 * n if n % 3 != 2 else np.nan for n in range(12)]
+    assert found == pytest.approx(np.tile(wanted, (2, 1)).T, nan_ok=True)
 
 
 @pytest.mark.stats

@@ -210,6 +210,19 @@ def test_too_few_repeats_for_a_replay_are_refused_with_the_number(tmp_path: Path
         Sweep.of(recorded(tmp_path, text))
 
 
+def test_small_negative_conductances_are_an_offset(tmp_path: Path):
+    """-1 µS, 1 % of the others, is 0; the control, -5 µS, is left out."""
+    lines = table("device,target_us,g_us", lambda d, n, t, g: f"{d},{LEVELS[t]},{g}").splitlines()
+    lines[2], lines[9] = (
+        ",".join([*lines[k].split(",")[:2], g]) for k, g in ((2, "-1"), (9, "-5"))
+    )
+    recording = recorded(tmp_path, "\n".join(lines))
+    assert recording.after_us[recording.line == 3].tolist() == [0]
+    assert [(left.reason, left.lines) for left in recording.left_out] == [
+        ("negative conductance", (10,))
+    ]
+
+
 def test_a_newer_version_is_refused(tmp_path: Path):
     text = table("device,target_us,g_us", lambda d, n, t, g: f"{d},{LEVELS[t]},{g}")
     assert len(recorded(tmp_path, f"# ohmcarlo measurements 1\n{text}")) == G.size
@@ -224,6 +237,13 @@ def test_a_newer_version_is_refused(tmp_path: Path):
 def test_the_example_is_that_of_its_command():
     shipped = files("ohmcarlo.measurements").joinpath("example.csv").read_text(encoding="utf-8")
     assert shipped == as_text(example_recording(), COMMENTS)
+
+
+def test_silent_devices_are_written(tmp_path: Path):
+    shorted = table("device,target_us,g_us", lambda d, n, t, g: f"{d},{LEVELS[t]},{g if d else 0}")
+    first = recorded(tmp_path, shorted)
+    again = recorded(tmp_path, as_text(first))
+    assert first.silent == again.silent == ("0",) and len(again) == G.size * 4 / 5
 
 
 def test_what_is_written_is_read_again(tmp_path: Path):

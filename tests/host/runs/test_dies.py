@@ -18,7 +18,7 @@ from ohmcarlo.runs.arrays import open_array, recorded_cells
 from ohmcarlo.runs.chain_run import Silence
 from ohmcarlo.runs.characterize import Reference
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.runs.dies.expectation import Expectation, Range, Rows, Wear, expect
+from ohmcarlo.runs.dies.expectation import FACTOR, Expectation, Range, Rows, Wear, expect
 from ohmcarlo.runs.dies.judgement import (
     Carried,
     DieVerdict,
@@ -208,6 +208,7 @@ def test_expectation_against_a_run_on_the_emulator() -> None:
         expected.energy_per_ess_j,
     )
     assert all(a.covers(b) for a, b in zip(ranges, found, strict=True))
+    assert 1 / FACTOR < expected.energy_per_ess_j.value / found[2] < FACTOR
     walk = reached("emulator", 1, whiten=False, adapt=False, steps=2000)
     assert not any(a.covers(b) for a, b in zip(ranges, walk, strict=True))
 

@@ -9,6 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from ohmcarlo.runs import stored
 from ohmcarlo.runs.chain_run import Silence
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.pulses.checker import check_pulses
-from ohmcarlo.runs.pulses.columns import COLUMNS
+from ohmcarlo.runs.pulses.columns import COLUMNS, _targets_of
 from ohmcarlo.runs.pulses.listing import list_pulses
 from ohmcarlo.runs.train import Outputs, train_run
 from ohmcarlo.spec import Geometry
@@ -139,6 +140,15 @@ def test_units_of_the_columns(listed: Path) -> None:
     )
     order = np.argsort(codes)
     assert (np.diff(targets[order]) >= 0).all() and targets.min() > 30 and targets.max() < 230
+
+
+def test_targets_of_the_codes_at_the_ends() -> None:
+    """Targets beyond 64 µS and 192 µS have the first and the last code, which stand for these."""
+    nodes = np.arange(257.0)  # µS, one apart
+    table = np.clip(np.rint((nodes - 64) / 128 * 4095), 0, 4095)
+    array = SimpleNamespace(dac_of_target=lambda: table)
+    found = _targets_of(array, np.array([0, 2048, 4095]))  # type: ignore[arg-type]
+    assert found == pytest.approx([64, 128, 192], abs=0.1)
 
 
 def test_the_page_has_the_columns() -> None:

@@ -21,7 +21,7 @@ from ohmcarlo.runs.arrays import open_array
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.device_errors import measure_untrimmed
 from ohmcarlo.runs.reach import Expected
-from ohmcarlo.runs.wire_errors import Lines, wire_error
+from ohmcarlo.runs.wire_errors import Lines, Transfer, wire_error
 from ohmcarlo.spec import Geometry
 
 GEOMETRY = Geometry(rows=16, pairs=8, entropy_pairs=2)
@@ -75,6 +75,16 @@ def test_prediction_is_the_posterior_of_the_circuit(sigma_p: float) -> None:
     assert found.spread == pytest.approx(got_sd / sd, rel=0.003)
     half = wire_error(lines_of(ohm / 2, 1), settings, expected)
     assert abs(half.spread - got_sd / sd) > 0.008
+
+
+def test_what_other_devices_add_widens_the_spread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Independent spreads of 0.3 and 0.4 make 0.5."""
+    of_others = 0.4 * SETTINGS.gamma_us
+    monkeypatch.setattr(
+        Lines, "transfer", lambda *_: Transfer(np.ones(1), np.zeros(1), np.array([of_others]))
+    )
+    found = wire_error(lines_of(50.0, 1), SETTINGS, Expected(np.array([0.8]), np.array([0.3])))
+    assert (found.mean_sd, found.spread) == (pytest.approx(0), pytest.approx(5 / 3))
 
 
 def test_loss_grows_with_resistance_and_size_and_calibration_removes_it() -> None:
