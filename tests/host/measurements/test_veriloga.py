@@ -277,6 +277,21 @@ def test_a_measurement_that_was_interrupted_goes_on(
     assert not list(cache.glob("*/*.npy"))
 
 
+def test_a_kept_level_that_is_cut_is_simulated_again(
+    model: Path, monkeypatch: pytest.MonkeyPatch, cache: Path
+) -> None:
+    request = f"{model},c2c_vel0=0.1,devices=5,cycles=5,levels=4"
+    with pytest.raises(KeyboardInterrupt):
+        measured_table_with(Bench(monkeypatch, stop_after=3), request)
+    kept = sorted(cache.glob("*/*.npy"))
+    kept[0].write_bytes(kept[0].read_bytes()[:40])
+    again = Bench(monkeypatch)
+    table = measured_table_with(again, request).read_text()
+    assert len(again.batches) == 4, "the pilot, missing levels, the cut one"
+    next(cache.glob("*.csv")).unlink()
+    assert measured_table_with(Bench(monkeypatch), request).read_text() == table
+
+
 def measured_table_with(tester: Bench, request: str) -> Path:
     assert not tester.batches
     return measured_table(request)

@@ -49,20 +49,34 @@ LIMITS = {
 def fit_preset(
     path: str | Path, name: str = "fitted", where: Mapping[str, str] | None = None
 ) -> DevicePreset:
-    """The device model fitted to ``path``; constants that the file does not determine are those of
-    ``rram-1t1r``.
-
-    ``where`` chooses conditions, as in ``{"vbl": "2.0"}``. Raises UsageError when the file is
-    malformed or too small: at least 3 targets, 5 devices and 5 repeats of each device at each
-    target.
-    """
+    """The device model that ``fit_file`` fits to a file of measurements."""
     return fit_file(path, name, where)[0]
 
 
 def fit_file(
     path: str | Path, name: str = "fitted", where: Mapping[str, str] | None = None
 ) -> tuple[DevicePreset, Estimates]:
-    """``fit_preset``, and the estimates with their intervals."""
+    """Fit a device model to a file of measurements.
+
+    Parameters
+    ----------
+    path : path
+        A file or folder as ``read_recording`` takes it.
+    name : str
+        Name of the preset.
+    where : mapping of str to str, optional
+        Conditions of the pulses that are used, as in ``{"vbl": "2.0"}``.
+
+    Returns the preset, of which constants that the file does not determine are those of ``BASE``,
+    and the estimates with their units, origins and intervals.
+
+    Raises UsageError, one line with file and remedy, when the file is malformed or too small: at
+    least 3 targets, 5 devices and 5 repeats of each device at each target.
+
+    >>> preset, found = fit_file("sweep.csv", where={"vbl": "2.0"})            # doctest: +SKIP
+    >>> found.constants["read_noise_rel"].origin                               # doctest: +SKIP
+    <Origin.ASSUMED: 'assumed'>
+    """
     recording = read_recording(path, where)
     try:
         found = _estimates(recording)

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,17 +107,15 @@ def _measure(model: VerilogModel, settings: PulseSettings, kept: Path, track: Tr
         parts = []
         for k in track(range(len(levels)), len(levels), f"simulating {model.module}"):
             parts.append(_level(bench, kept / f"{k}.npy", float(levels[k]), draws[k]))
-    for k in range(len(levels)):
-        (kept / f"{k}.npy").unlink(missing_ok=True)
-    kept.rmdir()
+    shutil.rmtree(kept, ignore_errors=True)  # another process may use it
     return table_text(settings, levels, np.stack(parts))
 
 
 def _level(bench: _Bench, kept: Path, level: float, draws: dict[str, FloatArray]) -> FloatArray:
     """Conductances before and after SET, µS: (devices, cycles, 2)."""
     shape = bench.settings.devices, bench.settings.cycles
-    if kept.exists():
-        found = np.load(kept)
+    with suppress(OSError, ValueError, EOFError):  # there is none, or no whole one
+        found = np.load(kept, allow_pickle=False)
         if found.shape == (*shape, 2):
             return found
     median = {**bench.model.parameters, **bench.settings.parameters}
@@ -128,6 +128,7 @@ def _level(bench: _Bench, kept: Path, level: float, draws: dict[str, FloatArray]
     found = np.stack([before, after], axis=-1).reshape(*shape, 2)
     buffer = io.BytesIO()
     np.save(buffer, found)
+    kept.parent.mkdir(parents=True, exist_ok=True)  # another process may have removed it
     write_bytes(kept, buffer.getvalue())
     return found
 
