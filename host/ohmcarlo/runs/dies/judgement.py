@@ -287,7 +287,10 @@ def _hopeless(evidence: Evidence) -> Iterator[str]:
     elif evidence.failure:
         yield f"the reference run failed: {evidence.failure}"
     if _of_limit(evidence.error) > WRONG and evidence.rows.chains:
-        yield f"the posterior is predicted to be wrong: {error_text(evidence.error)}"
+        yield (
+            f"the posterior is predicted to be wrong: {error_text(evidence.error)}; use a larger "
+            "--rows"
+        )
     if evidence.endurance is not None and evidence.endurance.runs < 1:
         yield (
             f"one default run takes up to {evidence.endurance.wear.most:,.0f} SET pulses of a "
