@@ -8,9 +8,9 @@ from dataclasses import replace
 from enum import StrEnum
 
 from ..tables import Text
+from ..tables.layout import MARKS
 from .units import Kind, factor, split_header
 
-SEPARATORS = (",", ";", "\t", "|")
 REPEAT = re.compile(r"[\s_]*[(#\[]?\d+[)\]]?$")
 ABSOLUTE = re.compile(r"abs\((?P<inner>.*)\)|\|(?P<bars>.*)\|", re.I)
 WORDS = {"amp dc": "A", "adc": "A", "amp": "A", "volt dc": "V", "vdc": "V", "volt": "V"}
@@ -119,7 +119,7 @@ def cells_of(line: str) -> list[str]:
     >>> cells_of('"Index"; V (V);')
     ['Index', 'V (V)', '']
     """
-    mark = max(SEPARATORS, key=line.count)
+    mark = max(MARKS, key=line.count)
     return [cell.strip().strip('"').strip() for cell in line.split(mark if mark in line else None)]
 
 
@@ -130,7 +130,7 @@ def padded(text: Text, header_line: int) -> Text:
     """
     lines = text.lines
     header = lines[header_line - 1]
-    mark = max(SEPARATORS, key=header.count)
+    mark = max(MARKS, key=header.count)
     wanted = header.count(mark)
     below = [
         line + mark * (wanted - line.count(mark)) if line.strip() and '"' not in line else line

@@ -20,8 +20,9 @@ import numpy as np
 from ..errors import UsageError
 from ..tables import Table, Text, number
 from ..tables.cells import WITH_COMMA
+from ..tables.layout import MARKS
 from ..tables.rows import Rows
-from .columns import SEPARATORS, cells_of
+from .columns import cells_of
 from .headers import AFTER, CYCLE, DEVICE, PLACE, column_of
 from .quantities import SWEPT_LINES, TARGET
 from .units import Kind, factor
@@ -68,12 +69,12 @@ def with_one_header(text: Text) -> Text:
 
 def _body(line: str) -> str:
     """A line without blanks; empty for a comment."""
-    words = line.strip().strip("".join(SEPARATORS)).strip()
+    words = line.strip().strip("".join(MARKS)).strip()
     return "" if words[:1] in COMMENTS and words[:1] else words
 
 
 def _separator(line: str) -> str:
-    return max(SEPARATORS, key=line.count)
+    return max(MARKS, key=line.count)
 
 
 def _cells(line: str, mark: str) -> list[str]:

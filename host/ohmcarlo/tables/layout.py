@@ -13,6 +13,8 @@ BLANK = " "
 """Separator of columns that any number of blanks and tabs separate."""
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes", BLANK: "blanks"}
 """Separators and their names; the first of two that suit a file equally well is taken."""
+MARKS = tuple(mark for mark in SEPARATORS if mark != BLANK)
+"""Separators that are characters of their own."""
 NOTHING = " \t\f\v\x1a\xa0\ufeff" + "".join(SEPARATORS)
 """A line of these characters alone is blank."""
 COMMENTS = ("#", "%", "//", "!")
@@ -141,7 +143,7 @@ def is_header(first: Sequence[str], below: Sequence[Sequence[str]], comma: bool)
 def header_in_comment(comment: str, width: int, separator: str) -> list[str] | None:
     """The names in a comment line that has as many cells as the table; None if it has others."""
     text = comment.strip().lstrip("#%/!")
-    marks = [separator, *(mark for mark in SEPARATORS if mark != BLANK)]
+    marks = [separator, *MARKS]
     for mark in marks:
         cells = [cell.strip().strip('"') for cell in cells_of(text.strip(BLANK), mark)]
         if len(cells) == width > 1 and not any(number(cell) is not None for cell in cells):

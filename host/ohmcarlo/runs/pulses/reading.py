@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from ...errors import OhmcarloError, UsageError
 from ...files import explain
+from ...tables.layout import MARKS
 from .columns import EMPTY, NAME, OPERATIONS, VERSION
 from .recorder import BLOCK
 from .writing import COMMENT, PACKED, PARQUET, arrow, suffix_of
 
 NEEDED = ("operation", "row", "device", "dac", "code")
-SEPARATORS = (",", ";", "\t")
 UNKNOWN = -2
 """An integer for a cell that is no integer."""
 
@@ -139,7 +139,7 @@ def _csv_blocks(path: Path) -> Iterator[tuple[int, Any]]:
 
 def _columns(path: Path, header: str, line: int) -> tuple[list[str], str]:
     """Names of the columns, and the separator."""
-    separator = max(SEPARATORS, key=header.count)
+    separator = max(MARKS, key=header.count)
     names = [cell.strip().strip('"').lower() for cell in header.split(separator)]
     missing = [name for name in NEEDED if name not in names]
     if missing:
