@@ -129,7 +129,10 @@ def read_recording(path: str | Path, where: Where | None = None) -> Recording:
     path, more = split_name(str(path))
     where = {**more, **(where or {})}
     stamp = tuple(_stamp(file) for file in _files(path))
-    return _read(path, stamp, tuple(sorted(where.items())))
+    recording = _read(path, stamp, tuple(sorted(where.items())))
+    for name in ("device", "level", "cycle", "after_us", "before_us", "line"):
+        getattr(recording, name).flags.writeable = False  # the recording is shared
+    return recording
 
 
 Stamp = tuple[str, int, int]

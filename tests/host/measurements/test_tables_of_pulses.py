@@ -223,6 +223,14 @@ def test_small_negative_conductances_are_an_offset(tmp_path: Path):
     ]
 
 
+def test_a_recording_is_shared_and_cannot_be_changed(tmp_path: Path):
+    text = table("device,target_us,g_us", lambda d, n, t, g: f"{d},{LEVELS[t]},{g}")
+    first = recorded(tmp_path, text)
+    assert read_recording(first.source) is first
+    with pytest.raises(ValueError, match="read-only"):
+        first.after_us[0] = 0.0
+
+
 def test_a_newer_version_is_refused(tmp_path: Path):
     text = table("device,target_us,g_us", lambda d, n, t, g: f"{d},{LEVELS[t]},{g}")
     assert len(recorded(tmp_path, f"# ohmcarlo measurements 1\n{text}")) == G.size
