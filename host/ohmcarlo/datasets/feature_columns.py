@@ -167,10 +167,12 @@ def _text_error(table: Table, row: int, column: int, may_drop: bool) -> UsageErr
     listed = [text if len(text) <= SHORT else f"{text[:SHORT]}…" for text in sorted(texts)[:LISTED]]
     values = ", ".join(listed) + (", …" if len(texts) > LISTED else "")
     problem += f"; the column has {count(len(texts), 'value')} of text: {values}"
-    if len(texts) == len(cells):
-        return table.error(row, column, f"{problem}; it names the rows{drop}")
+    if len(texts) == len(cells) and all(text[0].isalpha() for text in texts):
+        return table.error(row, column, f"{problem}; it names the rows{drop.replace(', or', ':')}")
+    if len(texts) > MOST_CLASSES:  # units, currencies, dates
+        return table.error(row, column, f"{problem}; write plain numbers, without units{drop}")
     encode = "write a column of 0 and 1 for each value, as pandas.get_dummies does"
-    if may_drop and len(texts) <= MOST_CLASSES:
+    if may_drop:
         drop += f"; if it holds the classes, pass {option('--label', [name])}"
     return table.error(row, column, f"{problem}; {encode}{drop}")
 

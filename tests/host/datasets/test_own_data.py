@@ -230,7 +230,15 @@ def test_text_features_are_listed_with_a_remedy(tmp_path: Path) -> None:
 def test_text_that_names_the_rows(tmp_path: Path) -> None:
     path = made(tmp_path, "a,b,patient,label", lambda i: [f"P{i}", i % 2])
     message = refused(path)
-    assert "24 values of text: P0, P1, P10" in message and "it names the rows" in message
+    assert "24 values of text: P0, P1, P10" in message and "it names the rows: leave" in message
+    assert load(path, **advised(message)).feature_names == ("a", "b")
+
+
+@pytest.mark.parametrize("cell", ["{} mm", "${}", "2020-01-{:02d}"])
+def test_numbers_with_units_are_not_to_be_encoded(tmp_path: Path, cell: str) -> None:
+    path = made(tmp_path, "a,b,size,label", lambda i: [cell.format(i + 1), i % 2])
+    message = refused(path)
+    assert "write plain numbers, without units" in message and "get_dummies" not in message
     assert load(path, **advised(message)).feature_names == ("a", "b")
 
 
