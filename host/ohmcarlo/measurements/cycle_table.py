@@ -18,6 +18,7 @@ from .columns import Role, cells_of, padded, roles_of
 from .headers import CURRENT_WORDS, READ_VOLTAGE, columns_of, plain
 from .iv_curves import HalfLoop
 from .iv_pulses import Loops, read_voltage, recording_of_loops
+from .long_table import NO_READ_VOLTAGE
 from .recording import FloatArray, Recording
 from .units import Kind, factor, split_header, us_of_ohm
 from .values import numbers_of
@@ -149,10 +150,7 @@ def _read_volts(table: Table, column: int, read_v: float) -> FloatArray | float:
         values = numbers_of(table, [found[0].index])[0][:, 0]
         return np.abs(values) * (found[0].scale or 1.0)
     if np.isnan(read_v):
-        raise table.header_error(
-            column, f"{table.header[column]} is a current, and no column names the read voltage; "
-            "add --where vread=0.1 with the voltage of your reads"
-        )  # fmt: skip
+        raise table.header_error(column, f"{table.header[column]} is a current; {NO_READ_VOLTAGE}")
     return read_v
 
 

@@ -37,6 +37,7 @@ EXPECTED = (
     "a column for the device (device), the level (target_us, or a voltage as V_WL (V)) and the "
     "conductance (g_us) or the resistance (R (kOhm)) after the pulse"
 )
+NO_READ_VOLTAGE = "add --where vread=0.1 with the voltage of your reads, or a column V_read (V)"
 MISSING_NAMES = {"device": "device", "level": "target_us", "after": "g_us"}
 SET_WORDS = ("set", "s", "program", "prog", "p", "potentiation", "ltp", "pot", "w1", "write1")
 RESET_WORDS = ("reset", "r", "rst", "erase", "e", "depression", "ltd", "dep", "w0", "write0")
@@ -59,13 +60,21 @@ def missing_names(table: Table) -> list[str]:
     there = {
         "device": DEVICE in found or PLACE in found,
         "level": any(name in found for name in (TARGET, *SWEPT_LINES)),
-        "after": AFTER in found or (CURRENT in found and READ_VOLTAGE in found),
+        "after": AFTER in found or CURRENT in found,
     }
     return [MISSING_NAMES[part] for part, known in there.items() if not known]
 
 
-def read(table: Table) -> Readings:
+def lacks_read_voltage(table: Table) -> bool:
+    """Whether the table has currents, and neither a conductance nor a read voltage beside them."""
+    found = columns_of(table.header)
+    return CURRENT in found and not (AFTER in found or READ_VOLTAGE in found)
+
+
+def read(table: Table, read_v: float = np.nan) -> Readings:
     """The readings of a long table.
+
+    ``read_v``: read voltage of currents (V) where no column has it; NaN: unknown.
 
     Raises UsageError for a column that is missing, and for a unit that is not known.
     """
@@ -74,12 +83,15 @@ def read(table: Table) -> Readings:
     if lacking:
         raise UsageError(
             f"{table.path}, line {table.header_line}: the header lacks {', '.join(lacking)}; "
-            f"expected {EXPECTED}{_current_advice(table)}"
+            f"expected {EXPECTED}"
         )
+    if lacks_read_voltage(table) and np.isnan(read_v):
+        column = columns_of(table.header)[CURRENT][0].index
+        raise table.header_error(column, f"{table.header[column]} is a current; {NO_READ_VOLTAGE}")
     if not len(table) and not table.odd_lines:
         raise UsageError(f"{table.path} has a header and no line of data: 0 targets, 0 devices")
     found = columns_of(table.header)
-    reader = _Reader(table, found)
+    reader = _Reader(table, found, read_v)
     device = names_of_devices(table, found)
     cycle, read_number = reader.whole(CYCLE, NO_CYCLE), reader.whole(READ, 0)
     after, before = reader.after(), reader.conductance(found.get(BEFORE, []))
@@ -116,13 +128,6 @@ def _check_version(table: Table) -> None:
             )
 
 
-def _current_advice(table: Table) -> str:
-    found = columns_of(table.header)
-    if CURRENT in found and READ_VOLTAGE not in found:
-        return "; a current needs the column V_read (V) next to it"
-    return ""
-
-
 def _with_devices(readings: Readings) -> Readings:
     empty = readings.device == ""
     if empty.mean() > 0.5:
@@ -138,6 +143,7 @@ class _Reader:
 
     table: Table
     found: dict[str, list[Column]]
+    read_v: float
 
     def __post_init__(self) -> None:
         self.problem: Words = np.full(len(self.table), "", object)
@@ -185,7 +191,9 @@ class _Reader:
         if AFTER in self.found:
             return self.conductance(self.found[AFTER], needed=True)
         amps = self.scaled(self.found[CURRENT][0])
-        volts = self.scaled(self.found[READ_VOLTAGE][0])
+        volts = np.full(len(self.table), self.read_v)
+        if READ_VOLTAGE in self.found:
+            volts = self.scaled(self.found[READ_VOLTAGE][0])
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             g = np.where(volts != 0, amps / volts, np.nan)  # µA / V
         known = g[np.isfinite(g)]

@@ -17,7 +17,7 @@ from . import cycle_table, easyexpert, long_table, six_columns, smu_list, wide_t
 from .assembly import recording_of
 from .headers import column_of
 from .iv_curves import Curve
-from .iv_pulses import recording_of_curves
+from .iv_pulses import read_voltage, recording_of_curves
 from .names import split_name
 from .other_kinds import other_kind
 from .readings import Readings
@@ -53,9 +53,16 @@ def of_readings(read: Callable[[Table], Readings]) -> Callable[[Table, Where], R
     return lambda table, where: recording_of(read(table), where)
 
 
+def _long_table(table: Table, where: Where) -> Recording:
+    """A long table; ``where`` names the read voltage of currents without a column for it."""
+    rest = dict(where)
+    read_v = read_voltage(rest, np.nan) if long_table.lacks_read_voltage(table) else np.nan
+    return recording_of(long_table.read(table, read_v), rest)
+
+
 FORMATS: tuple[Format, ...] = (
     Format(six_columns.NAME, six_columns.recognises, of_readings(six_columns.read)),
-    Format(long_table.NAME, long_table.recognises, of_readings(long_table.read)),
+    Format(long_table.NAME, long_table.recognises, _long_table),
     Format(wide_table.DEVICES, wide_table.recognises, of_readings(wide_table.read)),
 )
 

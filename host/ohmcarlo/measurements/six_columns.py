@@ -28,6 +28,8 @@ SHORT_NS = 0.5  # shorter pulses need their unit in a header
 SECONDS_BELOW = 1e-3  # as numbers: microseconds are larger
 MEGAOHM_BELOW = 0.3  # as numbers: kilo-ohms are larger
 
+CURRENTS = " (if it is a current, with I_read (A) as the last name, and --where vread=0.1)"
+
 
 def recognises(table: Table) -> bool:
     """Whether a table has six columns of numbers without a header."""
@@ -127,8 +129,8 @@ def _check_ohms(table: Table, values: np.ndarray, good: np.ndarray) -> None:
     header = ",".join((*HEADER[:4], f"{quantity}_before ({wrong})", f"{quantity}_after ({wrong})"))
     raise UsageError(
         f"{table.path}: column 6 is in ohm: {low:.4g} ohm to {high:.4g} ohm found, "
-        f"{OHM_RANGE[0]:g} ohm to 1 Gohm expected; {unit}? Then name the unit in a first line: "
-        f"{header}"
+        f"{OHM_RANGE[0]:g} ohm to 1 Gohm expected; {unit}? Then name the unit in a first line"
+        f"{CURRENTS if quantity == 'g' else ''}: {header}"
     )
 
 

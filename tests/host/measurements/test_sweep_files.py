@@ -110,6 +110,20 @@ def test_another_unit_is_refused_and_the_advice_works(
     assert conductances(recording) == pytest.approx(G, rel=1e-3)
 
 
+def test_currents_are_refused_and_the_advice_works(written: Callable[..., Path]):
+    lines = rows()
+    for row in lines:
+        row[4:] = [f"{0.2 / float(cell):.8g}" for cell in row[4:]]
+    message = refused_file(written(lines, ","))
+    assert "if it is a current, with I_read (A) as the last name, and --where vread=" in message
+    header = message.rpartition(": ")[2].rpartition(",")[0] + ",I_read (A)\n"
+    named = written(lines, ",", top=header)
+    assert "I_read (A) is a current; add --where vread=0.1" in refused_file(named)
+    assert conductances(read_recording(named, {"vread": "0.2"})) == pytest.approx(G, rel=1e-3)
+    twice = conductances(read_recording(named, {"vread": "100 mV"}))
+    assert twice == pytest.approx(2 * G, rel=1e-3)
+
+
 def test_millivolts_are_refused(written: Callable[..., Path]):
     lines = rows()
     for row in lines:
