@@ -14,7 +14,7 @@ import numpy as np
 
 from ..array.characterize.ages import measure_ages
 from ..array.characterize.characterization import Characterization
-from ..array.characterize.estimates import Estimates
+from ..array.characterize.estimates import Estimates, of_replay
 from ..array.characterize.estimation import estimate_measurement
 from ..array.characterize.evaluation import DEFAULT_CYCLES, DEFAULT_TARGETS_US, characterize
 from ..array.characterize.fit import fit_file, preset_of
@@ -38,7 +38,7 @@ from .device_errors import USUAL_STEPS, USUAL_WEIGHTS
 from .dies.expectation import STEPS, TASK
 from .dies.findings import DieFindings, gather
 from .dies.judgement import Evidence, judge_die
-from .recordings import recording_behind
+from .recordings import MEASURED, recording_behind
 from .wire_errors import Lines
 
 PDF = ".pdf"
@@ -102,6 +102,8 @@ def examine(
     if fit is not None:
         estimates = fit_file(fit, fit.stem)[1]
         population, recording = _devices_of(fit)
+    elif config.array.startswith(MEASURED):
+        estimates = of_replay(estimates, recording["devices"])
     evidence = gather(
         _of_reference(config), geometry, opened.ideal, found, left, reference.endurance,
         reference.observer,

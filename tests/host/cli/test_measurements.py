@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ohmcarlo.array.characterize.fit import fit_preset
+from ohmcarlo.array.characterize.fit import fit_file, fit_preset
 from ohmcarlo.array.presets import get_preset
 from ohmcarlo.cli import app as cli
 from ohmcarlo.errors import UsageError
@@ -67,6 +67,21 @@ def test_a_file_without_a_suffix_goes_through_characterize(call: Call, tmp_path:
     assert "288 pulses of 6 devices; six-column sweep" in err
     values = json.loads(out)
     assert values["recording"]["conditions"] == {"width_ns": 200.0, "bit_line_v": 2.0}
+
+
+def test_a_replay_has_no_intervals_and_no_memory(call: Call, tmp_path: Path):
+    """Its 256 devices are copies of 6 cells. The fit of the same file is the control."""
+    path = tmp_path / "sweep.tsv"
+    path.write_text(sweep_text(100, sweeps=8), encoding="utf-8")
+    size = (*SIZE, "--json", "-")
+    code, out, err = call("characterize", "--array", f"measured:{path}", *size)
+    assert code == 0, err
+    replay = json.loads(out)["fit"]
+    assert {e["low"] for e in replay["constants"].values()} == {None}
+    assert not {"slow_share", "memory", "read_noise_rel"} & replay["constants"].keys()
+    assert any("copies of 6 recorded cells" in note for note in replay["notes"])
+    fitted = fit_file(path)[1].constants
+    assert fitted["slow_share"].low is not None and fitted["c2c_slope"].low is not None
 
 
 def test_fit_and_replay_take_the_same_conditions(tmp_path: Path):

@@ -6,7 +6,7 @@ Intervals are percentiles of a bootstrap over devices, which are the independent
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from statistics import NormalDist
 from typing import Any
@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...readable import count
 from .measure import FloatArray
 
 LEVEL = 0.95
 REPLICATES = 400
 SEEN = 0.1  # of the estimate: with replicates below, a spread may be zero
 ABSENT = -1
+LOST_IN_REPLAY = ("slow_share", "slow_phi", "memory", "read_noise_rel")
 
 
 class Origin(StrEnum):
@@ -150,6 +152,24 @@ def mapped(found: Estimate, rising: Callable[[float], float], unit: str) -> Esti
     """A rising function of a number, and of the ends of its interval."""
     low, high = (None if end is None else float(rising(end)) for end in (found.low, found.high))
     return Estimate(float(rising(found.value)), low, high, unit, found.origin)
+
+
+def of_replay(found: Estimates, cells: int) -> Estimates:
+    """Estimates of an array whose devices replay the values of so many recorded ``cells``.
+
+    Its devices are copies, so that a bootstrap over them gives no interval. Each SET draws one
+    value, so that correlation over cycles and noise of a read are lost.
+    """
+    constants = {
+        name: replace(e, low=None, high=None)
+        for name, e in found.constants.items()
+        if name not in LOST_IN_REPLAY
+    }
+    note = (
+        f"the devices are copies of {count(cells, 'recorded cell')}: intervals, correlation and "
+        "read noise need --fit with the same file"
+    )
+    return replace(found, constants=constants, notes=(*found.notes, note))
 
 
 def bootstrap_weights(devices: int, replicates: int, seed: int) -> FloatArray:
