@@ -5,7 +5,7 @@ The blocks of a page run one after the other, in one empty folder. In an output,
 anything, as in doctest.
 
 ``python -m console_page PAGE`` (with ``tests/helpers`` on the path) writes the outputs of this
-machine into the page. A line that holds ``...`` stays as it is.
+machine into the page. An output that agrees stays as it is.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def renewed(text: str, folder: Path) -> str:
         out = []
         for step in steps_of(match[1]):
             _, output = run(step.command, folder)
-            kept = step.output if agrees(step.output, output) and step.output else output
+            kept = step.output if agrees(step.output, output) else output
             out.append(f"{PROMPT}{step.command}\n{kept}")
         return "```console\n" + "".join(out) + "```"
 

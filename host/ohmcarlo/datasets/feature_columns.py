@@ -158,7 +158,8 @@ def _text_error(table: Table, row: int, column: int, may_drop: bool) -> UsageErr
         cell for cell in cells if not is_missing(cell) and number(cell, table.decimal_comma) is None
     )
     name = table.header[column]
-    drop = f", or leave it out with {option('--drop', [name])}" if may_drop else ""
+    leave = f"leave it out with {option('--drop', [name])}" if may_drop else ""
+    drop = f", or {leave}" if leave else ""
     few = sum(texts.values()) <= max(1, len(cells) // 10)
     known = ";" in problem  # the problem has its own remedy
     if few or known:
@@ -168,7 +169,7 @@ def _text_error(table: Table, row: int, column: int, may_drop: bool) -> UsageErr
     values = ", ".join(listed) + (", …" if len(texts) > LISTED else "")
     problem += f"; the column has {count(len(texts), 'value')} of text: {values}"
     if len(texts) == len(cells) and all(text[0].isalpha() for text in texts):
-        return table.error(row, column, f"{problem}; it names the rows{drop.replace(', or', ':')}")
+        return table.error(row, column, f"{problem}; it names the rows{leave and f': {leave}'}")
     if len(texts) > MOST_CLASSES:  # units, currencies, dates
         return table.error(row, column, f"{problem}; write plain numbers, without units{drop}")
     encode = "write a column of 0 and 1 for each value, as pandas.get_dummies does"

@@ -82,7 +82,8 @@ class ModelFit:
         self.inside = self._of(self.expected.within)
         total = self.within / self.inside
         self.c2c = np.maximum(total - self.noise, 0.0)
-        self.d2d = np.maximum(self.between - total * self._of(self.expected.between), 0.0)
+        self.mean_error = total * self._of(self.expected.between)  # variance of a device mean
+        self.d2d = np.maximum(self.between - self.mean_error, 0.0)
         slow = self.share_seen * total.sum(axis=1) / np.maximum(self.c2c.sum(axis=1), 1e-12)
         self.share = np.clip(slow, 0.0, 1.0)
 
@@ -146,8 +147,7 @@ class ModelFit:
         """Standard deviation over devices of ln σ, less the effect of law and few pulses; (B,)."""
         seen = self.seen
         there = seen.number > 1
-        m, between, total = self.mean[0], self.d2d[0], self.within[0] / self.inside[0]
-        error = total * self._of(self.expected.between)[0]
+        m, between, error = self.mean[0], self.d2d[0], self.mean_error[0]
         trust = (between / np.maximum(between + error, 1e-12))[:, None]
         own = m[:, None] + trust * (seen.mean - m[:, None])
         inside, noise = self.inside[0][:, None], self.noise[0][:, None]
@@ -201,9 +201,8 @@ class ModelFit:
         The variance of the estimates themselves would favour levels whose estimate is low by
         chance.
         """
-        error = (self.within[0] / self.inside[0]) * self._of(self.expected.between)[0]
         freedom = np.maximum(self.number[0] - 1, 1)
-        return freedom / (2 * np.maximum(model + error, TINY_US) ** 2)
+        return freedom / (2 * np.maximum(model + self.mean_error[0], TINY_US) ** 2)
 
     def _nearest(self, importance: FloatArray) -> tuple[FloatArray, FloatArray, NDArray[np.int64]]:
         """(rel, max) nearest to the device-to-device variances, and how many levels lie below max,
@@ -284,8 +283,7 @@ class ModelFit:
 
     def _least_d2d(self) -> FloatArray:
         """The device-to-device spread that each level could have shown (T,), µS: that of chance."""
-        error = (self.within[0] / self.inside[0]) * self._of(self.expected.between)[0]
-        return np.sqrt(error * _chance(self.devices))
+        return np.sqrt(self.mean_error[0] * _chance(self.devices))
 
     # -- the result ----------------------------------------------------------------------------
 

@@ -118,7 +118,7 @@ def _origin(findings: DieFindings) -> Iterator[str]:
             f"{count(findings.estimates.devices, 'device')}. The array is made of such devices; it "
             "is a model, not a die."
         )
-    elif findings.config.array.startswith(MEASURED):
+    elif _recorded(findings):
         yield (
             "Each device of the array is a recorded cell. A SET draws one of the values that the "
             "cell gave at that level, so that the order of its pulses is lost."
