@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,9 @@ SOURCE = Path(__file__).with_name("ohmcarlo.rdl")
 WORD_BYTES = 4
 CONTROLLER, BOARD = "ohmcarlo", "ohmcarlo_board"
 """Names of the address maps in the source."""
+IP_GROUPS = ("ip", "interrupt", "records", "data_in")
+IP_WINDOWS = ("records_ring",)
+"""Groups and windows of the core around a controller, within one page of addresses."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,14 @@ class RegisterMap:
         last = max(w.address // WORD_BYTES + w.words - 1 for w in self.windows)
         return bits_for(last)
 
+    def part(self, groups: Collection[str], windows: Collection[str]) -> RegisterMap:
+        """The registers of some groups and some windows, at their addresses."""
+        return RegisterMap(
+            tuple(r for r in self.registers if r.name.partition(".")[0] in groups),
+            tuple(w for w in self.windows if w.name in windows),
+            self.hash,
+        )
+
 
 def layout_of(registers: RegisterMap) -> dict[str, Any]:
     """The layout that ``boards.bit_serial_board`` needs, fit for JSON."""
@@ -169,7 +181,7 @@ def layout_of(registers: RegisterMap) -> dict[str, Any]:
     }
 
 
-def parameters_of(config: CoreConfig, emulator: bool) -> dict[str, Any]:
+def parameters_of(config: CoreConfig, emulator: bool, ip: bool = False) -> dict[str, Any]:
     """The RDL's parameters for a controller (the map's own hash aside)."""
     g = config.geometry
     major, minor, patch = (int(part) for part in ohmcarlo.__version__.split(".")[:3])
@@ -188,6 +200,7 @@ def parameters_of(config: CoreConfig, emulator: bool) -> dict[str, Any]:
         "DIGITAL_DOTS": config.digital_dots,
         "REPEATS": config.repeats,
         "BIT_SERIAL": config.bit_serial,
+        "IP": ip,
         "SETTINGS": AccessType.w if config.bit_serial else AccessType.rw,
         "POINT_WORDS": config.point_words,
         "DEVICE_BITS": config.device_bits,
@@ -211,15 +224,21 @@ def _phy_parameters(config: CoreConfig) -> dict[str, Any]:
     }
 
 
-def compile_rdl(config: CoreConfig, emulator: bool = False) -> AddrmapNode:
+def compile_rdl(config: CoreConfig, emulator: bool = False, ip: bool = False) -> AddrmapNode:
     """The elaborated SystemRDL of a controller, its own hash among the constants."""
-    return _elaborate(*_hashed(CONTROLLER, parameters_of(config, emulator)))
+    return _elaborate(*_hashed(CONTROLLER, parameters_of(config, emulator, ip)))
 
 
 @cache
-def register_map(config: CoreConfig, emulator: bool = False) -> RegisterMap:
-    """The map of a controller; ``emulator``: whether the array is emulated beside it."""
-    return _map(CONTROLLER, parameters_of(config, emulator))
+def register_map(config: CoreConfig, emulator: bool = False, ip: bool = False) -> RegisterMap:
+    """The map of a controller; ``emulator``: whether the array is emulated beside it; ``ip``: with
+    the registers of the core around it (``IP_GROUPS``, ``IP_WINDOWS``)."""
+    return _map(CONTROLLER, parameters_of(config, emulator, ip))
+
+
+def ip_map(config: CoreConfig) -> RegisterMap:
+    """The registers that ``register_map(config, ip=True)`` has in addition."""
+    return register_map(config, ip=True).part(IP_GROUPS, IP_WINDOWS)
 
 
 def compile_board_rdl() -> AddrmapNode:
