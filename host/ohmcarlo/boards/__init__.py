@@ -9,6 +9,7 @@ from ..array.die import Die
 from ..array.emulated import EmulatedArray
 from ..errors import UsageError
 from .base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block, Board, BoardLost
+from .hardware_board import HardwareBoard
 from .link.transport import LINK_TIMEOUT_S, SIMULATED_TIMEOUT_S, Port, link_timeout_s
 from .model import ModelBoard
 from .serial_board import SerialBoard
@@ -23,12 +24,13 @@ __all__ = [
     "Block",
     "Board",
     "BoardLost",
+    "HardwareBoard",
     "ModelBoard",
     "Say",
     "SerialBoard",
     "check_backend",
     "open_board",
-    "open_serial",
+    "open_hardware",
     "silent",
 ]
 
@@ -83,11 +85,11 @@ def open_board(backend: str, array: Array, say: Say = silent) -> Board:
     check_backend(backend, array.name)
     if backend == MODEL:
         return ModelBoard(array)
-    return open_serial(backend, array, say)
+    return open_hardware(backend, array, say)
 
 
-def open_serial(backend: str, array: Array, say: Say = silent) -> SerialBoard:
-    """As ``open_board``, for boards behind a link."""
+def open_hardware(backend: str, array: Array, say: Say = silent) -> HardwareBoard:
+    """As ``open_board``, for every backend but the model."""
     from .link.ports import SerialPort, SimulatedPort, build_simulated
 
     port: Port

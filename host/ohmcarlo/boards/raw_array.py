@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from ..array.base import Array, IntArray
 from ..errors import UsageError
 from ..spec import DAC_MAX
-from .link.remote import OPERATION, READ, RESET, SET, RemoteController
+from ..spec.link import Operation
+from .controller import OPERATION, Controller
+
+_, RESET, SET, READ = Operation
 
 
 class RawArray:
@@ -20,7 +23,7 @@ class RawArray:
 
     Parameters
     ----------
-    remote : RemoteController
+    remote : Controller
         An idle controller, whose emulator (if any) is loaded.
     twin : Array
         Provides the spread and the DAC table of the devices, and the ledger.
@@ -28,7 +31,7 @@ class RawArray:
 
     exact_dot = True
 
-    def __init__(self, remote: RemoteController, twin: Array) -> None:
+    def __init__(self, remote: Controller, twin: Array) -> None:
         self.remote = remote
         self.twin = twin
         self.geometry = twin.geometry

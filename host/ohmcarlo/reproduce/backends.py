@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..boards import MODEL, RTL, SerialBoard, silent
+from ..boards import MODEL, RTL, HardwareBoard, silent
 from ..datasets.fetch import MITDB, WBC, find
 from ..errors import UsageError
 from ..pictures.canvas import new_canvas
@@ -57,12 +57,12 @@ def run(task: str, steps: int, options: dict[str, Any], seed: int) -> Cell:
         config = TrainConfig(task, backend=backend, steps=steps, seed=seed, **options)
         with closing(chain_kind_of(config.task, config.kind).build(config, silent)) as experiment:
             board = experiment.setup.board
-            before = board.board_clocks if isinstance(board, SerialBoard) else 0
+            before = board.board_clocks if isinstance(board, HardwareBoard) else 0
             chain = ChainRun(experiment.setup)
             chain.run()
             traces.append(Trace.of(chain.streamed(), board.current()).arrays())
             cell[backend] = {"seconds": chain.seconds}
-            if isinstance(board, SerialBoard):
+            if isinstance(board, HardwareBoard):
                 cell[backend] |= {
                     "controller_clocks": board.clock_cycles(),
                     "board_clocks": board.board_clocks - before,

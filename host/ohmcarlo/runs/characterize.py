@@ -25,7 +25,7 @@ from ..array.characterize.recorded_pulses import after_reset_us, pulses_of
 from ..array.die import Die
 from ..array.physics import PhysicsArray, ValidityWarning
 from ..array.read_noise import ARRAY, CODES
-from ..boards import MODEL, check_backend, open_serial
+from ..boards import MODEL, check_backend, open_hardware
 from ..errors import UsageError
 from ..files import atomic, check_file, json_ready, make_folder
 from ..measurements.reading import read_recording
@@ -93,7 +93,7 @@ def examine(
     if config.backend == MODEL:
         measured = _characterize(opened)
     else:
-        with closing(open_serial(config.backend, opened.array, say)) as board:
+        with closing(open_hardware(config.backend, opened.array, say)) as board:
             raw = board.raw_array()
             behind_board = replace(opened, array=raw, calibration_array=raw)
             measured = _characterize(behind_board)

@@ -12,7 +12,7 @@ import numpy as np
 from ..array.base import Array
 from ..array.characterize.characterization import Characterization
 from ..array.die import Die
-from ..boards import MODEL, Board, Say, SerialBoard, open_board
+from ..boards import MODEL, Board, HardwareBoard, Say, open_board
 from ..errors import UsageError
 from ..golden import Calibration, EpisodeLikelihood, Registers, SamplerSettings
 from ..jit import before_compilation
@@ -347,7 +347,7 @@ def set_up_chain(
     else:
         opened, board = tap.between(opened)
     try:
-        if isinstance(board, SerialBoard) and isinstance(opened.array, Die):
+        if isinstance(board, HardwareBoard) and isinstance(opened.array, Die):
             opened = replace(opened, calibration_array=board.raw_array())
         source = ChainSource.measure(
             config,

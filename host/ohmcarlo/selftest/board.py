@@ -9,13 +9,14 @@ import numpy as np
 
 from ..array.base import Array
 from ..array.emulated import EmulatedArray
-from ..boards import MODEL, SerialBoard, open_serial
-from ..boards.link.messages import Refused
+from ..boards import MODEL, HardwareBoard, SerialBoard, open_hardware
+from ..boards.controller import Refused
 from ..boards.memory.layout import Layout
 from ..spec import DAC_MAX
 from ..spec.link import DIE_FIELDS, FIELDS, MAX_BODY, Message, Status
 
 ECHOES = 100
+REPEATS = 8  # reads of a window
 PATTERNS = (0x00000000, 0xFFFFFFFF, 0x55555555, 0xAAAAAAAA)
 MEMORY = "state_held"  # a window with all bits of every word, readable and writable
 WORD_BITS = 32
@@ -30,13 +31,18 @@ def layout_of(backend: str, array: Array, say: Callable[[str], None]) -> Layout 
     software model)."""
     if backend == MODEL:
         return None
-    board = open_serial(backend, array, say)
+    board = open_hardware(backend, array, say)
     board.close()
     return board.layout
 
 
-def check_link(board: SerialBoard, seed: int) -> Finding:
-    """Echoes equal messages of any length; the detail has speed and errors."""
+def check_link(board: HardwareBoard, seed: int) -> Finding:
+    """A link echoes messages of any length; a bus gives the same words again. The detail has speed
+    and errors."""
+    return _echoes(board, seed) if isinstance(board, SerialBoard) else _repeated_reads(board)
+
+
+def _echoes(board: SerialBoard, seed: int) -> Finding:
     rng = np.random.default_rng(seed)
     bodies = [rng.bytes(n) for n in rng.integers(0, MAX_BODY + 1, ECHOES)] + [bytes(MAX_BODY)]
     sent = sum(map(len, bodies))
@@ -50,7 +56,17 @@ def check_link(board: SerialBoard, seed: int) -> Finding:
     )
 
 
-def check_memory(board: SerialBoard, seed: int) -> Finding:
+def _repeated_reads(board: HardwareBoard) -> Finding:
+    rows = board.layout.rows
+    first = board.remote.unload(MEMORY, rows)
+    began = time.perf_counter()
+    again = [board.remote.unload(MEMORY, rows) for _ in range(REPEATS)]
+    rate = REPEATS * rows / (time.perf_counter() - began)
+    differ = sum(int(np.count_nonzero(words != first)) for words in again)
+    return differ == 0, f"{REPEATS * rows} words read again, {differ} differ; {rate:.3g} words/s"
+
+
+def check_memory(board: HardwareBoard, seed: int) -> Finding:
     """A window keeps the patterns that are written into it, and the number of every word."""
     rows = board.layout.rows
     numbers = np.random.default_rng(seed).permutation(rows).astype(np.uint32)
@@ -63,7 +79,7 @@ def check_memory(board: SerialBoard, seed: int) -> Finding:
     return wrong == 0, f"{len(contents)} patterns in {rows} words, {wrong} words wrong"
 
 
-def check_registers(board: SerialBoard, _: int) -> Finding:
+def check_registers(board: HardwareBoard, _: int) -> Finding:
     """Every bit of every register can be set alone; the old values are restored."""
     remote, readable = board.remote, [name for name in FIELDS if not _read_only(name)]
     readable += DIE_FIELDS if board.layout.phy else ()
@@ -83,7 +99,7 @@ def _read_only(name: str) -> bool:
     return FIELDS.index(name) > FIELDS.index("row.select.value")
 
 
-def _walk(board: SerialBoard, name: str) -> tuple[int, bool]:
+def _walk(board: HardwareBoard, name: str) -> tuple[int, bool]:
     """Set the bits of a field one by one; their number, and whether each was read back."""
     good = True
     for bit in range(WORD_BITS):
@@ -97,7 +113,7 @@ def _walk(board: SerialBoard, name: str) -> tuple[int, bool]:
     return WORD_BITS, good
 
 
-def check_emulator(board: SerialBoard, seed: int) -> Finding:
+def check_emulator(board: HardwareBoard, seed: int) -> Finding:
     """The codes of devices are those of the emulated array in this process, bit for bit."""
     geometry = board.layout.geometry
     twin = EmulatedArray(geometry, seed, d2d_rel=D2D_REL, stuck=STUCK)
@@ -117,7 +133,7 @@ def check_emulator(board: SerialBoard, seed: int) -> Finding:
     return differ == 0, f"{pulses} pulses, {differ} codes that differ from the emulated array's"
 
 
-BOARD_CHECKS: dict[str, Callable[[SerialBoard, int], Finding]] = {
+BOARD_CHECKS: dict[str, Callable[[HardwareBoard, int], Finding]] = {
     "link": check_link,
     "memory": check_memory,
     "registers": check_registers,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..array.threefry import threefry2x32
-from ..boards import MODEL, Board, check_backend, open_serial
+from ..boards import MODEL, Board, check_backend, open_hardware
 from ..boards.memory.layout import Layout
 from ..errors import OhmcarloError
 from ..runs.arrays import open_array
@@ -94,7 +94,7 @@ def _try(name: str, check: Callable[[], Finding]) -> Check:
 def _board_checks(config: TrainConfig, layout: Layout) -> Iterator[Check]:
     """The checks of a board before it runs a chain; none of them drives a die."""
     opened = open_array(config.array, config.preset, layout.geometry, config.seed)
-    with closing(open_serial(config.backend, opened.array)) as board:
+    with closing(open_hardware(config.backend, opened.array)) as board:
         for name, check in BOARD_CHECKS.items():
             if layout.phy and name == DEVICES:
                 continue

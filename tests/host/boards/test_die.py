@@ -190,7 +190,7 @@ def test_a_die_is_behind_a_board(backend: str) -> None:
 def at_port(port: NativePort, monkeypatch: pytest.MonkeyPatch) -> NativePort:
     """A board with a die can be opened at any serial port."""
     for module in (boards, checks, board_checks):
-        monkeypatch.setattr(module, "open_serial", lambda name, array, *_: board_at(port, array))
+        monkeypatch.setattr(module, "open_hardware", lambda name, array, *_: board_at(port, array))
     return port
 
 

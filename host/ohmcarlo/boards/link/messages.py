@@ -7,7 +7,6 @@ import struct
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,10 @@ from ...spec.link import (
     Message,
     Status,
 )
+from ..controller import Finished, Refused
 from .transport import LINK_TIMEOUT_S, SEQUENCES, Clock, Counters, Port, Transport
+
+__all__ = ["DOUBTFUL", "Finished", "Link", "Refused"]
 
 FIRST_PATIENCE = 1_000_000  # clocks, before the board is identified
 SIMULATED_PATIENCE = 400_000  # a simulated board makes some million clocks per second
@@ -35,38 +37,6 @@ PATIENCE_S = 0.1  # of a board with a clock of its own
 WORDS = 1 << 32
 DOUBTFUL = np.dtype([("point", "<u4"), ("sums", "<i8", 2)])
 """``spec.link.DOUBTFUL_FORMAT``, as numpy has it."""
-
-REFUSALS = {
-    Status.MALFORMED: "a request was malformed",
-    Status.UNKNOWN_NAME: "it has no such field, window, command or operation for this use",
-    Status.OUT_OF_RANGE: "a value does not fit",
-    Status.BUSY: "it is busy with another command",
-    Status.NOT_STARTED: "its chains are not started: start() comes first",
-    Status.FAULT: "its sequencer has stopped after a fault: configure the board again",
-    Status.STARTED: "the model of a started chain cannot be changed: reset its state first",
-    Status.MISMATCH: "its firmware was built for other hardware: build both from one version",
-}
-
-
-class Refused(OhmcarloError):
-    """The board refused a request; ``status`` is the reason."""
-
-    def __init__(self, message: Message, status: int) -> None:
-        self.status = Status(status) if status in Status._value2member_map_ else None
-        reason = REFUSALS.get(self.status, f"status {status}") if self.status else status
-        super().__init__(f"the board refused {message.name}: {reason}")
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The end of a long command (``spec.link.FINISHED_FORMAT``)."""
-
-    reason: int
-    alarm: int
-    fault: int
-    fault_cause: int
-    steps_done: int
-    clocks: int
 
 
 class Link:

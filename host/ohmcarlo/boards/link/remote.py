@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...golden import EpisodeLikelihood
+from ...golden import EpisodeLikelihood, Triage
 from ...spec.link import (
     ANSWERS_FORMAT,
     ANSWERS_RESULT_FORMAT,
@@ -20,6 +20,7 @@ from ...spec.link import (
     MAX_BODY,
     OPERATION_FORMAT,
     POLICY_FORMAT,
+    PREDICTION_WORDS,
     READ_ROW_FORMAT,
     WINDOW_FORMAT,
     WINDOWS,
@@ -28,18 +29,15 @@ from ...spec.link import (
     Message,
     Operation,
 )
-from .messages import Finished, Link
+from ..controller import OPERATION, Controller, Finished, Words
+from .messages import Link
 
-Words = NDArray[np.uint32]
+__all__ = ["FORM", "OPERATION", "READ", "RESET", "SET", "RemoteController"]
+
 FIELD_NUMBER = {name: number for number, name in enumerate(FIELDS)}
 WINDOW_NUMBER = {name: number for number, name in enumerate(WINDOWS)}
 WORD_BYTES, WORD_BITS = 4, 32
 FORM, RESET, SET, READ = Operation
-OPERATION = np.dtype(
-    [("operation", "u1"), ("zero", "u1"), ("row", "<u2"), ("device", "<u2"), ("dac", "<u2")]
-)
-"""OPERATION_FORMAT, as numpy has it."""
-
 WRITES = MAX_BODY // struct.calcsize(WRITE_FORMAT)
 READS = MAX_BODY // WORD_BYTES
 LOADS = (MAX_BODY - struct.calcsize(WINDOW_FORMAT)) // WORD_BYTES
@@ -48,15 +46,21 @@ ROW_READS = MAX_BODY // 2
 ANSWER_WORDS = (MAX_BODY - struct.calcsize(ANSWERS_RESULT_FORMAT)) // WORD_BYTES
 
 
-class RemoteController:
-    """Requests to the controller at the other end of ``link``.
-
-    Every method raises ``Refused`` if the board refuses the request and ``BoardLost`` if it does
-    not answer.
-    """
+class RemoteController(Controller):
+    """Requests to the controller at the other end of ``link``."""
 
     def __init__(self, link: Link) -> None:
         self.link = link
+
+    @property
+    def place(self) -> str:
+        return self.link.port.name
+
+    def open(self) -> dict[str, int]:
+        return self.link.open()
+
+    def close(self) -> None:
+        self.link.close()
 
     def _all(self, message: Message, bodies: Iterator[bytes]) -> bytes:
         """The joined answers to many requests of one kind."""
@@ -65,29 +69,17 @@ class RemoteController:
     # -- fields --------------------------------------------------------------------------------
 
     def write(self, fields: Mapping[str, int]) -> None:
-        """Set fields, in order."""
         items = [struct.pack(WRITE_FORMAT, FIELD_NUMBER[n], v) for n, v in fields.items()]
         self._all(Message.WRITE, (b"".join(part) for part in _parts(items, WRITES)))
 
     def read(self, names: Sequence[str]) -> dict[str, int]:
-        """Read fields, in order."""
         items = [struct.pack("<H", FIELD_NUMBER[name]) for name in names]
         answer = self._all(Message.READ, (b"".join(part) for part in _parts(items, READS)))
         return dict(zip(names, np.frombuffer(answer, "<u4").tolist(), strict=True))
 
-    def read_one(self, name: str) -> int:
-        return self.read([name])[name]
-
-    def read_counters(self, names: Sequence[str]) -> dict[str, int]:
-        """64-bit counters, by the names of their register pairs."""
-        halves = [f"{name}.{half}.value" for name in names for half in ("lo", "hi")]
-        words = list(self.read(halves).values())
-        return {n: words[2 * i + 1] << 32 | words[2 * i] for i, n in enumerate(names)}
-
     # -- windows -------------------------------------------------------------------------------
 
     def load(self, window: str, words: Words, first: int = 0) -> None:
-        """Fill a memory window from word ``first`` on."""
         number, data = WINDOW_NUMBER[window], words.astype("<u4")
         self._all(
             Message.LOAD,
@@ -98,7 +90,6 @@ class RemoteController:
         )
 
     def unload(self, window: str, count: int, first: int = 0) -> Words:
-        """``count`` words of a memory window."""
         number = WINDOW_NUMBER[window]
         answer = self._all(
             Message.UNLOAD,
@@ -113,13 +104,11 @@ class RemoteController:
     # -- the array -----------------------------------------------------------------------------
 
     def operate(self, operations: NDArray[Any]) -> NDArray[np.uint16]:
-        """Execute raw operations (dtype OPERATION), in order; the codes of its READs."""
         parts = range(0, len(operations), OPERATIONS)
         bodies = (operations[i : i + OPERATIONS].tobytes() for i in parts)
         return np.frombuffer(self._all(Message.OPERATE, bodies), "<u2")
 
     def read_rows(self, rows: Sequence[int], first: int, devices: int) -> NDArray[np.uint16]:
-        """Codes of ``devices`` devices from ``first`` on, of each of ``rows``: (rows, devices)."""
         bodies = (
             struct.pack(READ_ROW_FORMAT, row, first + i, min(ROW_READS, devices - i))
             for row in rows
@@ -131,17 +120,24 @@ class RemoteController:
     # -- commands ------------------------------------------------------------------------------
 
     def command(self, command: Command, argument: int = 0) -> None:
-        """Give a short command."""
         self.link.request(Message.COMMAND, struct.pack(COMMAND_FORMAT, command, argument))
 
     def execute(self, command: Command, argument: int = 0) -> Finished:
-        """Give a long command and wait for its end. Its records have arrived by then."""
         self.command(command, argument)
         return self.link.wait_finished()
 
+    def take_records(self) -> Words:
+        return self.link.take_records()
+
+    def triaged(self, points: int) -> Triage:
+        self.link.skip_records(points * (1 + PREDICTION_WORDS))
+        answers, samples = self.answers(points)
+        sent = self.link.take_doubtful()
+        doubtful = np.zeros(points, np.bool_)
+        doubtful[sent["point"]] = True
+        return Triage(answers, doubtful, samples, sent["sums"].astype(np.int64))
+
     def judge(self, judge: EpisodeLikelihood | None) -> None:
-        """Let the board compute log-likelihoods by the episodes of ``judge``; None: the host
-        does."""
         values = (judge.seed, judge.first, judge.scale, judge.episodes) if judge else (0, 0, 0, 0)
         self.link.request(Message.POLICY, struct.pack(POLICY_FORMAT, *values))
 
