@@ -121,6 +121,7 @@ class Board:
     def __init__(self, dut: Any) -> None:
         self.dut = dut
         names = {"w_stb": "write", "w_data": "write_data", "r_stb": "read", "r_data": "read_data"}
+        names["error"] = "bus_error"
         ports = {f"bus__{part}": getattr(dut, port) for part, port in names.items()}
         bus = SimpleNamespace(clk=dut.clk, bus__addr=dut.addr, **ports)
         self.layout = register_map(REFERENCE)

@@ -314,6 +314,49 @@ async def one_access_a_clock(dut) -> None:  # type: ignore[no-untyped-def]
 
 
 @cocotb.test()
+async def error_of_each_access(dut) -> None:  # type: ignore[no-untyped-def]
+    """``error`` belongs to the access LATENCY clocks before, a write or a read, without a pause."""
+    bus, config, rng = await begin(dut)
+    writable, readable = accessible(config)
+    addresses = sorted(writable | readable | missing(bus, config, rng))
+    expected: deque[bool] = deque([False] * READ_CLOCKS)
+    seen = set()
+    for _ in range(600):
+        address, writes, reads = rng.choice(addresses), rng.random() < 0.5, rng.random() < 0.5
+        bus.addr.value, bus.w_data.value = address // 4, rng.randrange(1 << 32)
+        bus.w_stb.value, bus.r_stb.value = int(writes), int(reads)
+        await bus.edge
+        seen.add((writes, reads, error := expected.popleft()))
+        assert bool(int(bus.error.value)) == error
+        misses = writes and address not in writable, reads and address not in readable
+        expected.append(any(misses))
+    bus.w_stb.value = bus.r_stb.value = 0
+    assert len(seen) == 8
+
+
+def accessible(config: str) -> tuple[set[int], set[int]]:
+    """Addresses that can be written, and that can be read; of a window its two ends."""
+    registers, known = header(config)
+    writable = {r.address for r in software(config).values()} | {registers[COMMAND].address}
+    readable = {r.address for name, r in registers.items() if name != COMMAND}
+    for name, (address, words) in known.items():
+        ends = {address, address + 4 * words - 4}
+        writable |= ends
+        readable |= ends if READABLE.match(name) else set()
+    return writable, readable
+
+
+def missing(bus: BusDriver, config: str, rng: random.Random) -> set[int]:
+    """Some addresses without a register or a window."""
+    registers, known = header(config)
+    there = {r.address for r in registers.values()}
+    for address, words in known.values():
+        there |= set(range(address, address + 4 * words, 4))
+    top = 4 << len(bus.addr)
+    return set(rng.sample(sorted(set(range(0, top, 4)) - there), 200))
+
+
+@cocotb.test()
 async def hardware_driven(dut) -> None:  # type: ignore[no-untyped-def]
     """Software reads the values of the hardware; writes to them change nothing and are errors."""
     bus, config, rng = await begin(dut)
@@ -453,14 +496,10 @@ async def errors(dut) -> None:  # type: ignore[no-untyped-def]
     bus, config, rng = await begin(dut)
     registers, known = header(config)
     targets = software(config)
-    readable = {r.address for name, r in registers.items() if name != COMMAND}
-    writable = {r.address for r in targets.values()} | {registers[COMMAND].address}
+    writable, readable = accessible(config)
     addresses = list(range(0, 0x1000, 4))
-    for name, (address, words) in known.items():
-        ends = {address, address + 4 * words - 4}
-        addresses += [*ends, address + 4 * words]
-        writable |= ends
-        readable |= ends if READABLE.match(name) else set()
+    for address, words in known.values():
+        addresses += [address, address + 4 * words - 4, address + 4 * words]
     top = 4 << len(bus.addr)
     addresses = sorted({a for a in addresses if a < top} | {top - 4})
     kept = {name: register.reset for name, register in targets.items()}

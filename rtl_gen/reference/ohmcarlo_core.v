@@ -2,9 +2,9 @@
 
 (* top =  1  *)
 (* generator = "Amaranth" *)
-module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_records__ready, predictions__ready, off, requests__ready, responses__payload, responses__valid, emulator__pulses, emulator__idle, emulator__present, clk, rst, bus__r_data, samples__payload, samples__valid, step_records__payload, step_records__valid, predictions__payload
-, predictions__valid, raw_bits, busy, sample_pairs, requests__payload, requests__valid, responses__ready, lines, hold, restart, emulator__key0, emulator__key1, emulator__d2d_rel, emulator__stuck_level, emulator__median_gain, emulator__sigma_gain, emulator__load_median__stb, emulator__load_median__addr, emulator__load_median__data, emulator__load_sigma__stb, emulator__load_sigma__addr
-, emulator__load_sigma__data, emulator__load_state_codes__stb, emulator__load_state_codes__addr, emulator__load_state_codes__data, emulator__first_pulse, emulator__restart, bus__addr);
+module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_records__ready, predictions__ready, off, requests__ready, responses__payload, responses__valid, emulator__pulses, emulator__idle, emulator__present, clk, rst, bus__r_data, bus__error, samples__payload, samples__valid, step_records__payload, step_records__valid
+, predictions__payload, predictions__valid, raw_bits, busy, sample_pairs, requests__payload, requests__valid, responses__ready, lines, hold, restart, emulator__key0, emulator__key1, emulator__d2d_rel, emulator__stuck_level, emulator__median_gain, emulator__sigma_gain, emulator__load_median__stb, emulator__load_median__addr, emulator__load_median__data, emulator__load_sigma__stb
+, emulator__load_sigma__addr, emulator__load_sigma__data, emulator__load_state_codes__stb, emulator__load_state_codes__addr, emulator__load_state_codes__data, emulator__first_pulse, emulator__restart, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$1  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -115,22 +115,25 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \begin ;
   input [15:0] bus__addr;
   wire [15:0] bus__addr;
-  wire [15:0] \bus__addr$49 ;
+  wire [15:0] \bus__addr$50 ;
+  output bus__error;
+  wire bus__error;
+  wire \bus__error$51 ;
   output [31:0] bus__r_data;
   wire [31:0] bus__r_data;
-  wire [31:0] \bus__r_data$50 ;
+  wire [31:0] \bus__r_data$52 ;
   input bus__r_stb;
   wire bus__r_stb;
-  wire \bus__r_stb$51 ;
+  wire \bus__r_stb$53 ;
   input [31:0] bus__w_data;
   wire [31:0] bus__w_data;
-  wire [31:0] \bus__w_data$52 ;
+  wire [31:0] \bus__w_data$54 ;
   input bus__w_stb;
   wire bus__w_stb;
-  wire \bus__w_stb$53 ;
+  wire \bus__w_stb$55 ;
   output busy;
   wire busy;
-  wire \busy$346 ;
+  wire \busy$348 ;
   wire centre_enable;
   wire [7:0] clean_windows;
   wire clear;
@@ -366,110 +369,110 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [63:0] form;
   wire hastings;
   wire [11:0] hi;
-  wire [11:0] \hi$215 ;
+  wire [11:0] \hi$217 ;
   wire [2:0] hidden;
   output hold;
   wire hold;
   wire idle;
   wire [51:0] input__payload;
-  wire [286:0] \input__payload$108 ;
-  wire [11:0] \input__payload$108.dac ;
-  wire [5:0] \input__payload$108.device ;
-  wire [255:0] \input__payload$108.inputs ;
-  wire [7:0] \input__payload$108.inputs[0] ;
-  wire [7:0] \input__payload$108.inputs[10] ;
-  wire [7:0] \input__payload$108.inputs[11] ;
-  wire [7:0] \input__payload$108.inputs[12] ;
-  wire [7:0] \input__payload$108.inputs[13] ;
-  wire [7:0] \input__payload$108.inputs[14] ;
-  wire [7:0] \input__payload$108.inputs[15] ;
-  wire [7:0] \input__payload$108.inputs[16] ;
-  wire [7:0] \input__payload$108.inputs[17] ;
-  wire [7:0] \input__payload$108.inputs[18] ;
-  wire [7:0] \input__payload$108.inputs[19] ;
-  wire [7:0] \input__payload$108.inputs[1] ;
-  wire [7:0] \input__payload$108.inputs[20] ;
-  wire [7:0] \input__payload$108.inputs[21] ;
-  wire [7:0] \input__payload$108.inputs[22] ;
-  wire [7:0] \input__payload$108.inputs[23] ;
-  wire [7:0] \input__payload$108.inputs[24] ;
-  wire [7:0] \input__payload$108.inputs[25] ;
-  wire [7:0] \input__payload$108.inputs[26] ;
-  wire [7:0] \input__payload$108.inputs[27] ;
-  wire [7:0] \input__payload$108.inputs[28] ;
-  wire [7:0] \input__payload$108.inputs[29] ;
-  wire [7:0] \input__payload$108.inputs[2] ;
-  wire [7:0] \input__payload$108.inputs[30] ;
-  wire [7:0] \input__payload$108.inputs[31] ;
-  wire [7:0] \input__payload$108.inputs[3] ;
-  wire [7:0] \input__payload$108.inputs[4] ;
-  wire [7:0] \input__payload$108.inputs[5] ;
-  wire [7:0] \input__payload$108.inputs[6] ;
-  wire [7:0] \input__payload$108.inputs[7] ;
-  wire [7:0] \input__payload$108.inputs[8] ;
-  wire [7:0] \input__payload$108.inputs[9] ;
-  wire [2:0] \input__payload$108.op ;
-  wire [7:0] \input__payload$108.row ;
-  wire \input__payload$108.tile ;
-  wire \input__payload$108.top ;
-  wire [127:0] \input__payload$126 ;
-  wire [63:0] \input__payload$126.square ;
-  wire [63:0] \input__payload$126.sum ;
-  wire [286:0] \input__payload$135 ;
-  wire [11:0] \input__payload$135.dac ;
-  wire [5:0] \input__payload$135.device ;
-  wire [255:0] \input__payload$135.inputs ;
-  wire [7:0] \input__payload$135.inputs[0] ;
-  wire [7:0] \input__payload$135.inputs[10] ;
-  wire [7:0] \input__payload$135.inputs[11] ;
-  wire [7:0] \input__payload$135.inputs[12] ;
-  wire [7:0] \input__payload$135.inputs[13] ;
-  wire [7:0] \input__payload$135.inputs[14] ;
-  wire [7:0] \input__payload$135.inputs[15] ;
-  wire [7:0] \input__payload$135.inputs[16] ;
-  wire [7:0] \input__payload$135.inputs[17] ;
-  wire [7:0] \input__payload$135.inputs[18] ;
-  wire [7:0] \input__payload$135.inputs[19] ;
-  wire [7:0] \input__payload$135.inputs[1] ;
-  wire [7:0] \input__payload$135.inputs[20] ;
-  wire [7:0] \input__payload$135.inputs[21] ;
-  wire [7:0] \input__payload$135.inputs[22] ;
-  wire [7:0] \input__payload$135.inputs[23] ;
-  wire [7:0] \input__payload$135.inputs[24] ;
-  wire [7:0] \input__payload$135.inputs[25] ;
-  wire [7:0] \input__payload$135.inputs[26] ;
-  wire [7:0] \input__payload$135.inputs[27] ;
-  wire [7:0] \input__payload$135.inputs[28] ;
-  wire [7:0] \input__payload$135.inputs[29] ;
-  wire [7:0] \input__payload$135.inputs[2] ;
-  wire [7:0] \input__payload$135.inputs[30] ;
-  wire [7:0] \input__payload$135.inputs[31] ;
-  wire [7:0] \input__payload$135.inputs[3] ;
-  wire [7:0] \input__payload$135.inputs[4] ;
-  wire [7:0] \input__payload$135.inputs[5] ;
-  wire [7:0] \input__payload$135.inputs[6] ;
-  wire [7:0] \input__payload$135.inputs[7] ;
-  wire [7:0] \input__payload$135.inputs[8] ;
-  wire [7:0] \input__payload$135.inputs[9] ;
-  wire [2:0] \input__payload$135.op ;
-  wire [7:0] \input__payload$135.row ;
-  wire \input__payload$135.tile ;
-  wire \input__payload$135.top ;
-  wire [24:0] \input__payload$147 ;
-  wire [24:0] \input__payload$147.value ;
-  wire [32:0] \input__payload$165 ;
-  wire \input__payload$165.last ;
-  wire [31:0] \input__payload$165.word ;
-  wire [78:0] \input__payload$174 ;
-  wire \input__payload$174.accepted ;
-  wire [31:0] \input__payload$174.loglik ;
-  wire [10:0] \input__payload$174.points ;
-  wire [31:0] \input__payload$174.prior ;
-  wire [1:0] \input__payload$174.region ;
-  wire \input__payload$174.valid ;
-  wire [28:0] \input__payload$96 ;
-  wire \input__payload$96.last ;
-  wire [27:0] \input__payload$96.term ;
+  wire [286:0] \input__payload$110 ;
+  wire [11:0] \input__payload$110.dac ;
+  wire [5:0] \input__payload$110.device ;
+  wire [255:0] \input__payload$110.inputs ;
+  wire [7:0] \input__payload$110.inputs[0] ;
+  wire [7:0] \input__payload$110.inputs[10] ;
+  wire [7:0] \input__payload$110.inputs[11] ;
+  wire [7:0] \input__payload$110.inputs[12] ;
+  wire [7:0] \input__payload$110.inputs[13] ;
+  wire [7:0] \input__payload$110.inputs[14] ;
+  wire [7:0] \input__payload$110.inputs[15] ;
+  wire [7:0] \input__payload$110.inputs[16] ;
+  wire [7:0] \input__payload$110.inputs[17] ;
+  wire [7:0] \input__payload$110.inputs[18] ;
+  wire [7:0] \input__payload$110.inputs[19] ;
+  wire [7:0] \input__payload$110.inputs[1] ;
+  wire [7:0] \input__payload$110.inputs[20] ;
+  wire [7:0] \input__payload$110.inputs[21] ;
+  wire [7:0] \input__payload$110.inputs[22] ;
+  wire [7:0] \input__payload$110.inputs[23] ;
+  wire [7:0] \input__payload$110.inputs[24] ;
+  wire [7:0] \input__payload$110.inputs[25] ;
+  wire [7:0] \input__payload$110.inputs[26] ;
+  wire [7:0] \input__payload$110.inputs[27] ;
+  wire [7:0] \input__payload$110.inputs[28] ;
+  wire [7:0] \input__payload$110.inputs[29] ;
+  wire [7:0] \input__payload$110.inputs[2] ;
+  wire [7:0] \input__payload$110.inputs[30] ;
+  wire [7:0] \input__payload$110.inputs[31] ;
+  wire [7:0] \input__payload$110.inputs[3] ;
+  wire [7:0] \input__payload$110.inputs[4] ;
+  wire [7:0] \input__payload$110.inputs[5] ;
+  wire [7:0] \input__payload$110.inputs[6] ;
+  wire [7:0] \input__payload$110.inputs[7] ;
+  wire [7:0] \input__payload$110.inputs[8] ;
+  wire [7:0] \input__payload$110.inputs[9] ;
+  wire [2:0] \input__payload$110.op ;
+  wire [7:0] \input__payload$110.row ;
+  wire \input__payload$110.tile ;
+  wire \input__payload$110.top ;
+  wire [127:0] \input__payload$128 ;
+  wire [63:0] \input__payload$128.square ;
+  wire [63:0] \input__payload$128.sum ;
+  wire [286:0] \input__payload$137 ;
+  wire [11:0] \input__payload$137.dac ;
+  wire [5:0] \input__payload$137.device ;
+  wire [255:0] \input__payload$137.inputs ;
+  wire [7:0] \input__payload$137.inputs[0] ;
+  wire [7:0] \input__payload$137.inputs[10] ;
+  wire [7:0] \input__payload$137.inputs[11] ;
+  wire [7:0] \input__payload$137.inputs[12] ;
+  wire [7:0] \input__payload$137.inputs[13] ;
+  wire [7:0] \input__payload$137.inputs[14] ;
+  wire [7:0] \input__payload$137.inputs[15] ;
+  wire [7:0] \input__payload$137.inputs[16] ;
+  wire [7:0] \input__payload$137.inputs[17] ;
+  wire [7:0] \input__payload$137.inputs[18] ;
+  wire [7:0] \input__payload$137.inputs[19] ;
+  wire [7:0] \input__payload$137.inputs[1] ;
+  wire [7:0] \input__payload$137.inputs[20] ;
+  wire [7:0] \input__payload$137.inputs[21] ;
+  wire [7:0] \input__payload$137.inputs[22] ;
+  wire [7:0] \input__payload$137.inputs[23] ;
+  wire [7:0] \input__payload$137.inputs[24] ;
+  wire [7:0] \input__payload$137.inputs[25] ;
+  wire [7:0] \input__payload$137.inputs[26] ;
+  wire [7:0] \input__payload$137.inputs[27] ;
+  wire [7:0] \input__payload$137.inputs[28] ;
+  wire [7:0] \input__payload$137.inputs[29] ;
+  wire [7:0] \input__payload$137.inputs[2] ;
+  wire [7:0] \input__payload$137.inputs[30] ;
+  wire [7:0] \input__payload$137.inputs[31] ;
+  wire [7:0] \input__payload$137.inputs[3] ;
+  wire [7:0] \input__payload$137.inputs[4] ;
+  wire [7:0] \input__payload$137.inputs[5] ;
+  wire [7:0] \input__payload$137.inputs[6] ;
+  wire [7:0] \input__payload$137.inputs[7] ;
+  wire [7:0] \input__payload$137.inputs[8] ;
+  wire [7:0] \input__payload$137.inputs[9] ;
+  wire [2:0] \input__payload$137.op ;
+  wire [7:0] \input__payload$137.row ;
+  wire \input__payload$137.tile ;
+  wire \input__payload$137.top ;
+  wire [24:0] \input__payload$149 ;
+  wire [24:0] \input__payload$149.value ;
+  wire [32:0] \input__payload$167 ;
+  wire \input__payload$167.last ;
+  wire [31:0] \input__payload$167.word ;
+  wire [78:0] \input__payload$176 ;
+  wire \input__payload$176.accepted ;
+  wire [31:0] \input__payload$176.loglik ;
+  wire [10:0] \input__payload$176.points ;
+  wire [31:0] \input__payload$176.prior ;
+  wire [1:0] \input__payload$176.region ;
+  wire \input__payload$176.valid ;
+  wire [28:0] \input__payload$98 ;
+  wire \input__payload$98.last ;
+  wire [27:0] \input__payload$98.term ;
   wire [11:0] \input__payload.centre ;
   wire [9:0] \input__payload.code ;
   wire [11:0] \input__payload.dac ;
@@ -484,50 +487,50 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \input__payload.last ;
   wire [7:0] \input__payload.row ;
   wire input__ready;
-  wire \input__ready$111 ;
-  wire \input__ready$129 ;
-  wire \input__ready$138 ;
-  wire \input__ready$150 ;
-  wire \input__ready$168 ;
-  wire \input__ready$177 ;
-  wire \input__ready$99 ;
+  wire \input__ready$101 ;
+  wire \input__ready$113 ;
+  wire \input__ready$131 ;
+  wire \input__ready$140 ;
+  wire \input__ready$152 ;
+  wire \input__ready$170 ;
+  wire \input__ready$179 ;
   wire input__valid;
-  wire \input__valid$100 ;
-  wire \input__valid$112 ;
-  wire \input__valid$130 ;
-  wire \input__valid$139 ;
-  wire \input__valid$151 ;
-  wire \input__valid$169 ;
-  wire \input__valid$178 ;
+  wire \input__valid$102 ;
+  wire \input__valid$114 ;
+  wire \input__valid$132 ;
+  wire \input__valid$141 ;
+  wire \input__valid$153 ;
+  wire \input__valid$171 ;
+  wire \input__valid$180 ;
   wire [63:0] invalid;
   wire [51:0] jobs__payload;
-  wire [51:0] \jobs__payload$91 ;
-  wire \jobs__payload$91.last ;
-  wire [31:0] \jobs__payload$91.multiplicity ;
-  wire [9:0] \jobs__payload$91.point ;
-  wire \jobs__payload$91.predict ;
-  wire [7:0] \jobs__payload$91.row ;
+  wire [51:0] \jobs__payload$93 ;
+  wire \jobs__payload$93.last ;
+  wire [31:0] \jobs__payload$93.multiplicity ;
+  wire [9:0] \jobs__payload$93.point ;
+  wire \jobs__payload$93.predict ;
+  wire [7:0] \jobs__payload$93.row ;
   wire \jobs__payload.last ;
   wire [31:0] \jobs__payload.multiplicity ;
   wire [9:0] \jobs__payload.point ;
   wire \jobs__payload.predict ;
   wire [7:0] \jobs__payload.row ;
   wire jobs__ready;
-  wire \jobs__ready$93 ;
+  wire \jobs__ready$95 ;
   wire jobs__valid;
-  wire \jobs__valid$95 ;
+  wire \jobs__valid$97 ;
   wire likelihood_idle;
   output [30:0] lines;
   wire [30:0] lines;
-  wire [30:0] \lines$313 ;
-  wire [11:0] \lines$313.dac ;
-  wire [5:0] \lines$313.device ;
-  wire \lines$313.dot ;
-  wire \lines$313.form ;
-  wire \lines$313.read ;
-  wire \lines$313.reset ;
-  wire [7:0] \lines$313.row ;
-  wire \lines$313.set ;
+  wire [30:0] \lines$315 ;
+  wire [11:0] \lines$315.dac ;
+  wire [5:0] \lines$315.device ;
+  wire \lines$315.dot ;
+  wire \lines$315.form ;
+  wire \lines$315.read ;
+  wire \lines$315.reset ;
+  wire [7:0] \lines$315.row ;
+  wire \lines$315.set ;
   wire [11:0] \lines.dac ;
   wire [5:0] \lines.device ;
   wire \lines.dot ;
@@ -537,19 +540,19 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] \lines.row ;
   wire \lines.set ;
   wire [11:0] lo;
-  wire [11:0] \lo$214 ;
+  wire [11:0] \lo$216 ;
   wire [7:0] load_bad_rows__addr;
-  wire [7:0] \load_bad_rows__addr$196 ;
+  wire [7:0] \load_bad_rows__addr$198 ;
   wire [31:0] load_bad_rows__data;
-  wire [31:0] \load_bad_rows__data$198 ;
+  wire [31:0] \load_bad_rows__data$200 ;
   wire load_bad_rows__stb;
-  wire \load_bad_rows__stb$200 ;
+  wire \load_bad_rows__stb$202 ;
   wire [13:0] load_calibration__addr;
-  wire [13:0] \load_calibration__addr$202 ;
+  wire [13:0] \load_calibration__addr$204 ;
   wire [31:0] load_calibration__data;
-  wire [31:0] \load_calibration__data$204 ;
+  wire [31:0] \load_calibration__data$206 ;
   wire load_calibration__stb;
-  wire \load_calibration__stb$206 ;
+  wire \load_calibration__stb$208 ;
   wire [8:0] load_dac__addr;
   wire [31:0] load_dac__data;
   wire [8:0] load_dac__r_addr;
@@ -572,17 +575,17 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] load_median__data;
   wire load_median__stb;
   wire [9:0] load_order__addr;
-  wire [9:0] \load_order__addr$190 ;
+  wire [9:0] \load_order__addr$192 ;
   wire [31:0] load_order__data;
-  wire [31:0] \load_order__data$192 ;
+  wire [31:0] \load_order__data$194 ;
   wire load_order__stb;
-  wire \load_order__stb$194 ;
+  wire \load_order__stb$196 ;
   wire [12:0] load_points__addr;
-  wire [12:0] \load_points__addr$184 ;
+  wire [12:0] \load_points__addr$186 ;
   wire [31:0] load_points__data;
-  wire [31:0] \load_points__data$186 ;
+  wire [31:0] \load_points__data$188 ;
   wire load_points__stb;
-  wire \load_points__stb$188 ;
+  wire \load_points__stb$190 ;
   wire [8:0] load_sigma__addr;
   wire [31:0] load_sigma__data;
   wire load_sigma__stb;
@@ -592,7 +595,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [15:0] logit_mantissa;
   wire [5:0] logit_shift;
   wire [11:0] mid;
-  wire [11:0] \mid$213 ;
+  wire [11:0] \mid$215 ;
   wire [3:0] model_dots;
   wire \model_dots.digital ;
   wire [2:0] \model_dots.log_repeats ;
@@ -614,7 +617,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [16:0] model_rows_per_region;
   input off;
   wire off;
-  wire \off$315 ;
+  wire \off$317 ;
   wire [2:0] op;
   wire [286:0] operations__payload;
   wire [11:0] \operations__payload.dac ;
@@ -659,18 +662,18 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire operations__ready;
   wire operations__valid;
   wire [27:0] orders__payload;
-  wire [27:0] \orders__payload$55 ;
-  wire [9:0] \orders__payload$55.code ;
-  wire [5:0] \orders__payload$55.device ;
+  wire [27:0] \orders__payload$57 ;
+  wire [9:0] \orders__payload$57.code ;
+  wire [5:0] \orders__payload$57.device ;
   (* enum_base_type = "Kind" *)
   (* enum_value_000 = "WALK" *)
   (* enum_value_001 = "COLD" *)
   (* enum_value_010 = "COIN" *)
   (* enum_value_011 = "RESET" *)
   (* enum_value_100 = "SELECT" *)
-  wire [2:0] \orders__payload$55.kind ;
-  wire \orders__payload$55.last ;
-  wire [7:0] \orders__payload$55.row ;
+  wire [2:0] \orders__payload$57.kind ;
+  wire \orders__payload$57.last ;
+  wire [7:0] \orders__payload$57.row ;
   wire [9:0] \orders__payload.code ;
   wire [5:0] \orders__payload.device ;
   (* enum_base_type = "Kind" *)
@@ -683,108 +686,108 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \orders__payload.last ;
   wire [7:0] \orders__payload.row ;
   wire orders__ready;
-  wire \orders__ready$57 ;
+  wire \orders__ready$59 ;
   wire orders__valid;
-  wire \orders__valid$59 ;
+  wire \orders__valid$61 ;
   wire [51:0] output__payload;
-  wire [28:0] \output__payload$103 ;
-  wire \output__payload$103.last ;
-  wire [27:0] \output__payload$103.term ;
-  wire [286:0] \output__payload$115 ;
-  wire [11:0] \output__payload$115.dac ;
-  wire [5:0] \output__payload$115.device ;
-  wire [255:0] \output__payload$115.inputs ;
-  wire [7:0] \output__payload$115.inputs[0] ;
-  wire [7:0] \output__payload$115.inputs[10] ;
-  wire [7:0] \output__payload$115.inputs[11] ;
-  wire [7:0] \output__payload$115.inputs[12] ;
-  wire [7:0] \output__payload$115.inputs[13] ;
-  wire [7:0] \output__payload$115.inputs[14] ;
-  wire [7:0] \output__payload$115.inputs[15] ;
-  wire [7:0] \output__payload$115.inputs[16] ;
-  wire [7:0] \output__payload$115.inputs[17] ;
-  wire [7:0] \output__payload$115.inputs[18] ;
-  wire [7:0] \output__payload$115.inputs[19] ;
-  wire [7:0] \output__payload$115.inputs[1] ;
-  wire [7:0] \output__payload$115.inputs[20] ;
-  wire [7:0] \output__payload$115.inputs[21] ;
-  wire [7:0] \output__payload$115.inputs[22] ;
-  wire [7:0] \output__payload$115.inputs[23] ;
-  wire [7:0] \output__payload$115.inputs[24] ;
-  wire [7:0] \output__payload$115.inputs[25] ;
-  wire [7:0] \output__payload$115.inputs[26] ;
-  wire [7:0] \output__payload$115.inputs[27] ;
-  wire [7:0] \output__payload$115.inputs[28] ;
-  wire [7:0] \output__payload$115.inputs[29] ;
-  wire [7:0] \output__payload$115.inputs[2] ;
-  wire [7:0] \output__payload$115.inputs[30] ;
-  wire [7:0] \output__payload$115.inputs[31] ;
-  wire [7:0] \output__payload$115.inputs[3] ;
-  wire [7:0] \output__payload$115.inputs[4] ;
-  wire [7:0] \output__payload$115.inputs[5] ;
-  wire [7:0] \output__payload$115.inputs[6] ;
-  wire [7:0] \output__payload$115.inputs[7] ;
-  wire [7:0] \output__payload$115.inputs[8] ;
-  wire [7:0] \output__payload$115.inputs[9] ;
-  wire [2:0] \output__payload$115.op ;
-  wire [7:0] \output__payload$115.row ;
-  wire \output__payload$115.tile ;
-  wire \output__payload$115.top ;
-  wire [127:0] \output__payload$132 ;
-  wire [63:0] \output__payload$132.square ;
-  wire [63:0] \output__payload$132.sum ;
-  wire [286:0] \output__payload$142 ;
-  wire [11:0] \output__payload$142.dac ;
-  wire [5:0] \output__payload$142.device ;
-  wire [255:0] \output__payload$142.inputs ;
-  wire [7:0] \output__payload$142.inputs[0] ;
-  wire [7:0] \output__payload$142.inputs[10] ;
-  wire [7:0] \output__payload$142.inputs[11] ;
-  wire [7:0] \output__payload$142.inputs[12] ;
-  wire [7:0] \output__payload$142.inputs[13] ;
-  wire [7:0] \output__payload$142.inputs[14] ;
-  wire [7:0] \output__payload$142.inputs[15] ;
-  wire [7:0] \output__payload$142.inputs[16] ;
-  wire [7:0] \output__payload$142.inputs[17] ;
-  wire [7:0] \output__payload$142.inputs[18] ;
-  wire [7:0] \output__payload$142.inputs[19] ;
-  wire [7:0] \output__payload$142.inputs[1] ;
-  wire [7:0] \output__payload$142.inputs[20] ;
-  wire [7:0] \output__payload$142.inputs[21] ;
-  wire [7:0] \output__payload$142.inputs[22] ;
-  wire [7:0] \output__payload$142.inputs[23] ;
-  wire [7:0] \output__payload$142.inputs[24] ;
-  wire [7:0] \output__payload$142.inputs[25] ;
-  wire [7:0] \output__payload$142.inputs[26] ;
-  wire [7:0] \output__payload$142.inputs[27] ;
-  wire [7:0] \output__payload$142.inputs[28] ;
-  wire [7:0] \output__payload$142.inputs[29] ;
-  wire [7:0] \output__payload$142.inputs[2] ;
-  wire [7:0] \output__payload$142.inputs[30] ;
-  wire [7:0] \output__payload$142.inputs[31] ;
-  wire [7:0] \output__payload$142.inputs[3] ;
-  wire [7:0] \output__payload$142.inputs[4] ;
-  wire [7:0] \output__payload$142.inputs[5] ;
-  wire [7:0] \output__payload$142.inputs[6] ;
-  wire [7:0] \output__payload$142.inputs[7] ;
-  wire [7:0] \output__payload$142.inputs[8] ;
-  wire [7:0] \output__payload$142.inputs[9] ;
-  wire [2:0] \output__payload$142.op ;
-  wire [7:0] \output__payload$142.row ;
-  wire \output__payload$142.tile ;
-  wire \output__payload$142.top ;
-  wire [24:0] \output__payload$154 ;
-  wire [24:0] \output__payload$154.value ;
-  wire [32:0] \output__payload$171 ;
-  wire \output__payload$171.last ;
-  wire [31:0] \output__payload$171.word ;
-  wire [78:0] \output__payload$180 ;
-  wire \output__payload$180.accepted ;
-  wire [31:0] \output__payload$180.loglik ;
-  wire [10:0] \output__payload$180.points ;
-  wire [31:0] \output__payload$180.prior ;
-  wire [1:0] \output__payload$180.region ;
-  wire \output__payload$180.valid ;
+  wire [28:0] \output__payload$105 ;
+  wire \output__payload$105.last ;
+  wire [27:0] \output__payload$105.term ;
+  wire [286:0] \output__payload$117 ;
+  wire [11:0] \output__payload$117.dac ;
+  wire [5:0] \output__payload$117.device ;
+  wire [255:0] \output__payload$117.inputs ;
+  wire [7:0] \output__payload$117.inputs[0] ;
+  wire [7:0] \output__payload$117.inputs[10] ;
+  wire [7:0] \output__payload$117.inputs[11] ;
+  wire [7:0] \output__payload$117.inputs[12] ;
+  wire [7:0] \output__payload$117.inputs[13] ;
+  wire [7:0] \output__payload$117.inputs[14] ;
+  wire [7:0] \output__payload$117.inputs[15] ;
+  wire [7:0] \output__payload$117.inputs[16] ;
+  wire [7:0] \output__payload$117.inputs[17] ;
+  wire [7:0] \output__payload$117.inputs[18] ;
+  wire [7:0] \output__payload$117.inputs[19] ;
+  wire [7:0] \output__payload$117.inputs[1] ;
+  wire [7:0] \output__payload$117.inputs[20] ;
+  wire [7:0] \output__payload$117.inputs[21] ;
+  wire [7:0] \output__payload$117.inputs[22] ;
+  wire [7:0] \output__payload$117.inputs[23] ;
+  wire [7:0] \output__payload$117.inputs[24] ;
+  wire [7:0] \output__payload$117.inputs[25] ;
+  wire [7:0] \output__payload$117.inputs[26] ;
+  wire [7:0] \output__payload$117.inputs[27] ;
+  wire [7:0] \output__payload$117.inputs[28] ;
+  wire [7:0] \output__payload$117.inputs[29] ;
+  wire [7:0] \output__payload$117.inputs[2] ;
+  wire [7:0] \output__payload$117.inputs[30] ;
+  wire [7:0] \output__payload$117.inputs[31] ;
+  wire [7:0] \output__payload$117.inputs[3] ;
+  wire [7:0] \output__payload$117.inputs[4] ;
+  wire [7:0] \output__payload$117.inputs[5] ;
+  wire [7:0] \output__payload$117.inputs[6] ;
+  wire [7:0] \output__payload$117.inputs[7] ;
+  wire [7:0] \output__payload$117.inputs[8] ;
+  wire [7:0] \output__payload$117.inputs[9] ;
+  wire [2:0] \output__payload$117.op ;
+  wire [7:0] \output__payload$117.row ;
+  wire \output__payload$117.tile ;
+  wire \output__payload$117.top ;
+  wire [127:0] \output__payload$134 ;
+  wire [63:0] \output__payload$134.square ;
+  wire [63:0] \output__payload$134.sum ;
+  wire [286:0] \output__payload$144 ;
+  wire [11:0] \output__payload$144.dac ;
+  wire [5:0] \output__payload$144.device ;
+  wire [255:0] \output__payload$144.inputs ;
+  wire [7:0] \output__payload$144.inputs[0] ;
+  wire [7:0] \output__payload$144.inputs[10] ;
+  wire [7:0] \output__payload$144.inputs[11] ;
+  wire [7:0] \output__payload$144.inputs[12] ;
+  wire [7:0] \output__payload$144.inputs[13] ;
+  wire [7:0] \output__payload$144.inputs[14] ;
+  wire [7:0] \output__payload$144.inputs[15] ;
+  wire [7:0] \output__payload$144.inputs[16] ;
+  wire [7:0] \output__payload$144.inputs[17] ;
+  wire [7:0] \output__payload$144.inputs[18] ;
+  wire [7:0] \output__payload$144.inputs[19] ;
+  wire [7:0] \output__payload$144.inputs[1] ;
+  wire [7:0] \output__payload$144.inputs[20] ;
+  wire [7:0] \output__payload$144.inputs[21] ;
+  wire [7:0] \output__payload$144.inputs[22] ;
+  wire [7:0] \output__payload$144.inputs[23] ;
+  wire [7:0] \output__payload$144.inputs[24] ;
+  wire [7:0] \output__payload$144.inputs[25] ;
+  wire [7:0] \output__payload$144.inputs[26] ;
+  wire [7:0] \output__payload$144.inputs[27] ;
+  wire [7:0] \output__payload$144.inputs[28] ;
+  wire [7:0] \output__payload$144.inputs[29] ;
+  wire [7:0] \output__payload$144.inputs[2] ;
+  wire [7:0] \output__payload$144.inputs[30] ;
+  wire [7:0] \output__payload$144.inputs[31] ;
+  wire [7:0] \output__payload$144.inputs[3] ;
+  wire [7:0] \output__payload$144.inputs[4] ;
+  wire [7:0] \output__payload$144.inputs[5] ;
+  wire [7:0] \output__payload$144.inputs[6] ;
+  wire [7:0] \output__payload$144.inputs[7] ;
+  wire [7:0] \output__payload$144.inputs[8] ;
+  wire [7:0] \output__payload$144.inputs[9] ;
+  wire [2:0] \output__payload$144.op ;
+  wire [7:0] \output__payload$144.row ;
+  wire \output__payload$144.tile ;
+  wire \output__payload$144.top ;
+  wire [24:0] \output__payload$156 ;
+  wire [24:0] \output__payload$156.value ;
+  wire [32:0] \output__payload$173 ;
+  wire \output__payload$173.last ;
+  wire [31:0] \output__payload$173.word ;
+  wire [78:0] \output__payload$182 ;
+  wire \output__payload$182.accepted ;
+  wire [31:0] \output__payload$182.loglik ;
+  wire [10:0] \output__payload$182.points ;
+  wire [31:0] \output__payload$182.prior ;
+  wire [1:0] \output__payload$182.region ;
+  wire \output__payload$182.valid ;
   wire [11:0] \output__payload.centre ;
   wire [9:0] \output__payload.code ;
   wire [11:0] \output__payload.dac ;
@@ -799,48 +802,48 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \output__payload.last ;
   wire [7:0] \output__payload.row ;
   wire output__ready;
-  wire \output__ready$104 ;
-  wire \output__ready$116 ;
-  wire \output__ready$133 ;
-  wire \output__ready$143 ;
-  wire \output__ready$155 ;
-  wire \output__ready$172 ;
-  wire \output__ready$181 ;
+  wire \output__ready$106 ;
+  wire \output__ready$118 ;
+  wire \output__ready$135 ;
+  wire \output__ready$145 ;
+  wire \output__ready$157 ;
+  wire \output__ready$174 ;
+  wire \output__ready$183 ;
   wire output__valid;
-  wire \output__valid$107 ;
-  wire \output__valid$119 ;
-  wire \output__valid$134 ;
-  wire \output__valid$146 ;
-  wire \output__valid$158 ;
-  wire \output__valid$173 ;
-  wire \output__valid$182 ;
+  wire \output__valid$109 ;
+  wire \output__valid$121 ;
+  wire \output__valid$136 ;
+  wire \output__valid$148 ;
+  wire \output__valid$160 ;
+  wire \output__valid$175 ;
+  wire \output__valid$184 ;
   wire [10:0] points;
-  wire [63:0] \points$366 ;
+  wire [63:0] \points$368 ;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
-  wire [127:0] \predictions__payload$127 ;
-  wire [63:0] \predictions__payload$127.square ;
-  wire [63:0] \predictions__payload$127.sum ;
+  wire [127:0] \predictions__payload$129 ;
+  wire [63:0] \predictions__payload$129.square ;
+  wire [63:0] \predictions__payload$129.sum ;
   wire [63:0] \predictions__payload.square ;
   wire [63:0] \predictions__payload.sum ;
   input predictions__ready;
   wire predictions__ready;
-  wire \predictions__ready$128 ;
+  wire \predictions__ready$130 ;
   output predictions__valid;
   wire predictions__valid;
-  wire \predictions__valid$131 ;
+  wire \predictions__valid$133 ;
   wire [64:0] price__payload;
-  wire [64:0] \price__payload$79 ;
-  wire [31:0] \price__payload$79.hastings ;
-  wire [31:0] \price__payload$79.prior ;
-  wire \price__payload$79.stuck ;
+  wire [64:0] \price__payload$81 ;
+  wire [31:0] \price__payload$81.hastings ;
+  wire [31:0] \price__payload$81.prior ;
+  wire \price__payload$81.stuck ;
   wire [31:0] \price__payload.hastings ;
   wire [31:0] \price__payload.prior ;
   wire \price__payload.stuck ;
   wire price__ready;
-  wire \price__ready$81 ;
+  wire \price__ready$83 ;
   wire price__valid;
-  wire \price__valid$83 ;
+  wire \price__valid$85 ;
   wire [33:0] programmed__payload;
   wire [11:0] \programmed__payload.centre ;
   wire \programmed__payload.last ;
@@ -877,7 +880,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \raw.valid ;
   output [6:0] raw_bits;
   wire [6:0] raw_bits;
-  wire [63:0] \raw_bits$343 ;
+  wire [63:0] \raw_bits$345 ;
   wire [2:0] \raw_bits.column ;
   wire [2:0] \raw_bits.symbol ;
   wire \raw_bits.valid ;
@@ -891,97 +894,97 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] rct_symbol_cutoff;
   wire [63:0] read;
   wire [24:0] readings__payload;
-  wire [24:0] \readings__payload$121 ;
-  wire [24:0] \readings__payload$121.value ;
+  wire [24:0] \readings__payload$123 ;
+  wire [24:0] \readings__payload$123.value ;
   wire [24:0] \readings__payload.value ;
   wire readings__ready;
-  wire \readings__ready$123 ;
+  wire \readings__ready$125 ;
   wire readings__valid;
-  wire \readings__valid$125 ;
+  wire \readings__valid$127 ;
   wire ready;
   wire request;
   output [286:0] requests__payload;
   wire [286:0] requests__payload;
-  wire [286:0] \requests__payload$109 ;
-  wire [11:0] \requests__payload$109.dac ;
-  wire [5:0] \requests__payload$109.device ;
-  wire [255:0] \requests__payload$109.inputs ;
-  wire [7:0] \requests__payload$109.inputs[0] ;
-  wire [7:0] \requests__payload$109.inputs[10] ;
-  wire [7:0] \requests__payload$109.inputs[11] ;
-  wire [7:0] \requests__payload$109.inputs[12] ;
-  wire [7:0] \requests__payload$109.inputs[13] ;
-  wire [7:0] \requests__payload$109.inputs[14] ;
-  wire [7:0] \requests__payload$109.inputs[15] ;
-  wire [7:0] \requests__payload$109.inputs[16] ;
-  wire [7:0] \requests__payload$109.inputs[17] ;
-  wire [7:0] \requests__payload$109.inputs[18] ;
-  wire [7:0] \requests__payload$109.inputs[19] ;
-  wire [7:0] \requests__payload$109.inputs[1] ;
-  wire [7:0] \requests__payload$109.inputs[20] ;
-  wire [7:0] \requests__payload$109.inputs[21] ;
-  wire [7:0] \requests__payload$109.inputs[22] ;
-  wire [7:0] \requests__payload$109.inputs[23] ;
-  wire [7:0] \requests__payload$109.inputs[24] ;
-  wire [7:0] \requests__payload$109.inputs[25] ;
-  wire [7:0] \requests__payload$109.inputs[26] ;
-  wire [7:0] \requests__payload$109.inputs[27] ;
-  wire [7:0] \requests__payload$109.inputs[28] ;
-  wire [7:0] \requests__payload$109.inputs[29] ;
-  wire [7:0] \requests__payload$109.inputs[2] ;
-  wire [7:0] \requests__payload$109.inputs[30] ;
-  wire [7:0] \requests__payload$109.inputs[31] ;
-  wire [7:0] \requests__payload$109.inputs[3] ;
-  wire [7:0] \requests__payload$109.inputs[4] ;
-  wire [7:0] \requests__payload$109.inputs[5] ;
-  wire [7:0] \requests__payload$109.inputs[6] ;
-  wire [7:0] \requests__payload$109.inputs[7] ;
-  wire [7:0] \requests__payload$109.inputs[8] ;
-  wire [7:0] \requests__payload$109.inputs[9] ;
-  wire [2:0] \requests__payload$109.op ;
-  wire [7:0] \requests__payload$109.row ;
-  wire \requests__payload$109.tile ;
-  wire \requests__payload$109.top ;
-  wire [286:0] \requests__payload$159 ;
-  wire [11:0] \requests__payload$159.dac ;
-  wire [5:0] \requests__payload$159.device ;
-  wire [255:0] \requests__payload$159.inputs ;
-  wire [7:0] \requests__payload$159.inputs[0] ;
-  wire [7:0] \requests__payload$159.inputs[10] ;
-  wire [7:0] \requests__payload$159.inputs[11] ;
-  wire [7:0] \requests__payload$159.inputs[12] ;
-  wire [7:0] \requests__payload$159.inputs[13] ;
-  wire [7:0] \requests__payload$159.inputs[14] ;
-  wire [7:0] \requests__payload$159.inputs[15] ;
-  wire [7:0] \requests__payload$159.inputs[16] ;
-  wire [7:0] \requests__payload$159.inputs[17] ;
-  wire [7:0] \requests__payload$159.inputs[18] ;
-  wire [7:0] \requests__payload$159.inputs[19] ;
-  wire [7:0] \requests__payload$159.inputs[1] ;
-  wire [7:0] \requests__payload$159.inputs[20] ;
-  wire [7:0] \requests__payload$159.inputs[21] ;
-  wire [7:0] \requests__payload$159.inputs[22] ;
-  wire [7:0] \requests__payload$159.inputs[23] ;
-  wire [7:0] \requests__payload$159.inputs[24] ;
-  wire [7:0] \requests__payload$159.inputs[25] ;
-  wire [7:0] \requests__payload$159.inputs[26] ;
-  wire [7:0] \requests__payload$159.inputs[27] ;
-  wire [7:0] \requests__payload$159.inputs[28] ;
-  wire [7:0] \requests__payload$159.inputs[29] ;
-  wire [7:0] \requests__payload$159.inputs[2] ;
-  wire [7:0] \requests__payload$159.inputs[30] ;
-  wire [7:0] \requests__payload$159.inputs[31] ;
-  wire [7:0] \requests__payload$159.inputs[3] ;
-  wire [7:0] \requests__payload$159.inputs[4] ;
-  wire [7:0] \requests__payload$159.inputs[5] ;
-  wire [7:0] \requests__payload$159.inputs[6] ;
-  wire [7:0] \requests__payload$159.inputs[7] ;
-  wire [7:0] \requests__payload$159.inputs[8] ;
-  wire [7:0] \requests__payload$159.inputs[9] ;
-  wire [2:0] \requests__payload$159.op ;
-  wire [7:0] \requests__payload$159.row ;
-  wire \requests__payload$159.tile ;
-  wire \requests__payload$159.top ;
+  wire [286:0] \requests__payload$111 ;
+  wire [11:0] \requests__payload$111.dac ;
+  wire [5:0] \requests__payload$111.device ;
+  wire [255:0] \requests__payload$111.inputs ;
+  wire [7:0] \requests__payload$111.inputs[0] ;
+  wire [7:0] \requests__payload$111.inputs[10] ;
+  wire [7:0] \requests__payload$111.inputs[11] ;
+  wire [7:0] \requests__payload$111.inputs[12] ;
+  wire [7:0] \requests__payload$111.inputs[13] ;
+  wire [7:0] \requests__payload$111.inputs[14] ;
+  wire [7:0] \requests__payload$111.inputs[15] ;
+  wire [7:0] \requests__payload$111.inputs[16] ;
+  wire [7:0] \requests__payload$111.inputs[17] ;
+  wire [7:0] \requests__payload$111.inputs[18] ;
+  wire [7:0] \requests__payload$111.inputs[19] ;
+  wire [7:0] \requests__payload$111.inputs[1] ;
+  wire [7:0] \requests__payload$111.inputs[20] ;
+  wire [7:0] \requests__payload$111.inputs[21] ;
+  wire [7:0] \requests__payload$111.inputs[22] ;
+  wire [7:0] \requests__payload$111.inputs[23] ;
+  wire [7:0] \requests__payload$111.inputs[24] ;
+  wire [7:0] \requests__payload$111.inputs[25] ;
+  wire [7:0] \requests__payload$111.inputs[26] ;
+  wire [7:0] \requests__payload$111.inputs[27] ;
+  wire [7:0] \requests__payload$111.inputs[28] ;
+  wire [7:0] \requests__payload$111.inputs[29] ;
+  wire [7:0] \requests__payload$111.inputs[2] ;
+  wire [7:0] \requests__payload$111.inputs[30] ;
+  wire [7:0] \requests__payload$111.inputs[31] ;
+  wire [7:0] \requests__payload$111.inputs[3] ;
+  wire [7:0] \requests__payload$111.inputs[4] ;
+  wire [7:0] \requests__payload$111.inputs[5] ;
+  wire [7:0] \requests__payload$111.inputs[6] ;
+  wire [7:0] \requests__payload$111.inputs[7] ;
+  wire [7:0] \requests__payload$111.inputs[8] ;
+  wire [7:0] \requests__payload$111.inputs[9] ;
+  wire [2:0] \requests__payload$111.op ;
+  wire [7:0] \requests__payload$111.row ;
+  wire \requests__payload$111.tile ;
+  wire \requests__payload$111.top ;
+  wire [286:0] \requests__payload$161 ;
+  wire [11:0] \requests__payload$161.dac ;
+  wire [5:0] \requests__payload$161.device ;
+  wire [255:0] \requests__payload$161.inputs ;
+  wire [7:0] \requests__payload$161.inputs[0] ;
+  wire [7:0] \requests__payload$161.inputs[10] ;
+  wire [7:0] \requests__payload$161.inputs[11] ;
+  wire [7:0] \requests__payload$161.inputs[12] ;
+  wire [7:0] \requests__payload$161.inputs[13] ;
+  wire [7:0] \requests__payload$161.inputs[14] ;
+  wire [7:0] \requests__payload$161.inputs[15] ;
+  wire [7:0] \requests__payload$161.inputs[16] ;
+  wire [7:0] \requests__payload$161.inputs[17] ;
+  wire [7:0] \requests__payload$161.inputs[18] ;
+  wire [7:0] \requests__payload$161.inputs[19] ;
+  wire [7:0] \requests__payload$161.inputs[1] ;
+  wire [7:0] \requests__payload$161.inputs[20] ;
+  wire [7:0] \requests__payload$161.inputs[21] ;
+  wire [7:0] \requests__payload$161.inputs[22] ;
+  wire [7:0] \requests__payload$161.inputs[23] ;
+  wire [7:0] \requests__payload$161.inputs[24] ;
+  wire [7:0] \requests__payload$161.inputs[25] ;
+  wire [7:0] \requests__payload$161.inputs[26] ;
+  wire [7:0] \requests__payload$161.inputs[27] ;
+  wire [7:0] \requests__payload$161.inputs[28] ;
+  wire [7:0] \requests__payload$161.inputs[29] ;
+  wire [7:0] \requests__payload$161.inputs[2] ;
+  wire [7:0] \requests__payload$161.inputs[30] ;
+  wire [7:0] \requests__payload$161.inputs[31] ;
+  wire [7:0] \requests__payload$161.inputs[3] ;
+  wire [7:0] \requests__payload$161.inputs[4] ;
+  wire [7:0] \requests__payload$161.inputs[5] ;
+  wire [7:0] \requests__payload$161.inputs[6] ;
+  wire [7:0] \requests__payload$161.inputs[7] ;
+  wire [7:0] \requests__payload$161.inputs[8] ;
+  wire [7:0] \requests__payload$161.inputs[9] ;
+  wire [2:0] \requests__payload$161.op ;
+  wire [7:0] \requests__payload$161.row ;
+  wire \requests__payload$161.tile ;
+  wire \requests__payload$161.top ;
   wire [11:0] \requests__payload.dac ;
   wire [5:0] \requests__payload.device ;
   wire [255:0] \requests__payload.inputs ;
@@ -1023,40 +1026,40 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \requests__payload.top ;
   input requests__ready;
   wire requests__ready;
-  wire \requests__ready$110 ;
-  wire \requests__ready$160 ;
+  wire \requests__ready$112 ;
+  wire \requests__ready$162 ;
   output requests__valid;
   wire requests__valid;
-  wire \requests__valid$113 ;
-  wire \requests__valid$161 ;
+  wire \requests__valid$115 ;
+  wire \requests__valid$163 ;
   wire [63:0] reset;
   input [24:0] responses__payload;
   wire [24:0] responses__payload;
-  wire [24:0] \responses__payload$162 ;
-  wire [24:0] \responses__payload$162.value ;
+  wire [24:0] \responses__payload$164 ;
+  wire [24:0] \responses__payload$164.value ;
   wire [24:0] \responses__payload.value ;
   output responses__ready;
   wire responses__ready;
-  wire \responses__ready$163 ;
+  wire \responses__ready$165 ;
   input responses__valid;
   wire responses__valid;
-  wire \responses__valid$164 ;
+  wire \responses__valid$166 ;
   output restart;
   wire restart;
-  wire \restart$239 ;
+  wire \restart$241 ;
   wire [24:0] results__payload;
-  wire [24:0] \results__payload$153 ;
-  wire [24:0] \results__payload$153.value ;
+  wire [24:0] \results__payload$155 ;
+  wire [24:0] \results__payload$155.value ;
   wire [24:0] \results__payload.value ;
   wire results__ready;
-  wire \results__ready$156 ;
+  wire \results__ready$158 ;
   wire results__valid;
-  wire \results__valid$157 ;
+  wire \results__valid$159 ;
   reg [8:0] rho = 9'h100;
   (* init = 9'h100 *)
-  wire [8:0] \rho$229 ;
+  wire [8:0] \rho$231 ;
   (* init = 9'h100 *)
-  wire [8:0] \rho$230 ;
+  wire [8:0] \rho$232 ;
   reg [31:0] row_held = 32'd0;
   wire [15:0] row_select;
   reg [3:0] row_status = 4'h0;
@@ -1076,17 +1079,17 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [63:0] samples;
   output [32:0] samples__payload;
   wire [32:0] samples__payload;
-  wire [32:0] \samples__payload$166 ;
-  wire \samples__payload$166.last ;
-  wire [31:0] \samples__payload$166.word ;
+  wire [32:0] \samples__payload$168 ;
+  wire \samples__payload$168.last ;
+  wire [31:0] \samples__payload$168.word ;
   wire \samples__payload.last ;
   wire [31:0] \samples__payload.word ;
   input samples__ready;
   wire samples__ready;
-  wire \samples__ready$167 ;
+  wire \samples__ready$169 ;
   output samples__valid;
   wire samples__valid;
-  wire \samples__valid$170 ;
+  wire \samples__valid$172 ;
   wire [31:0] sequencer_dot;
   wire [7:0] \sequencer_dot.guard_after ;
   wire [7:0] \sequencer_dot.guard_before ;
@@ -1146,15 +1149,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] settings__wide_every;
   wire settled;
   wire [4:0] state__addr;
-  wire [4:0] \state__addr$464 ;
+  wire [4:0] \state__addr$466 ;
   wire [31:0] state__data;
-  wire [31:0] \state__data$466 ;
+  wire [31:0] \state__data$468 ;
   wire [4:0] state__r_addr;
-  wire [4:0] \state__r_addr$468 ;
+  wire [4:0] \state__r_addr$470 ;
   wire [31:0] state__r_data;
-  wire [31:0] \state__r_data$475 ;
+  wire [31:0] \state__r_data$477 ;
   wire state__r_stb;
-  wire \state__r_stb$472 ;
+  wire \state__r_stb$474 ;
   wire [7:0] state__state_groups__addr;
   wire [31:0] state__state_groups__data;
   wire [7:0] state__state_groups__r_addr;
@@ -1198,7 +1201,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire state__state_wear__r_stb;
   wire state__state_wear__stb;
   wire state__stb;
-  wire \state__stb$470 ;
+  wire \state__stb$472 ;
   (* enum_base_type = "Activity" *)
   (* enum_value_0000 = "IDLE" *)
   (* enum_value_0001 = "BETWEEN" *)
@@ -1239,23 +1242,23 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] status_steps_done;
   wire [5:0] status_turn;
   reg step = 1'h0;
-  wire [78:0] \step$539 ;
-  wire \step$539.accepted ;
-  wire [31:0] \step$539.loglik ;
-  wire [10:0] \step$539.points ;
-  wire [31:0] \step$539.prior ;
-  wire [1:0] \step$539.region ;
-  wire \step$539.valid ;
+  wire [78:0] \step$541 ;
+  wire \step$541.accepted ;
+  wire [31:0] \step$541.loglik ;
+  wire [10:0] \step$541.points ;
+  wire [31:0] \step$541.prior ;
+  wire [1:0] \step$541.region ;
+  wire \step$541.valid ;
   wire step_ends;
   output [78:0] step_records__payload;
   wire [78:0] step_records__payload;
-  wire [78:0] \step_records__payload$175 ;
-  wire \step_records__payload$175.accepted ;
-  wire [31:0] \step_records__payload$175.loglik ;
-  wire [10:0] \step_records__payload$175.points ;
-  wire [31:0] \step_records__payload$175.prior ;
-  wire [1:0] \step_records__payload$175.region ;
-  wire \step_records__payload$175.valid ;
+  wire [78:0] \step_records__payload$177 ;
+  wire \step_records__payload$177.accepted ;
+  wire [31:0] \step_records__payload$177.loglik ;
+  wire [10:0] \step_records__payload$177.points ;
+  wire [31:0] \step_records__payload$177.prior ;
+  wire [1:0] \step_records__payload$177.region ;
+  wire \step_records__payload$177.valid ;
   wire \step_records__payload.accepted ;
   wire [31:0] \step_records__payload.loglik ;
   wire [10:0] \step_records__payload.points ;
@@ -1264,12 +1267,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \step_records__payload.valid ;
   input step_records__ready;
   wire step_records__ready;
-  wire \step_records__ready$176 ;
+  wire \step_records__ready$178 ;
   output step_records__valid;
   wire step_records__valid;
-  wire \step_records__valid$179 ;
+  wire \step_records__valid$181 ;
   wire stop;
-  wire \stop$258 ;
+  wire \stop$260 ;
   wire [255:0] symbol_counts;
   wire [31:0] \symbol_counts[0] ;
   wire [31:0] \symbol_counts[1] ;
@@ -1280,24 +1283,24 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] \symbol_counts[6] ;
   wire [31:0] \symbol_counts[7] ;
   wire [31:0] t;
-  wire [31:0] \t$250 ;
+  wire [31:0] \t$252 ;
   wire t_valid;
-  wire \t_valid$252 ;
+  wire \t_valid$254 ;
   wire [51:0] targets__payload;
-  wire [51:0] \targets__payload$66 ;
-  wire [11:0] \targets__payload$66.centre ;
-  wire [9:0] \targets__payload$66.code ;
-  wire [11:0] \targets__payload$66.dac ;
-  wire [5:0] \targets__payload$66.device ;
+  wire [51:0] \targets__payload$68 ;
+  wire [11:0] \targets__payload$68.centre ;
+  wire [9:0] \targets__payload$68.code ;
+  wire [11:0] \targets__payload$68.dac ;
+  wire [5:0] \targets__payload$68.device ;
   (* enum_base_type = "Kind" *)
   (* enum_value_000 = "WALK" *)
   (* enum_value_001 = "COLD" *)
   (* enum_value_010 = "COIN" *)
   (* enum_value_011 = "RESET" *)
   (* enum_value_100 = "SELECT" *)
-  wire [2:0] \targets__payload$66.kind ;
-  wire \targets__payload$66.last ;
-  wire [7:0] \targets__payload$66.row ;
+  wire [2:0] \targets__payload$68.kind ;
+  wire \targets__payload$68.last ;
+  wire [7:0] \targets__payload$68.row ;
   wire [11:0] \targets__payload.centre ;
   wire [9:0] \targets__payload.code ;
   wire [11:0] \targets__payload.dac ;
@@ -1312,19 +1315,19 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \targets__payload.last ;
   wire [7:0] \targets__payload.row ;
   wire targets__ready;
-  wire \targets__ready$69 ;
+  wire \targets__ready$71 ;
   wire targets__valid;
-  wire \targets__valid$70 ;
+  wire \targets__valid$72 ;
   wire [28:0] terms__payload;
-  wire [28:0] \terms__payload$102 ;
-  wire \terms__payload$102.last ;
-  wire [27:0] \terms__payload$102.term ;
+  wire [28:0] \terms__payload$104 ;
+  wire \terms__payload$104.last ;
+  wire [27:0] \terms__payload$104.term ;
   wire \terms__payload.last ;
   wire [27:0] \terms__payload.term ;
   wire terms__ready;
-  wire \terms__ready$105 ;
+  wire \terms__ready$107 ;
   wire terms__valid;
-  wire \terms__valid$106 ;
+  wire \terms__valid$108 ;
   wire trim_enable;
   reg valid = 1'h0;
   wire [9:0] valid_hi;
@@ -1336,8 +1339,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     emulator__load_state_codes__data <= \$24 ;
   assign settings__folds = entropy_fold > 1'h1;
   assign \$1  = control_command[7] | off;
-  assign \off$315  = \$1  | commands__closed;
-  assign \$2  = \off$315  | fault;
+  assign \off$317  = \$1  | commands__closed;
+  assign \$2  = \off$317  | fault;
   assign hold = \$2  | control_command[10];
   assign request = requests__valid & requests__ready;
   assign state__state_queues__stb = access_state_queues__stb & quiet;
@@ -1356,8 +1359,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign state__state_step__r_stb = access_state_step__r_stb & quiet;
   assign state__stb = access_state_coin__stb & quiet;
   assign state__r_stb = access_state_coin__r_stb & quiet;
-  assign \state__stb$470  = access_state_counters__stb & quiet;
-  assign \state__r_stb$472  = access_state_counters__r_stb & quiet;
+  assign \state__stb$472  = access_state_counters__stb & quiet;
+  assign \state__r_stb$474  = access_state_counters__r_stb & quiet;
   assign load_dac__stb = access_dac__stb & quiet;
   assign load_dac__r_stb = access_dac__r_stb & quiet;
   assign load_inv_sigma__stb = access_inv_sigma__stb & quiet;
@@ -1401,10 +1404,10 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   \ohmcarlo_core.commands  commands (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$135 ),
-    .input__valid(\input__valid$139 ),
+    .input__payload(\input__payload$137 ),
+    .input__valid(\input__valid$141 ),
     .output__payload(commands__payload),
-    .output__ready(\output__ready$143 ),
+    .output__ready(\output__ready$145 ),
     .output__valid(commands__valid),
     .rst(rst),
     .takes(operations__ready)
@@ -1416,7 +1419,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .coin__begin(\begin ),
     .coin__clean_windows(coin__clean_windows),
     .coin__ready(coin__ready),
-    .coin__restart(\restart$239 ),
+    .coin__restart(\restart$241 ),
     .coin__settled(coin__settled),
     .coin_codes__payload(codes__payload),
     .coin_codes__ready(coin_codes__ready),
@@ -1425,7 +1428,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .\commands__ready$34 (operations__ready),
     .control_command(control_command),
     .dots__payload(dots__payload),
-    .dots__ready(\output__ready$116 ),
+    .dots__ready(\output__ready$118 ),
     .dots__valid(dots__valid),
     .early_reject(model_options[0]),
     .external(model_options[6]),
@@ -1441,8 +1444,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_bad_rows__data(load_bad_rows__data),
     .load_bad_rows__stb(load_bad_rows__stb),
     .min_free(rows__min_free),
-    .operations__payload(\input__payload$135 ),
-    .operations__valid(\input__valid$139 ),
+    .operations__payload(\input__payload$137 ),
+    .operations__valid(\input__valid$141 ),
     .orders__payload(orders__payload),
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
@@ -1457,18 +1460,18 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .query_row(row_select[7:0]),
     .readings__ready(readings__ready),
     .readings__valid(readings__valid),
-    .record__ready(\samples__ready$167 ),
+    .record__ready(\samples__ready$169 ),
     .region(status__turn),
     .region_groups(model_region_groups[8:0]),
     .regions(model_regions[2:0]),
     .results__payload(readings__payload),
-    .results__ready(\output__ready$155 ),
-    .results__valid(\results__valid$157 ),
+    .results__ready(\output__ready$157 ),
+    .results__valid(\results__valid$159 ),
     .retries(rows__retries),
     .rows_per_region(model_rows_per_region[8:0]),
     .rst(rst),
-    .samples__payload(\input__payload$165 ),
-    .samples__valid(\input__valid$169 ),
+    .samples__payload(\input__payload$167 ),
+    .samples__valid(\input__valid$171 ),
     .settings__folds(settings__folds),
     .settings__points(model_points[10:0]),
     .settings__steps(settings__steps),
@@ -1521,19 +1524,19 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .status__started(status__started),
     .status__steps_done(status_steps_done),
     .status__waiting_external(status__waiting_external),
-    .step(\input__payload$174 ),
+    .step(\input__payload$176 ),
     .step_ends(step_ends),
-    .step_records__ready(\step_records__ready$176 ),
-    .step_records__valid(\input__valid$178 ),
+    .step_records__ready(\step_records__ready$178 ),
+    .step_records__valid(\input__valid$180 ),
     .\stop$370 (stop),
     .t(t),
     .t_valid(t_valid),
-    .targets__payload(\targets__payload$66 ),
+    .targets__payload(\targets__payload$68 ),
     .targets__ready(output__ready),
-    .targets__valid(\targets__valid$70 ),
-    .terms__payload(\terms__payload$102 ),
-    .terms__ready(\output__ready$104 ),
-    .terms__valid(\terms__valid$106 ),
+    .targets__valid(\targets__valid$72 ),
+    .terms__payload(\terms__payload$104 ),
+    .terms__ready(\output__ready$106 ),
+    .terms__valid(\terms__valid$108 ),
     .wide(wide)
   );
   \ohmcarlo_core.counters  counters (
@@ -1554,25 +1557,25 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .rst(rst),
     .samples(counters_samples),
     .set(counters_set),
-    .state__addr(\state__addr$464 ),
-    .state__data(\state__data$466 ),
-    .state__r_addr(\state__r_addr$468 ),
+    .state__addr(\state__addr$466 ),
+    .state__data(\state__data$468 ),
+    .state__r_addr(\state__r_addr$470 ),
     .state__r_data(access_state_counters__r_data),
-    .state__r_stb(\state__r_stb$472 ),
-    .state__stb(\state__stb$470 ),
+    .state__r_stb(\state__r_stb$474 ),
+    .state__stb(\state__stb$472 ),
     .step(step),
     .valid(valid)
   );
   \ohmcarlo_core.dots  dots (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$108 ),
-    .input__valid(\input__valid$112 ),
+    .input__payload(\input__payload$110 ),
+    .input__valid(\input__valid$114 ),
     .output__payload(dots__payload),
-    .output__ready(\output__ready$116 ),
+    .output__ready(\output__ready$118 ),
     .output__valid(dots__valid),
     .rst(rst),
-    .takes(\requests__ready$110 )
+    .takes(\requests__ready$112 )
   );
   \ohmcarlo_core.entropy  entropy (
     .alarm(coin__alarm),
@@ -1591,7 +1594,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .rct_cutoff(rct_cutoff),
     .rct_symbol_cutoff(rct_symbol_cutoff),
     .ready(coin__ready),
-    .restart(\restart$239 ),
+    .restart(\restart$241 ),
     .rst(rst),
     .settled(coin__settled),
     .state__addr(state__addr),
@@ -1621,27 +1624,27 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_points__stb(load_points__stb),
     .points_used(model_points[10:0]),
     .\port$4750$0 (proposal_logit),
-    .predictions__payload(\input__payload$126 ),
-    .predictions__ready(\predictions__ready$128 ),
-    .predictions__valid(\input__valid$130 ),
+    .predictions__payload(\input__payload$128 ),
+    .predictions__ready(\predictions__ready$130 ),
+    .predictions__valid(\input__valid$132 ),
     .readings__payload(readings__payload),
     .readings__ready(readings__ready),
     .readings__valid(readings__valid),
-    .requests__payload(\input__payload$108 ),
-    .requests__ready(\requests__ready$110 ),
-    .requests__valid(\input__valid$112 ),
+    .requests__payload(\input__payload$110 ),
+    .requests__ready(\requests__ready$112 ),
+    .requests__valid(\input__valid$114 ),
     .rst(rst),
     .stop(stop),
-    .terms__payload(\input__payload$96 ),
+    .terms__payload(\input__payload$98 ),
     .terms__ready(terms__ready),
-    .terms__valid(\input__valid$100 )
+    .terms__valid(\input__valid$102 )
   );
   \ohmcarlo_core.predictions  predictions (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$126 ),
-    .input__ready(\predictions__ready$128 ),
-    .input__valid(\input__valid$130 ),
+    .input__payload(\input__payload$128 ),
+    .input__ready(\predictions__ready$130 ),
+    .input__valid(\input__valid$132 ),
     .output__payload(predictions__payload),
     .output__ready(predictions__ready),
     .output__valid(predictions__valid),
@@ -1726,9 +1729,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .access_state_coin__r_data(access_state_coin__r_data),
     .access_state_coin__r_stb(access_state_coin__r_stb),
     .access_state_coin__stb(access_state_coin__stb),
-    .access_state_counters__addr(\state__addr$464 ),
-    .access_state_counters__data(\state__data$466 ),
-    .access_state_counters__r_addr(\state__r_addr$468 ),
+    .access_state_counters__addr(\state__addr$466 ),
+    .access_state_counters__data(\state__data$468 ),
+    .access_state_counters__r_addr(\state__r_addr$470 ),
     .access_state_counters__r_data(access_state_counters__r_data),
     .access_state_counters__r_stb(access_state_counters__r_stb),
     .access_state_counters__stb(access_state_counters__stb),
@@ -1810,6 +1813,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .entropy_rct_cutoff(rct_cutoff),
     .entropy_rct_symbol_cutoff(rct_symbol_cutoff),
     .entropy_symbol_counts(entropy_symbol_counts),
+    .error_3(bus__error),
     .load_bad_rows__addr(load_bad_rows__addr),
     .load_bad_rows__data(load_bad_rows__data),
     .load_bad_rows__stb(load_bad_rows__stb),
@@ -1844,7 +1848,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .\port$2288$0 (\$26 ),
     .\port$2454$0 (\$27 ),
     .\port$2472$0 (\$28 ),
-    .\port$5292$0 (status__turn),
+    .\port$5298$0 (status__turn),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
@@ -1877,18 +1881,18 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .control_command(control_command),
     .input__payload(responses__payload),
     .input__ready(results__ready),
-    .input__valid(\input__valid$151 ),
+    .input__valid(\input__valid$153 ),
     .output__payload(readings__payload),
-    .output__ready(\output__ready$155 ),
-    .output__valid(\results__valid$157 ),
+    .output__ready(\output__ready$157 ),
+    .output__valid(\results__valid$159 ),
     .rst(rst)
   );
-  \ohmcarlo_core.samples$557  \samples$557  (
+  \ohmcarlo_core.samples$559  \samples$559  (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$165 ),
-    .input__ready(\samples__ready$167 ),
-    .input__valid(\input__valid$169 ),
+    .input__payload(\input__payload$167 ),
+    .input__ready(\samples__ready$169 ),
+    .input__valid(\input__valid$171 ),
     .output__payload(samples__payload),
     .output__ready(samples__ready),
     .output__valid(samples__valid),
@@ -1897,14 +1901,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   \ohmcarlo_core.sequencer  sequencer (
     .clk(clk),
     .commands__payload(commands__payload),
-    .commands__ready(\output__ready$143 ),
+    .commands__ready(\output__ready$145 ),
     .commands__valid(commands__valid),
     .control_command(control_command),
     .fault(fault),
     .fault_cause(fault_cause),
-    .off(\off$315 ),
-    .\port$6485$0 (\$29 ),
-    .\port$6489$0 (\$30 ),
+    .off(\off$317 ),
+    .\port$6491$0 (\$29 ),
+    .\port$6495$0 (\$30 ),
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
     .requests__valid(requests__valid),
@@ -1912,16 +1916,16 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .responses__valid(responses__valid),
     .results__payload(responses__payload),
     .results__ready(results__ready),
-    .results__valid(\input__valid$151 ),
+    .results__valid(\input__valid$153 ),
     .rst(rst),
     .settings(settings)
   );
   \ohmcarlo_core.step_records  step_records (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$174 ),
-    .input__ready(\step_records__ready$176 ),
-    .input__valid(\input__valid$178 ),
+    .input__payload(\input__payload$176 ),
+    .input__ready(\step_records__ready$178 ),
+    .input__valid(\input__valid$180 ),
     .output__payload(step_records__payload),
     .output__ready(step_records__ready),
     .output__valid(step_records__valid),
@@ -1933,20 +1937,20 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .input__payload(input__payload),
     .input__ready(targets__ready),
     .input__valid(input__valid),
-    .output__payload(\targets__payload$66 ),
+    .output__payload(\targets__payload$68 ),
     .output__ready(output__ready),
-    .output__valid(\targets__valid$70 ),
+    .output__valid(\targets__valid$72 ),
     .rst(rst)
   );
   \ohmcarlo_core.terms  terms (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$96 ),
+    .input__payload(\input__payload$98 ),
     .input__ready(terms__ready),
-    .input__valid(\input__valid$100 ),
-    .output__payload(\terms__payload$102 ),
-    .output__ready(\output__ready$104 ),
-    .output__valid(\terms__valid$106 ),
+    .input__valid(\input__valid$102 ),
+    .output__payload(\terms__payload$104 ),
+    .output__ready(\output__ready$106 ),
+    .output__valid(\terms__valid$108 ),
     .rst(rst),
     .stop(stop)
   );
@@ -2021,21 +2025,21 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$18  = \input__payload$174 [1];
+    \$18  = \input__payload$176 [1];
     if (rst) begin
       \$18  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$19  = \input__payload$174 [0];
+    \$19  = \input__payload$176 [0];
     if (rst) begin
       \$19  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$20  = \input__payload$174 [14:4];
+    \$20  = \input__payload$176 [14:4];
     if (rst) begin
       \$20  = 11'h000;
     end
@@ -2068,103 +2072,104 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
       \$24  = 32'd0;
     end
   end
-  assign \bus__addr$49  = bus__addr;
-  assign \bus__r_data$50  = bus__r_data;
-  assign \bus__r_stb$51  = bus__r_stb;
-  assign \bus__w_data$52  = bus__w_data;
-  assign \bus__w_stb$53  = bus__w_stb;
-  assign \orders__payload$55  = orders__payload;
-  assign \orders__ready$57  = orders__ready;
-  assign \orders__valid$59  = orders__valid;
+  assign \bus__addr$50  = bus__addr;
+  assign \bus__error$51  = bus__error;
+  assign \bus__r_data$52  = bus__r_data;
+  assign \bus__r_stb$53  = bus__r_stb;
+  assign \bus__w_data$54  = bus__w_data;
+  assign \bus__w_stb$55  = bus__w_stb;
+  assign \orders__payload$57  = orders__payload;
+  assign \orders__ready$59  = orders__ready;
+  assign \orders__valid$61  = orders__valid;
   assign targets__payload = input__payload;
   assign input__ready = targets__ready;
   assign targets__valid = input__valid;
-  assign output__payload = \targets__payload$66 ;
-  assign \targets__ready$69  = output__ready;
-  assign output__valid = \targets__valid$70 ;
+  assign output__payload = \targets__payload$68 ;
+  assign \targets__ready$71  = output__ready;
+  assign output__valid = \targets__valid$72 ;
   assign programmed__payload = devices__payload;
   assign devices__ready = programmed__ready;
   assign programmed__valid = devices__valid;
-  assign \price__payload$79  = price__payload;
-  assign \price__ready$81  = price__ready;
-  assign \price__valid$83  = price__valid;
+  assign \price__payload$81  = price__payload;
+  assign \price__ready$83  = price__ready;
+  assign \price__valid$85  = price__valid;
   assign coin_codes__payload = codes__payload;
   assign codes__ready = coin_codes__ready;
   assign coin_codes__valid = codes__valid;
-  assign \jobs__payload$91  = jobs__payload;
-  assign \jobs__ready$93  = jobs__ready;
-  assign \jobs__valid$95  = jobs__valid;
-  assign terms__payload = \input__payload$96 ;
-  assign \input__ready$99  = terms__ready;
-  assign terms__valid = \input__valid$100 ;
-  assign \output__payload$103  = \terms__payload$102 ;
-  assign \terms__ready$105  = \output__ready$104 ;
-  assign \output__valid$107  = \terms__valid$106 ;
-  assign \requests__payload$109  = \input__payload$108 ;
-  assign \input__ready$111  = \requests__ready$110 ;
-  assign \requests__valid$113  = \input__valid$112 ;
-  assign \output__payload$115  = dots__payload;
-  assign dots__ready = \output__ready$116 ;
-  assign \output__valid$119  = dots__valid;
-  assign \readings__payload$121  = readings__payload;
-  assign \readings__ready$123  = readings__ready;
-  assign \readings__valid$125  = readings__valid;
-  assign \predictions__payload$127  = \input__payload$126 ;
-  assign \input__ready$129  = \predictions__ready$128 ;
-  assign \predictions__valid$131  = \input__valid$130 ;
-  assign \output__payload$132  = predictions__payload;
-  assign \output__ready$133  = predictions__ready;
-  assign \output__valid$134  = predictions__valid;
-  assign operations__payload = \input__payload$135 ;
-  assign \input__ready$138  = operations__ready;
-  assign operations__valid = \input__valid$139 ;
-  assign \output__payload$142  = commands__payload;
-  assign commands__ready = \output__ready$143 ;
-  assign \output__valid$146  = commands__valid;
-  assign \input__payload$147  = responses__payload;
+  assign \jobs__payload$93  = jobs__payload;
+  assign \jobs__ready$95  = jobs__ready;
+  assign \jobs__valid$97  = jobs__valid;
+  assign terms__payload = \input__payload$98 ;
+  assign \input__ready$101  = terms__ready;
+  assign terms__valid = \input__valid$102 ;
+  assign \output__payload$105  = \terms__payload$104 ;
+  assign \terms__ready$107  = \output__ready$106 ;
+  assign \output__valid$109  = \terms__valid$108 ;
+  assign \requests__payload$111  = \input__payload$110 ;
+  assign \input__ready$113  = \requests__ready$112 ;
+  assign \requests__valid$115  = \input__valid$114 ;
+  assign \output__payload$117  = dots__payload;
+  assign dots__ready = \output__ready$118 ;
+  assign \output__valid$121  = dots__valid;
+  assign \readings__payload$123  = readings__payload;
+  assign \readings__ready$125  = readings__ready;
+  assign \readings__valid$127  = readings__valid;
+  assign \predictions__payload$129  = \input__payload$128 ;
+  assign \input__ready$131  = \predictions__ready$130 ;
+  assign \predictions__valid$133  = \input__valid$132 ;
+  assign \output__payload$134  = predictions__payload;
+  assign \output__ready$135  = predictions__ready;
+  assign \output__valid$136  = predictions__valid;
+  assign operations__payload = \input__payload$137 ;
+  assign \input__ready$140  = operations__ready;
+  assign operations__valid = \input__valid$141 ;
+  assign \output__payload$144  = commands__payload;
+  assign commands__ready = \output__ready$145 ;
+  assign \output__valid$148  = commands__valid;
+  assign \input__payload$149  = responses__payload;
   assign results__payload = responses__payload;
-  assign \input__ready$150  = results__ready;
-  assign results__valid = \input__valid$151 ;
-  assign \results__payload$153  = readings__payload;
-  assign \output__payload$154  = readings__payload;
-  assign \results__ready$156  = \output__ready$155 ;
-  assign \output__valid$158  = \results__valid$157 ;
-  assign \requests__payload$159  = requests__payload;
-  assign \requests__ready$160  = requests__ready;
-  assign \requests__valid$161  = requests__valid;
-  assign \responses__payload$162  = responses__payload;
-  assign \responses__ready$163  = responses__ready;
-  assign \responses__valid$164  = responses__valid;
-  assign \samples__payload$166  = \input__payload$165 ;
-  assign \input__ready$168  = \samples__ready$167 ;
-  assign \samples__valid$170  = \input__valid$169 ;
-  assign \output__payload$171  = samples__payload;
-  assign \output__ready$172  = samples__ready;
-  assign \output__valid$173  = samples__valid;
-  assign \step_records__payload$175  = \input__payload$174 ;
-  assign \input__ready$177  = \step_records__ready$176 ;
-  assign \step_records__valid$179  = \input__valid$178 ;
-  assign \output__payload$180  = step_records__payload;
-  assign \output__ready$181  = step_records__ready;
-  assign \output__valid$182  = step_records__valid;
-  assign \load_points__addr$184  = load_points__addr;
-  assign \load_points__data$186  = load_points__data;
-  assign \load_points__stb$188  = load_points__stb;
-  assign \load_order__addr$190  = load_order__addr;
-  assign \load_order__data$192  = load_order__data;
-  assign \load_order__stb$194  = load_order__stb;
-  assign \load_bad_rows__addr$196  = load_bad_rows__addr;
-  assign \load_bad_rows__data$198  = load_bad_rows__data;
-  assign \load_bad_rows__stb$200  = load_bad_rows__stb;
-  assign \load_calibration__addr$202  = load_calibration__addr;
-  assign \load_calibration__data$204  = load_calibration__data;
-  assign \load_calibration__stb$206  = load_calibration__stb;
+  assign \input__ready$152  = results__ready;
+  assign results__valid = \input__valid$153 ;
+  assign \results__payload$155  = readings__payload;
+  assign \output__payload$156  = readings__payload;
+  assign \results__ready$158  = \output__ready$157 ;
+  assign \output__valid$160  = \results__valid$159 ;
+  assign \requests__payload$161  = requests__payload;
+  assign \requests__ready$162  = requests__ready;
+  assign \requests__valid$163  = requests__valid;
+  assign \responses__payload$164  = responses__payload;
+  assign \responses__ready$165  = responses__ready;
+  assign \responses__valid$166  = responses__valid;
+  assign \samples__payload$168  = \input__payload$167 ;
+  assign \input__ready$170  = \samples__ready$169 ;
+  assign \samples__valid$172  = \input__valid$171 ;
+  assign \output__payload$173  = samples__payload;
+  assign \output__ready$174  = samples__ready;
+  assign \output__valid$175  = samples__valid;
+  assign \step_records__payload$177  = \input__payload$176 ;
+  assign \input__ready$179  = \step_records__ready$178 ;
+  assign \step_records__valid$181  = \input__valid$180 ;
+  assign \output__payload$182  = step_records__payload;
+  assign \output__ready$183  = step_records__ready;
+  assign \output__valid$184  = step_records__valid;
+  assign \load_points__addr$186  = load_points__addr;
+  assign \load_points__data$188  = load_points__data;
+  assign \load_points__stb$190  = load_points__stb;
+  assign \load_order__addr$192  = load_order__addr;
+  assign \load_order__data$194  = load_order__data;
+  assign \load_order__stb$196  = load_order__stb;
+  assign \load_bad_rows__addr$198  = load_bad_rows__addr;
+  assign \load_bad_rows__data$200  = load_bad_rows__data;
+  assign \load_bad_rows__stb$202  = load_bad_rows__stb;
+  assign \load_calibration__addr$204  = load_calibration__addr;
+  assign \load_calibration__data$206  = load_calibration__data;
+  assign \load_calibration__stb$208  = load_calibration__stb;
   assign proposal_mid = mid;
   assign proposal_lo = lo;
   assign proposal_hi = hi;
-  assign \mid$213  = mid;
-  assign \lo$214  = lo;
-  assign \hi$215  = hi;
+  assign \mid$215  = mid;
+  assign \lo$216  = lo;
+  assign \hi$217  = hi;
   assign proposal_valid_lo = valid_lo;
   assign proposal_valid_hi = valid_hi;
   assign hastings = model_options[1];
@@ -2172,22 +2177,22 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign weight_shift = proposal_weight[21:16];
   assign common_mantissa = proposal_common[15:0];
   assign common_shift = proposal_common[21:16];
-  assign \rho$229  = rho;
-  assign \rho$230  = rho;
+  assign \rho$231  = rho;
+  assign \rho$232  = rho;
   assign entropy_rct_cutoff = rct_cutoff;
   assign entropy_rct_symbol_cutoff = rct_symbol_cutoff;
   assign entropy_apt_cutoff = apt_cutoff;
   assign coin__begin = \begin ;
-  assign coin__restart = \restart$239 ;
+  assign coin__restart = \restart$241 ;
   assign ready = coin__ready;
   assign settled = coin__settled;
   assign alarm = coin__alarm;
   assign clean_windows = coin__clean_windows;
-  assign \t$250  = t;
-  assign \t_valid$252  = t_valid;
+  assign \t$252  = t;
+  assign \t_valid$254  = t_valid;
   assign points = model_points[10:0];
   assign features = model_features[4:0];
-  assign \stop$258  = stop;
+  assign \stop$260  = stop;
   assign logit_mantissa = proposal_logit[15:0];
   assign logit_shift = proposal_logit[21:16];
   assign idle = likelihood_idle;
@@ -2222,7 +2227,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign commands__external_given = control_command[5];
   assign commands__raw_start = control_command[9];
   assign query__row = row_select[7:0];
-  assign \lines$313  = { \$30 , \$29  };
+  assign \lines$315  = { \$30 , \$29  };
   assign clear = control_command[6];
   assign status__busy = busy;
   assign status__steps_done = status_steps_done;
@@ -2231,8 +2236,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign raw = raw_bits;
   assign alarms = entropy_alarms;
   assign entropy_clean_windows = coin__clean_windows;
-  assign \raw_bits$343  = entropy_raw_bits;
-  assign \busy$346  = busy;
+  assign \raw_bits$345  = entropy_raw_bits;
+  assign \busy$348  = busy;
   assign op = requests__payload[2:0];
   assign clocks = counters_clocks;
   assign form = counters_form;
@@ -2242,7 +2247,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign dot = counters_dot;
   assign invalid = counters_invalid;
   assign samples = counters_samples;
-  assign \points$366  = counters_points;
+  assign \points$368  = counters_points;
   assign access_state_queues__addr = state__state_queues__addr;
   assign access_state_queues__data = state__state_queues__data;
   assign access_state_queues__r_addr = state__state_queues__r_addr;
@@ -2275,10 +2280,10 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign access_state_coin__data = state__data;
   assign access_state_coin__r_addr = state__r_addr;
   assign state__r_data = access_state_coin__r_data;
-  assign access_state_counters__addr = \state__addr$464 ;
-  assign access_state_counters__data = \state__data$466 ;
-  assign access_state_counters__r_addr = \state__r_addr$468 ;
-  assign \state__r_data$475  = access_state_counters__r_data;
+  assign access_state_counters__addr = \state__addr$466 ;
+  assign access_state_counters__data = \state__data$468 ;
+  assign access_state_counters__r_addr = \state__r_addr$470 ;
+  assign \state__r_data$477  = access_state_counters__r_data;
   assign access_dac__addr = load_dac__addr;
   assign access_dac__data = load_dac__data;
   assign access_dac__r_addr = load_dac__r_addr;
@@ -2311,7 +2316,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign query__failures = \$25 [3:1];
   assign query__held = access_state_held__r_data;
   assign query__wear = access_state_wear__r_data;
-  assign \step$539  = \input__payload$174 ;
+  assign \step$541  = \input__payload$176 ;
   assign lines = { \$30 , \$29  };
   assign restart = control_command[10];
   assign emulator__first_pulse = { emulator_first_pulse_hi, emulator_first_pulse_lo };
@@ -2382,11 +2387,11 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \orders__payload.device  = orders__payload[16:11];
   assign \orders__payload.code  = orders__payload[26:17];
   assign \orders__payload.last  = orders__payload[27];
-  assign \orders__payload$55.kind  = orders__payload[2:0];
-  assign \orders__payload$55.row  = orders__payload[10:3];
-  assign \orders__payload$55.device  = orders__payload[16:11];
-  assign \orders__payload$55.code  = orders__payload[26:17];
-  assign \orders__payload$55.last  = orders__payload[27];
+  assign \orders__payload$57.kind  = orders__payload[2:0];
+  assign \orders__payload$57.row  = orders__payload[10:3];
+  assign \orders__payload$57.device  = orders__payload[16:11];
+  assign \orders__payload$57.code  = orders__payload[26:17];
+  assign \orders__payload$57.last  = orders__payload[27];
   assign \input__payload.kind  = input__payload[2:0];
   assign \input__payload.row  = input__payload[10:3];
   assign \input__payload.device  = input__payload[16:11];
@@ -2401,20 +2406,20 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \targets__payload.last  = input__payload[27];
   assign \targets__payload.dac  = input__payload[39:28];
   assign \targets__payload.centre  = input__payload[51:40];
-  assign \targets__payload$66.kind  = \targets__payload$66 [2:0];
-  assign \targets__payload$66.row  = \targets__payload$66 [10:3];
-  assign \targets__payload$66.device  = \targets__payload$66 [16:11];
-  assign \targets__payload$66.code  = \targets__payload$66 [26:17];
-  assign \targets__payload$66.last  = \targets__payload$66 [27];
-  assign \targets__payload$66.dac  = \targets__payload$66 [39:28];
-  assign \targets__payload$66.centre  = \targets__payload$66 [51:40];
-  assign \output__payload.kind  = \targets__payload$66 [2:0];
-  assign \output__payload.row  = \targets__payload$66 [10:3];
-  assign \output__payload.device  = \targets__payload$66 [16:11];
-  assign \output__payload.code  = \targets__payload$66 [26:17];
-  assign \output__payload.last  = \targets__payload$66 [27];
-  assign \output__payload.dac  = \targets__payload$66 [39:28];
-  assign \output__payload.centre  = \targets__payload$66 [51:40];
+  assign \targets__payload$68.kind  = \targets__payload$68 [2:0];
+  assign \targets__payload$68.row  = \targets__payload$68 [10:3];
+  assign \targets__payload$68.device  = \targets__payload$68 [16:11];
+  assign \targets__payload$68.code  = \targets__payload$68 [26:17];
+  assign \targets__payload$68.last  = \targets__payload$68 [27];
+  assign \targets__payload$68.dac  = \targets__payload$68 [39:28];
+  assign \targets__payload$68.centre  = \targets__payload$68 [51:40];
+  assign \output__payload.kind  = \targets__payload$68 [2:0];
+  assign \output__payload.row  = \targets__payload$68 [10:3];
+  assign \output__payload.device  = \targets__payload$68 [16:11];
+  assign \output__payload.code  = \targets__payload$68 [26:17];
+  assign \output__payload.last  = \targets__payload$68 [27];
+  assign \output__payload.dac  = \targets__payload$68 [39:28];
+  assign \output__payload.centre  = \targets__payload$68 [51:40];
   assign \devices__payload.old  = devices__payload[9:0];
   assign \devices__payload.new  = devices__payload[19:10];
   assign \devices__payload.centre  = devices__payload[31:20];
@@ -2428,9 +2433,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \price__payload.prior  = price__payload[31:0];
   assign \price__payload.hastings  = price__payload[63:32];
   assign \price__payload.stuck  = price__payload[64];
-  assign \price__payload$79.prior  = price__payload[31:0];
-  assign \price__payload$79.hastings  = price__payload[63:32];
-  assign \price__payload$79.stuck  = price__payload[64];
+  assign \price__payload$81.prior  = price__payload[31:0];
+  assign \price__payload$81.hastings  = price__payload[63:32];
+  assign \price__payload$81.stuck  = price__payload[64];
   assign \codes__payload.code  = codes__payload[9:0];
   assign \codes__payload.column  = codes__payload[12:10];
   assign \coin_codes__payload.code  = codes__payload[9:0];
@@ -2440,97 +2445,97 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \jobs__payload.point  = jobs__payload[18:9];
   assign \jobs__payload.multiplicity  = jobs__payload[50:19];
   assign \jobs__payload.last  = jobs__payload[51];
-  assign \jobs__payload$91.predict  = jobs__payload[0];
-  assign \jobs__payload$91.row  = jobs__payload[8:1];
-  assign \jobs__payload$91.point  = jobs__payload[18:9];
-  assign \jobs__payload$91.multiplicity  = jobs__payload[50:19];
-  assign \jobs__payload$91.last  = jobs__payload[51];
-  assign \input__payload$96.term  = \input__payload$96 [27:0];
-  assign \input__payload$96.last  = \input__payload$96 [28];
-  assign \terms__payload.term  = \input__payload$96 [27:0];
-  assign \terms__payload.last  = \input__payload$96 [28];
-  assign \terms__payload$102.term  = \terms__payload$102 [27:0];
-  assign \terms__payload$102.last  = \terms__payload$102 [28];
-  assign \output__payload$103.term  = \terms__payload$102 [27:0];
-  assign \output__payload$103.last  = \terms__payload$102 [28];
-  assign \input__payload$108.op  = \input__payload$108 [2:0];
-  assign \input__payload$108.row  = \input__payload$108 [10:3];
-  assign \input__payload$108.device  = \input__payload$108 [16:11];
-  assign \input__payload$108.dac  = \input__payload$108 [28:17];
-  assign \input__payload$108.tile  = \input__payload$108 [29];
-  assign \input__payload$108.top  = \input__payload$108 [30];
-  assign \input__payload$108.inputs  = \input__payload$108 [286:31];
-  assign \input__payload$108.inputs[0]  = \input__payload$108 [38:31];
-  assign \input__payload$108.inputs[1]  = \input__payload$108 [46:39];
-  assign \input__payload$108.inputs[2]  = \input__payload$108 [54:47];
-  assign \input__payload$108.inputs[3]  = \input__payload$108 [62:55];
-  assign \input__payload$108.inputs[4]  = \input__payload$108 [70:63];
-  assign \input__payload$108.inputs[5]  = \input__payload$108 [78:71];
-  assign \input__payload$108.inputs[6]  = \input__payload$108 [86:79];
-  assign \input__payload$108.inputs[7]  = \input__payload$108 [94:87];
-  assign \input__payload$108.inputs[8]  = \input__payload$108 [102:95];
-  assign \input__payload$108.inputs[9]  = \input__payload$108 [110:103];
-  assign \input__payload$108.inputs[10]  = \input__payload$108 [118:111];
-  assign \input__payload$108.inputs[11]  = \input__payload$108 [126:119];
-  assign \input__payload$108.inputs[12]  = \input__payload$108 [134:127];
-  assign \input__payload$108.inputs[13]  = \input__payload$108 [142:135];
-  assign \input__payload$108.inputs[14]  = \input__payload$108 [150:143];
-  assign \input__payload$108.inputs[15]  = \input__payload$108 [158:151];
-  assign \input__payload$108.inputs[16]  = \input__payload$108 [166:159];
-  assign \input__payload$108.inputs[17]  = \input__payload$108 [174:167];
-  assign \input__payload$108.inputs[18]  = \input__payload$108 [182:175];
-  assign \input__payload$108.inputs[19]  = \input__payload$108 [190:183];
-  assign \input__payload$108.inputs[20]  = \input__payload$108 [198:191];
-  assign \input__payload$108.inputs[21]  = \input__payload$108 [206:199];
-  assign \input__payload$108.inputs[22]  = \input__payload$108 [214:207];
-  assign \input__payload$108.inputs[23]  = \input__payload$108 [222:215];
-  assign \input__payload$108.inputs[24]  = \input__payload$108 [230:223];
-  assign \input__payload$108.inputs[25]  = \input__payload$108 [238:231];
-  assign \input__payload$108.inputs[26]  = \input__payload$108 [246:239];
-  assign \input__payload$108.inputs[27]  = \input__payload$108 [254:247];
-  assign \input__payload$108.inputs[28]  = \input__payload$108 [262:255];
-  assign \input__payload$108.inputs[29]  = \input__payload$108 [270:263];
-  assign \input__payload$108.inputs[30]  = \input__payload$108 [278:271];
-  assign \input__payload$108.inputs[31]  = \input__payload$108 [286:279];
-  assign \requests__payload$109.op  = \input__payload$108 [2:0];
-  assign \requests__payload$109.row  = \input__payload$108 [10:3];
-  assign \requests__payload$109.device  = \input__payload$108 [16:11];
-  assign \requests__payload$109.dac  = \input__payload$108 [28:17];
-  assign \requests__payload$109.tile  = \input__payload$108 [29];
-  assign \requests__payload$109.top  = \input__payload$108 [30];
-  assign \requests__payload$109.inputs  = \input__payload$108 [286:31];
-  assign \requests__payload$109.inputs[0]  = \input__payload$108 [38:31];
-  assign \requests__payload$109.inputs[1]  = \input__payload$108 [46:39];
-  assign \requests__payload$109.inputs[2]  = \input__payload$108 [54:47];
-  assign \requests__payload$109.inputs[3]  = \input__payload$108 [62:55];
-  assign \requests__payload$109.inputs[4]  = \input__payload$108 [70:63];
-  assign \requests__payload$109.inputs[5]  = \input__payload$108 [78:71];
-  assign \requests__payload$109.inputs[6]  = \input__payload$108 [86:79];
-  assign \requests__payload$109.inputs[7]  = \input__payload$108 [94:87];
-  assign \requests__payload$109.inputs[8]  = \input__payload$108 [102:95];
-  assign \requests__payload$109.inputs[9]  = \input__payload$108 [110:103];
-  assign \requests__payload$109.inputs[10]  = \input__payload$108 [118:111];
-  assign \requests__payload$109.inputs[11]  = \input__payload$108 [126:119];
-  assign \requests__payload$109.inputs[12]  = \input__payload$108 [134:127];
-  assign \requests__payload$109.inputs[13]  = \input__payload$108 [142:135];
-  assign \requests__payload$109.inputs[14]  = \input__payload$108 [150:143];
-  assign \requests__payload$109.inputs[15]  = \input__payload$108 [158:151];
-  assign \requests__payload$109.inputs[16]  = \input__payload$108 [166:159];
-  assign \requests__payload$109.inputs[17]  = \input__payload$108 [174:167];
-  assign \requests__payload$109.inputs[18]  = \input__payload$108 [182:175];
-  assign \requests__payload$109.inputs[19]  = \input__payload$108 [190:183];
-  assign \requests__payload$109.inputs[20]  = \input__payload$108 [198:191];
-  assign \requests__payload$109.inputs[21]  = \input__payload$108 [206:199];
-  assign \requests__payload$109.inputs[22]  = \input__payload$108 [214:207];
-  assign \requests__payload$109.inputs[23]  = \input__payload$108 [222:215];
-  assign \requests__payload$109.inputs[24]  = \input__payload$108 [230:223];
-  assign \requests__payload$109.inputs[25]  = \input__payload$108 [238:231];
-  assign \requests__payload$109.inputs[26]  = \input__payload$108 [246:239];
-  assign \requests__payload$109.inputs[27]  = \input__payload$108 [254:247];
-  assign \requests__payload$109.inputs[28]  = \input__payload$108 [262:255];
-  assign \requests__payload$109.inputs[29]  = \input__payload$108 [270:263];
-  assign \requests__payload$109.inputs[30]  = \input__payload$108 [278:271];
-  assign \requests__payload$109.inputs[31]  = \input__payload$108 [286:279];
+  assign \jobs__payload$93.predict  = jobs__payload[0];
+  assign \jobs__payload$93.row  = jobs__payload[8:1];
+  assign \jobs__payload$93.point  = jobs__payload[18:9];
+  assign \jobs__payload$93.multiplicity  = jobs__payload[50:19];
+  assign \jobs__payload$93.last  = jobs__payload[51];
+  assign \input__payload$98.term  = \input__payload$98 [27:0];
+  assign \input__payload$98.last  = \input__payload$98 [28];
+  assign \terms__payload.term  = \input__payload$98 [27:0];
+  assign \terms__payload.last  = \input__payload$98 [28];
+  assign \terms__payload$104.term  = \terms__payload$104 [27:0];
+  assign \terms__payload$104.last  = \terms__payload$104 [28];
+  assign \output__payload$105.term  = \terms__payload$104 [27:0];
+  assign \output__payload$105.last  = \terms__payload$104 [28];
+  assign \input__payload$110.op  = \input__payload$110 [2:0];
+  assign \input__payload$110.row  = \input__payload$110 [10:3];
+  assign \input__payload$110.device  = \input__payload$110 [16:11];
+  assign \input__payload$110.dac  = \input__payload$110 [28:17];
+  assign \input__payload$110.tile  = \input__payload$110 [29];
+  assign \input__payload$110.top  = \input__payload$110 [30];
+  assign \input__payload$110.inputs  = \input__payload$110 [286:31];
+  assign \input__payload$110.inputs[0]  = \input__payload$110 [38:31];
+  assign \input__payload$110.inputs[1]  = \input__payload$110 [46:39];
+  assign \input__payload$110.inputs[2]  = \input__payload$110 [54:47];
+  assign \input__payload$110.inputs[3]  = \input__payload$110 [62:55];
+  assign \input__payload$110.inputs[4]  = \input__payload$110 [70:63];
+  assign \input__payload$110.inputs[5]  = \input__payload$110 [78:71];
+  assign \input__payload$110.inputs[6]  = \input__payload$110 [86:79];
+  assign \input__payload$110.inputs[7]  = \input__payload$110 [94:87];
+  assign \input__payload$110.inputs[8]  = \input__payload$110 [102:95];
+  assign \input__payload$110.inputs[9]  = \input__payload$110 [110:103];
+  assign \input__payload$110.inputs[10]  = \input__payload$110 [118:111];
+  assign \input__payload$110.inputs[11]  = \input__payload$110 [126:119];
+  assign \input__payload$110.inputs[12]  = \input__payload$110 [134:127];
+  assign \input__payload$110.inputs[13]  = \input__payload$110 [142:135];
+  assign \input__payload$110.inputs[14]  = \input__payload$110 [150:143];
+  assign \input__payload$110.inputs[15]  = \input__payload$110 [158:151];
+  assign \input__payload$110.inputs[16]  = \input__payload$110 [166:159];
+  assign \input__payload$110.inputs[17]  = \input__payload$110 [174:167];
+  assign \input__payload$110.inputs[18]  = \input__payload$110 [182:175];
+  assign \input__payload$110.inputs[19]  = \input__payload$110 [190:183];
+  assign \input__payload$110.inputs[20]  = \input__payload$110 [198:191];
+  assign \input__payload$110.inputs[21]  = \input__payload$110 [206:199];
+  assign \input__payload$110.inputs[22]  = \input__payload$110 [214:207];
+  assign \input__payload$110.inputs[23]  = \input__payload$110 [222:215];
+  assign \input__payload$110.inputs[24]  = \input__payload$110 [230:223];
+  assign \input__payload$110.inputs[25]  = \input__payload$110 [238:231];
+  assign \input__payload$110.inputs[26]  = \input__payload$110 [246:239];
+  assign \input__payload$110.inputs[27]  = \input__payload$110 [254:247];
+  assign \input__payload$110.inputs[28]  = \input__payload$110 [262:255];
+  assign \input__payload$110.inputs[29]  = \input__payload$110 [270:263];
+  assign \input__payload$110.inputs[30]  = \input__payload$110 [278:271];
+  assign \input__payload$110.inputs[31]  = \input__payload$110 [286:279];
+  assign \requests__payload$111.op  = \input__payload$110 [2:0];
+  assign \requests__payload$111.row  = \input__payload$110 [10:3];
+  assign \requests__payload$111.device  = \input__payload$110 [16:11];
+  assign \requests__payload$111.dac  = \input__payload$110 [28:17];
+  assign \requests__payload$111.tile  = \input__payload$110 [29];
+  assign \requests__payload$111.top  = \input__payload$110 [30];
+  assign \requests__payload$111.inputs  = \input__payload$110 [286:31];
+  assign \requests__payload$111.inputs[0]  = \input__payload$110 [38:31];
+  assign \requests__payload$111.inputs[1]  = \input__payload$110 [46:39];
+  assign \requests__payload$111.inputs[2]  = \input__payload$110 [54:47];
+  assign \requests__payload$111.inputs[3]  = \input__payload$110 [62:55];
+  assign \requests__payload$111.inputs[4]  = \input__payload$110 [70:63];
+  assign \requests__payload$111.inputs[5]  = \input__payload$110 [78:71];
+  assign \requests__payload$111.inputs[6]  = \input__payload$110 [86:79];
+  assign \requests__payload$111.inputs[7]  = \input__payload$110 [94:87];
+  assign \requests__payload$111.inputs[8]  = \input__payload$110 [102:95];
+  assign \requests__payload$111.inputs[9]  = \input__payload$110 [110:103];
+  assign \requests__payload$111.inputs[10]  = \input__payload$110 [118:111];
+  assign \requests__payload$111.inputs[11]  = \input__payload$110 [126:119];
+  assign \requests__payload$111.inputs[12]  = \input__payload$110 [134:127];
+  assign \requests__payload$111.inputs[13]  = \input__payload$110 [142:135];
+  assign \requests__payload$111.inputs[14]  = \input__payload$110 [150:143];
+  assign \requests__payload$111.inputs[15]  = \input__payload$110 [158:151];
+  assign \requests__payload$111.inputs[16]  = \input__payload$110 [166:159];
+  assign \requests__payload$111.inputs[17]  = \input__payload$110 [174:167];
+  assign \requests__payload$111.inputs[18]  = \input__payload$110 [182:175];
+  assign \requests__payload$111.inputs[19]  = \input__payload$110 [190:183];
+  assign \requests__payload$111.inputs[20]  = \input__payload$110 [198:191];
+  assign \requests__payload$111.inputs[21]  = \input__payload$110 [206:199];
+  assign \requests__payload$111.inputs[22]  = \input__payload$110 [214:207];
+  assign \requests__payload$111.inputs[23]  = \input__payload$110 [222:215];
+  assign \requests__payload$111.inputs[24]  = \input__payload$110 [230:223];
+  assign \requests__payload$111.inputs[25]  = \input__payload$110 [238:231];
+  assign \requests__payload$111.inputs[26]  = \input__payload$110 [246:239];
+  assign \requests__payload$111.inputs[27]  = \input__payload$110 [254:247];
+  assign \requests__payload$111.inputs[28]  = \input__payload$110 [262:255];
+  assign \requests__payload$111.inputs[29]  = \input__payload$110 [270:263];
+  assign \requests__payload$111.inputs[30]  = \input__payload$110 [278:271];
+  assign \requests__payload$111.inputs[31]  = \input__payload$110 [286:279];
   assign \dots__payload.op  = dots__payload[2:0];
   assign \dots__payload.row  = dots__payload[10:3];
   assign \dots__payload.device  = dots__payload[16:11];
@@ -2570,131 +2575,131 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \dots__payload.inputs[29]  = dots__payload[270:263];
   assign \dots__payload.inputs[30]  = dots__payload[278:271];
   assign \dots__payload.inputs[31]  = dots__payload[286:279];
-  assign \output__payload$115.op  = dots__payload[2:0];
-  assign \output__payload$115.row  = dots__payload[10:3];
-  assign \output__payload$115.device  = dots__payload[16:11];
-  assign \output__payload$115.dac  = dots__payload[28:17];
-  assign \output__payload$115.tile  = dots__payload[29];
-  assign \output__payload$115.top  = dots__payload[30];
-  assign \output__payload$115.inputs  = dots__payload[286:31];
-  assign \output__payload$115.inputs[0]  = dots__payload[38:31];
-  assign \output__payload$115.inputs[1]  = dots__payload[46:39];
-  assign \output__payload$115.inputs[2]  = dots__payload[54:47];
-  assign \output__payload$115.inputs[3]  = dots__payload[62:55];
-  assign \output__payload$115.inputs[4]  = dots__payload[70:63];
-  assign \output__payload$115.inputs[5]  = dots__payload[78:71];
-  assign \output__payload$115.inputs[6]  = dots__payload[86:79];
-  assign \output__payload$115.inputs[7]  = dots__payload[94:87];
-  assign \output__payload$115.inputs[8]  = dots__payload[102:95];
-  assign \output__payload$115.inputs[9]  = dots__payload[110:103];
-  assign \output__payload$115.inputs[10]  = dots__payload[118:111];
-  assign \output__payload$115.inputs[11]  = dots__payload[126:119];
-  assign \output__payload$115.inputs[12]  = dots__payload[134:127];
-  assign \output__payload$115.inputs[13]  = dots__payload[142:135];
-  assign \output__payload$115.inputs[14]  = dots__payload[150:143];
-  assign \output__payload$115.inputs[15]  = dots__payload[158:151];
-  assign \output__payload$115.inputs[16]  = dots__payload[166:159];
-  assign \output__payload$115.inputs[17]  = dots__payload[174:167];
-  assign \output__payload$115.inputs[18]  = dots__payload[182:175];
-  assign \output__payload$115.inputs[19]  = dots__payload[190:183];
-  assign \output__payload$115.inputs[20]  = dots__payload[198:191];
-  assign \output__payload$115.inputs[21]  = dots__payload[206:199];
-  assign \output__payload$115.inputs[22]  = dots__payload[214:207];
-  assign \output__payload$115.inputs[23]  = dots__payload[222:215];
-  assign \output__payload$115.inputs[24]  = dots__payload[230:223];
-  assign \output__payload$115.inputs[25]  = dots__payload[238:231];
-  assign \output__payload$115.inputs[26]  = dots__payload[246:239];
-  assign \output__payload$115.inputs[27]  = dots__payload[254:247];
-  assign \output__payload$115.inputs[28]  = dots__payload[262:255];
-  assign \output__payload$115.inputs[29]  = dots__payload[270:263];
-  assign \output__payload$115.inputs[30]  = dots__payload[278:271];
-  assign \output__payload$115.inputs[31]  = dots__payload[286:279];
+  assign \output__payload$117.op  = dots__payload[2:0];
+  assign \output__payload$117.row  = dots__payload[10:3];
+  assign \output__payload$117.device  = dots__payload[16:11];
+  assign \output__payload$117.dac  = dots__payload[28:17];
+  assign \output__payload$117.tile  = dots__payload[29];
+  assign \output__payload$117.top  = dots__payload[30];
+  assign \output__payload$117.inputs  = dots__payload[286:31];
+  assign \output__payload$117.inputs[0]  = dots__payload[38:31];
+  assign \output__payload$117.inputs[1]  = dots__payload[46:39];
+  assign \output__payload$117.inputs[2]  = dots__payload[54:47];
+  assign \output__payload$117.inputs[3]  = dots__payload[62:55];
+  assign \output__payload$117.inputs[4]  = dots__payload[70:63];
+  assign \output__payload$117.inputs[5]  = dots__payload[78:71];
+  assign \output__payload$117.inputs[6]  = dots__payload[86:79];
+  assign \output__payload$117.inputs[7]  = dots__payload[94:87];
+  assign \output__payload$117.inputs[8]  = dots__payload[102:95];
+  assign \output__payload$117.inputs[9]  = dots__payload[110:103];
+  assign \output__payload$117.inputs[10]  = dots__payload[118:111];
+  assign \output__payload$117.inputs[11]  = dots__payload[126:119];
+  assign \output__payload$117.inputs[12]  = dots__payload[134:127];
+  assign \output__payload$117.inputs[13]  = dots__payload[142:135];
+  assign \output__payload$117.inputs[14]  = dots__payload[150:143];
+  assign \output__payload$117.inputs[15]  = dots__payload[158:151];
+  assign \output__payload$117.inputs[16]  = dots__payload[166:159];
+  assign \output__payload$117.inputs[17]  = dots__payload[174:167];
+  assign \output__payload$117.inputs[18]  = dots__payload[182:175];
+  assign \output__payload$117.inputs[19]  = dots__payload[190:183];
+  assign \output__payload$117.inputs[20]  = dots__payload[198:191];
+  assign \output__payload$117.inputs[21]  = dots__payload[206:199];
+  assign \output__payload$117.inputs[22]  = dots__payload[214:207];
+  assign \output__payload$117.inputs[23]  = dots__payload[222:215];
+  assign \output__payload$117.inputs[24]  = dots__payload[230:223];
+  assign \output__payload$117.inputs[25]  = dots__payload[238:231];
+  assign \output__payload$117.inputs[26]  = dots__payload[246:239];
+  assign \output__payload$117.inputs[27]  = dots__payload[254:247];
+  assign \output__payload$117.inputs[28]  = dots__payload[262:255];
+  assign \output__payload$117.inputs[29]  = dots__payload[270:263];
+  assign \output__payload$117.inputs[30]  = dots__payload[278:271];
+  assign \output__payload$117.inputs[31]  = dots__payload[286:279];
   assign \readings__payload.value  = readings__payload;
-  assign \readings__payload$121.value  = readings__payload;
-  assign \input__payload$126.sum  = \input__payload$126 [63:0];
-  assign \input__payload$126.square  = \input__payload$126 [127:64];
-  assign \predictions__payload$127.sum  = \input__payload$126 [63:0];
-  assign \predictions__payload$127.square  = \input__payload$126 [127:64];
-  assign \output__payload$132.sum  = predictions__payload[63:0];
-  assign \output__payload$132.square  = predictions__payload[127:64];
-  assign \input__payload$135.op  = \input__payload$135 [2:0];
-  assign \input__payload$135.row  = \input__payload$135 [10:3];
-  assign \input__payload$135.device  = \input__payload$135 [16:11];
-  assign \input__payload$135.dac  = \input__payload$135 [28:17];
-  assign \input__payload$135.tile  = \input__payload$135 [29];
-  assign \input__payload$135.top  = \input__payload$135 [30];
-  assign \input__payload$135.inputs  = \input__payload$135 [286:31];
-  assign \input__payload$135.inputs[0]  = \input__payload$135 [38:31];
-  assign \input__payload$135.inputs[1]  = \input__payload$135 [46:39];
-  assign \input__payload$135.inputs[2]  = \input__payload$135 [54:47];
-  assign \input__payload$135.inputs[3]  = \input__payload$135 [62:55];
-  assign \input__payload$135.inputs[4]  = \input__payload$135 [70:63];
-  assign \input__payload$135.inputs[5]  = \input__payload$135 [78:71];
-  assign \input__payload$135.inputs[6]  = \input__payload$135 [86:79];
-  assign \input__payload$135.inputs[7]  = \input__payload$135 [94:87];
-  assign \input__payload$135.inputs[8]  = \input__payload$135 [102:95];
-  assign \input__payload$135.inputs[9]  = \input__payload$135 [110:103];
-  assign \input__payload$135.inputs[10]  = \input__payload$135 [118:111];
-  assign \input__payload$135.inputs[11]  = \input__payload$135 [126:119];
-  assign \input__payload$135.inputs[12]  = \input__payload$135 [134:127];
-  assign \input__payload$135.inputs[13]  = \input__payload$135 [142:135];
-  assign \input__payload$135.inputs[14]  = \input__payload$135 [150:143];
-  assign \input__payload$135.inputs[15]  = \input__payload$135 [158:151];
-  assign \input__payload$135.inputs[16]  = \input__payload$135 [166:159];
-  assign \input__payload$135.inputs[17]  = \input__payload$135 [174:167];
-  assign \input__payload$135.inputs[18]  = \input__payload$135 [182:175];
-  assign \input__payload$135.inputs[19]  = \input__payload$135 [190:183];
-  assign \input__payload$135.inputs[20]  = \input__payload$135 [198:191];
-  assign \input__payload$135.inputs[21]  = \input__payload$135 [206:199];
-  assign \input__payload$135.inputs[22]  = \input__payload$135 [214:207];
-  assign \input__payload$135.inputs[23]  = \input__payload$135 [222:215];
-  assign \input__payload$135.inputs[24]  = \input__payload$135 [230:223];
-  assign \input__payload$135.inputs[25]  = \input__payload$135 [238:231];
-  assign \input__payload$135.inputs[26]  = \input__payload$135 [246:239];
-  assign \input__payload$135.inputs[27]  = \input__payload$135 [254:247];
-  assign \input__payload$135.inputs[28]  = \input__payload$135 [262:255];
-  assign \input__payload$135.inputs[29]  = \input__payload$135 [270:263];
-  assign \input__payload$135.inputs[30]  = \input__payload$135 [278:271];
-  assign \input__payload$135.inputs[31]  = \input__payload$135 [286:279];
-  assign \operations__payload.op  = \input__payload$135 [2:0];
-  assign \operations__payload.row  = \input__payload$135 [10:3];
-  assign \operations__payload.device  = \input__payload$135 [16:11];
-  assign \operations__payload.dac  = \input__payload$135 [28:17];
-  assign \operations__payload.tile  = \input__payload$135 [29];
-  assign \operations__payload.top  = \input__payload$135 [30];
-  assign \operations__payload.inputs  = \input__payload$135 [286:31];
-  assign \operations__payload.inputs[0]  = \input__payload$135 [38:31];
-  assign \operations__payload.inputs[1]  = \input__payload$135 [46:39];
-  assign \operations__payload.inputs[2]  = \input__payload$135 [54:47];
-  assign \operations__payload.inputs[3]  = \input__payload$135 [62:55];
-  assign \operations__payload.inputs[4]  = \input__payload$135 [70:63];
-  assign \operations__payload.inputs[5]  = \input__payload$135 [78:71];
-  assign \operations__payload.inputs[6]  = \input__payload$135 [86:79];
-  assign \operations__payload.inputs[7]  = \input__payload$135 [94:87];
-  assign \operations__payload.inputs[8]  = \input__payload$135 [102:95];
-  assign \operations__payload.inputs[9]  = \input__payload$135 [110:103];
-  assign \operations__payload.inputs[10]  = \input__payload$135 [118:111];
-  assign \operations__payload.inputs[11]  = \input__payload$135 [126:119];
-  assign \operations__payload.inputs[12]  = \input__payload$135 [134:127];
-  assign \operations__payload.inputs[13]  = \input__payload$135 [142:135];
-  assign \operations__payload.inputs[14]  = \input__payload$135 [150:143];
-  assign \operations__payload.inputs[15]  = \input__payload$135 [158:151];
-  assign \operations__payload.inputs[16]  = \input__payload$135 [166:159];
-  assign \operations__payload.inputs[17]  = \input__payload$135 [174:167];
-  assign \operations__payload.inputs[18]  = \input__payload$135 [182:175];
-  assign \operations__payload.inputs[19]  = \input__payload$135 [190:183];
-  assign \operations__payload.inputs[20]  = \input__payload$135 [198:191];
-  assign \operations__payload.inputs[21]  = \input__payload$135 [206:199];
-  assign \operations__payload.inputs[22]  = \input__payload$135 [214:207];
-  assign \operations__payload.inputs[23]  = \input__payload$135 [222:215];
-  assign \operations__payload.inputs[24]  = \input__payload$135 [230:223];
-  assign \operations__payload.inputs[25]  = \input__payload$135 [238:231];
-  assign \operations__payload.inputs[26]  = \input__payload$135 [246:239];
-  assign \operations__payload.inputs[27]  = \input__payload$135 [254:247];
-  assign \operations__payload.inputs[28]  = \input__payload$135 [262:255];
-  assign \operations__payload.inputs[29]  = \input__payload$135 [270:263];
-  assign \operations__payload.inputs[30]  = \input__payload$135 [278:271];
-  assign \operations__payload.inputs[31]  = \input__payload$135 [286:279];
+  assign \readings__payload$123.value  = readings__payload;
+  assign \input__payload$128.sum  = \input__payload$128 [63:0];
+  assign \input__payload$128.square  = \input__payload$128 [127:64];
+  assign \predictions__payload$129.sum  = \input__payload$128 [63:0];
+  assign \predictions__payload$129.square  = \input__payload$128 [127:64];
+  assign \output__payload$134.sum  = predictions__payload[63:0];
+  assign \output__payload$134.square  = predictions__payload[127:64];
+  assign \input__payload$137.op  = \input__payload$137 [2:0];
+  assign \input__payload$137.row  = \input__payload$137 [10:3];
+  assign \input__payload$137.device  = \input__payload$137 [16:11];
+  assign \input__payload$137.dac  = \input__payload$137 [28:17];
+  assign \input__payload$137.tile  = \input__payload$137 [29];
+  assign \input__payload$137.top  = \input__payload$137 [30];
+  assign \input__payload$137.inputs  = \input__payload$137 [286:31];
+  assign \input__payload$137.inputs[0]  = \input__payload$137 [38:31];
+  assign \input__payload$137.inputs[1]  = \input__payload$137 [46:39];
+  assign \input__payload$137.inputs[2]  = \input__payload$137 [54:47];
+  assign \input__payload$137.inputs[3]  = \input__payload$137 [62:55];
+  assign \input__payload$137.inputs[4]  = \input__payload$137 [70:63];
+  assign \input__payload$137.inputs[5]  = \input__payload$137 [78:71];
+  assign \input__payload$137.inputs[6]  = \input__payload$137 [86:79];
+  assign \input__payload$137.inputs[7]  = \input__payload$137 [94:87];
+  assign \input__payload$137.inputs[8]  = \input__payload$137 [102:95];
+  assign \input__payload$137.inputs[9]  = \input__payload$137 [110:103];
+  assign \input__payload$137.inputs[10]  = \input__payload$137 [118:111];
+  assign \input__payload$137.inputs[11]  = \input__payload$137 [126:119];
+  assign \input__payload$137.inputs[12]  = \input__payload$137 [134:127];
+  assign \input__payload$137.inputs[13]  = \input__payload$137 [142:135];
+  assign \input__payload$137.inputs[14]  = \input__payload$137 [150:143];
+  assign \input__payload$137.inputs[15]  = \input__payload$137 [158:151];
+  assign \input__payload$137.inputs[16]  = \input__payload$137 [166:159];
+  assign \input__payload$137.inputs[17]  = \input__payload$137 [174:167];
+  assign \input__payload$137.inputs[18]  = \input__payload$137 [182:175];
+  assign \input__payload$137.inputs[19]  = \input__payload$137 [190:183];
+  assign \input__payload$137.inputs[20]  = \input__payload$137 [198:191];
+  assign \input__payload$137.inputs[21]  = \input__payload$137 [206:199];
+  assign \input__payload$137.inputs[22]  = \input__payload$137 [214:207];
+  assign \input__payload$137.inputs[23]  = \input__payload$137 [222:215];
+  assign \input__payload$137.inputs[24]  = \input__payload$137 [230:223];
+  assign \input__payload$137.inputs[25]  = \input__payload$137 [238:231];
+  assign \input__payload$137.inputs[26]  = \input__payload$137 [246:239];
+  assign \input__payload$137.inputs[27]  = \input__payload$137 [254:247];
+  assign \input__payload$137.inputs[28]  = \input__payload$137 [262:255];
+  assign \input__payload$137.inputs[29]  = \input__payload$137 [270:263];
+  assign \input__payload$137.inputs[30]  = \input__payload$137 [278:271];
+  assign \input__payload$137.inputs[31]  = \input__payload$137 [286:279];
+  assign \operations__payload.op  = \input__payload$137 [2:0];
+  assign \operations__payload.row  = \input__payload$137 [10:3];
+  assign \operations__payload.device  = \input__payload$137 [16:11];
+  assign \operations__payload.dac  = \input__payload$137 [28:17];
+  assign \operations__payload.tile  = \input__payload$137 [29];
+  assign \operations__payload.top  = \input__payload$137 [30];
+  assign \operations__payload.inputs  = \input__payload$137 [286:31];
+  assign \operations__payload.inputs[0]  = \input__payload$137 [38:31];
+  assign \operations__payload.inputs[1]  = \input__payload$137 [46:39];
+  assign \operations__payload.inputs[2]  = \input__payload$137 [54:47];
+  assign \operations__payload.inputs[3]  = \input__payload$137 [62:55];
+  assign \operations__payload.inputs[4]  = \input__payload$137 [70:63];
+  assign \operations__payload.inputs[5]  = \input__payload$137 [78:71];
+  assign \operations__payload.inputs[6]  = \input__payload$137 [86:79];
+  assign \operations__payload.inputs[7]  = \input__payload$137 [94:87];
+  assign \operations__payload.inputs[8]  = \input__payload$137 [102:95];
+  assign \operations__payload.inputs[9]  = \input__payload$137 [110:103];
+  assign \operations__payload.inputs[10]  = \input__payload$137 [118:111];
+  assign \operations__payload.inputs[11]  = \input__payload$137 [126:119];
+  assign \operations__payload.inputs[12]  = \input__payload$137 [134:127];
+  assign \operations__payload.inputs[13]  = \input__payload$137 [142:135];
+  assign \operations__payload.inputs[14]  = \input__payload$137 [150:143];
+  assign \operations__payload.inputs[15]  = \input__payload$137 [158:151];
+  assign \operations__payload.inputs[16]  = \input__payload$137 [166:159];
+  assign \operations__payload.inputs[17]  = \input__payload$137 [174:167];
+  assign \operations__payload.inputs[18]  = \input__payload$137 [182:175];
+  assign \operations__payload.inputs[19]  = \input__payload$137 [190:183];
+  assign \operations__payload.inputs[20]  = \input__payload$137 [198:191];
+  assign \operations__payload.inputs[21]  = \input__payload$137 [206:199];
+  assign \operations__payload.inputs[22]  = \input__payload$137 [214:207];
+  assign \operations__payload.inputs[23]  = \input__payload$137 [222:215];
+  assign \operations__payload.inputs[24]  = \input__payload$137 [230:223];
+  assign \operations__payload.inputs[25]  = \input__payload$137 [238:231];
+  assign \operations__payload.inputs[26]  = \input__payload$137 [246:239];
+  assign \operations__payload.inputs[27]  = \input__payload$137 [254:247];
+  assign \operations__payload.inputs[28]  = \input__payload$137 [262:255];
+  assign \operations__payload.inputs[29]  = \input__payload$137 [270:263];
+  assign \operations__payload.inputs[30]  = \input__payload$137 [278:271];
+  assign \operations__payload.inputs[31]  = \input__payload$137 [286:279];
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -2734,113 +2739,113 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \commands__payload.inputs[29]  = commands__payload[270:263];
   assign \commands__payload.inputs[30]  = commands__payload[278:271];
   assign \commands__payload.inputs[31]  = commands__payload[286:279];
-  assign \output__payload$142.op  = commands__payload[2:0];
-  assign \output__payload$142.row  = commands__payload[10:3];
-  assign \output__payload$142.device  = commands__payload[16:11];
-  assign \output__payload$142.dac  = commands__payload[28:17];
-  assign \output__payload$142.tile  = commands__payload[29];
-  assign \output__payload$142.top  = commands__payload[30];
-  assign \output__payload$142.inputs  = commands__payload[286:31];
-  assign \output__payload$142.inputs[0]  = commands__payload[38:31];
-  assign \output__payload$142.inputs[1]  = commands__payload[46:39];
-  assign \output__payload$142.inputs[2]  = commands__payload[54:47];
-  assign \output__payload$142.inputs[3]  = commands__payload[62:55];
-  assign \output__payload$142.inputs[4]  = commands__payload[70:63];
-  assign \output__payload$142.inputs[5]  = commands__payload[78:71];
-  assign \output__payload$142.inputs[6]  = commands__payload[86:79];
-  assign \output__payload$142.inputs[7]  = commands__payload[94:87];
-  assign \output__payload$142.inputs[8]  = commands__payload[102:95];
-  assign \output__payload$142.inputs[9]  = commands__payload[110:103];
-  assign \output__payload$142.inputs[10]  = commands__payload[118:111];
-  assign \output__payload$142.inputs[11]  = commands__payload[126:119];
-  assign \output__payload$142.inputs[12]  = commands__payload[134:127];
-  assign \output__payload$142.inputs[13]  = commands__payload[142:135];
-  assign \output__payload$142.inputs[14]  = commands__payload[150:143];
-  assign \output__payload$142.inputs[15]  = commands__payload[158:151];
-  assign \output__payload$142.inputs[16]  = commands__payload[166:159];
-  assign \output__payload$142.inputs[17]  = commands__payload[174:167];
-  assign \output__payload$142.inputs[18]  = commands__payload[182:175];
-  assign \output__payload$142.inputs[19]  = commands__payload[190:183];
-  assign \output__payload$142.inputs[20]  = commands__payload[198:191];
-  assign \output__payload$142.inputs[21]  = commands__payload[206:199];
-  assign \output__payload$142.inputs[22]  = commands__payload[214:207];
-  assign \output__payload$142.inputs[23]  = commands__payload[222:215];
-  assign \output__payload$142.inputs[24]  = commands__payload[230:223];
-  assign \output__payload$142.inputs[25]  = commands__payload[238:231];
-  assign \output__payload$142.inputs[26]  = commands__payload[246:239];
-  assign \output__payload$142.inputs[27]  = commands__payload[254:247];
-  assign \output__payload$142.inputs[28]  = commands__payload[262:255];
-  assign \output__payload$142.inputs[29]  = commands__payload[270:263];
-  assign \output__payload$142.inputs[30]  = commands__payload[278:271];
-  assign \output__payload$142.inputs[31]  = commands__payload[286:279];
-  assign \input__payload$147.value  = responses__payload;
+  assign \output__payload$144.op  = commands__payload[2:0];
+  assign \output__payload$144.row  = commands__payload[10:3];
+  assign \output__payload$144.device  = commands__payload[16:11];
+  assign \output__payload$144.dac  = commands__payload[28:17];
+  assign \output__payload$144.tile  = commands__payload[29];
+  assign \output__payload$144.top  = commands__payload[30];
+  assign \output__payload$144.inputs  = commands__payload[286:31];
+  assign \output__payload$144.inputs[0]  = commands__payload[38:31];
+  assign \output__payload$144.inputs[1]  = commands__payload[46:39];
+  assign \output__payload$144.inputs[2]  = commands__payload[54:47];
+  assign \output__payload$144.inputs[3]  = commands__payload[62:55];
+  assign \output__payload$144.inputs[4]  = commands__payload[70:63];
+  assign \output__payload$144.inputs[5]  = commands__payload[78:71];
+  assign \output__payload$144.inputs[6]  = commands__payload[86:79];
+  assign \output__payload$144.inputs[7]  = commands__payload[94:87];
+  assign \output__payload$144.inputs[8]  = commands__payload[102:95];
+  assign \output__payload$144.inputs[9]  = commands__payload[110:103];
+  assign \output__payload$144.inputs[10]  = commands__payload[118:111];
+  assign \output__payload$144.inputs[11]  = commands__payload[126:119];
+  assign \output__payload$144.inputs[12]  = commands__payload[134:127];
+  assign \output__payload$144.inputs[13]  = commands__payload[142:135];
+  assign \output__payload$144.inputs[14]  = commands__payload[150:143];
+  assign \output__payload$144.inputs[15]  = commands__payload[158:151];
+  assign \output__payload$144.inputs[16]  = commands__payload[166:159];
+  assign \output__payload$144.inputs[17]  = commands__payload[174:167];
+  assign \output__payload$144.inputs[18]  = commands__payload[182:175];
+  assign \output__payload$144.inputs[19]  = commands__payload[190:183];
+  assign \output__payload$144.inputs[20]  = commands__payload[198:191];
+  assign \output__payload$144.inputs[21]  = commands__payload[206:199];
+  assign \output__payload$144.inputs[22]  = commands__payload[214:207];
+  assign \output__payload$144.inputs[23]  = commands__payload[222:215];
+  assign \output__payload$144.inputs[24]  = commands__payload[230:223];
+  assign \output__payload$144.inputs[25]  = commands__payload[238:231];
+  assign \output__payload$144.inputs[26]  = commands__payload[246:239];
+  assign \output__payload$144.inputs[27]  = commands__payload[254:247];
+  assign \output__payload$144.inputs[28]  = commands__payload[262:255];
+  assign \output__payload$144.inputs[29]  = commands__payload[270:263];
+  assign \output__payload$144.inputs[30]  = commands__payload[278:271];
+  assign \output__payload$144.inputs[31]  = commands__payload[286:279];
+  assign \input__payload$149.value  = responses__payload;
   assign \results__payload.value  = responses__payload;
-  assign \results__payload$153.value  = readings__payload;
-  assign \output__payload$154.value  = readings__payload;
-  assign \requests__payload$159.op  = requests__payload[2:0];
-  assign \requests__payload$159.row  = requests__payload[10:3];
-  assign \requests__payload$159.device  = requests__payload[16:11];
-  assign \requests__payload$159.dac  = requests__payload[28:17];
-  assign \requests__payload$159.tile  = requests__payload[29];
-  assign \requests__payload$159.top  = requests__payload[30];
-  assign \requests__payload$159.inputs  = requests__payload[286:31];
-  assign \requests__payload$159.inputs[0]  = requests__payload[38:31];
-  assign \requests__payload$159.inputs[1]  = requests__payload[46:39];
-  assign \requests__payload$159.inputs[2]  = requests__payload[54:47];
-  assign \requests__payload$159.inputs[3]  = requests__payload[62:55];
-  assign \requests__payload$159.inputs[4]  = requests__payload[70:63];
-  assign \requests__payload$159.inputs[5]  = requests__payload[78:71];
-  assign \requests__payload$159.inputs[6]  = requests__payload[86:79];
-  assign \requests__payload$159.inputs[7]  = requests__payload[94:87];
-  assign \requests__payload$159.inputs[8]  = requests__payload[102:95];
-  assign \requests__payload$159.inputs[9]  = requests__payload[110:103];
-  assign \requests__payload$159.inputs[10]  = requests__payload[118:111];
-  assign \requests__payload$159.inputs[11]  = requests__payload[126:119];
-  assign \requests__payload$159.inputs[12]  = requests__payload[134:127];
-  assign \requests__payload$159.inputs[13]  = requests__payload[142:135];
-  assign \requests__payload$159.inputs[14]  = requests__payload[150:143];
-  assign \requests__payload$159.inputs[15]  = requests__payload[158:151];
-  assign \requests__payload$159.inputs[16]  = requests__payload[166:159];
-  assign \requests__payload$159.inputs[17]  = requests__payload[174:167];
-  assign \requests__payload$159.inputs[18]  = requests__payload[182:175];
-  assign \requests__payload$159.inputs[19]  = requests__payload[190:183];
-  assign \requests__payload$159.inputs[20]  = requests__payload[198:191];
-  assign \requests__payload$159.inputs[21]  = requests__payload[206:199];
-  assign \requests__payload$159.inputs[22]  = requests__payload[214:207];
-  assign \requests__payload$159.inputs[23]  = requests__payload[222:215];
-  assign \requests__payload$159.inputs[24]  = requests__payload[230:223];
-  assign \requests__payload$159.inputs[25]  = requests__payload[238:231];
-  assign \requests__payload$159.inputs[26]  = requests__payload[246:239];
-  assign \requests__payload$159.inputs[27]  = requests__payload[254:247];
-  assign \requests__payload$159.inputs[28]  = requests__payload[262:255];
-  assign \requests__payload$159.inputs[29]  = requests__payload[270:263];
-  assign \requests__payload$159.inputs[30]  = requests__payload[278:271];
-  assign \requests__payload$159.inputs[31]  = requests__payload[286:279];
-  assign \responses__payload$162.value  = responses__payload;
-  assign \input__payload$165.word  = \input__payload$165 [31:0];
-  assign \input__payload$165.last  = \input__payload$165 [32];
-  assign \samples__payload$166.word  = \input__payload$165 [31:0];
-  assign \samples__payload$166.last  = \input__payload$165 [32];
-  assign \output__payload$171.word  = samples__payload[31:0];
-  assign \output__payload$171.last  = samples__payload[32];
-  assign \input__payload$174.accepted  = \input__payload$174 [0];
-  assign \input__payload$174.valid  = \input__payload$174 [1];
-  assign \input__payload$174.region  = \input__payload$174 [3:2];
-  assign \input__payload$174.points  = \input__payload$174 [14:4];
-  assign \input__payload$174.loglik  = \input__payload$174 [46:15];
-  assign \input__payload$174.prior  = \input__payload$174 [78:47];
-  assign \step_records__payload$175.accepted  = \input__payload$174 [0];
-  assign \step_records__payload$175.valid  = \input__payload$174 [1];
-  assign \step_records__payload$175.region  = \input__payload$174 [3:2];
-  assign \step_records__payload$175.points  = \input__payload$174 [14:4];
-  assign \step_records__payload$175.loglik  = \input__payload$174 [46:15];
-  assign \step_records__payload$175.prior  = \input__payload$174 [78:47];
-  assign \output__payload$180.accepted  = step_records__payload[0];
-  assign \output__payload$180.valid  = step_records__payload[1];
-  assign \output__payload$180.region  = step_records__payload[3:2];
-  assign \output__payload$180.points  = step_records__payload[14:4];
-  assign \output__payload$180.loglik  = step_records__payload[46:15];
-  assign \output__payload$180.prior  = step_records__payload[78:47];
+  assign \results__payload$155.value  = readings__payload;
+  assign \output__payload$156.value  = readings__payload;
+  assign \requests__payload$161.op  = requests__payload[2:0];
+  assign \requests__payload$161.row  = requests__payload[10:3];
+  assign \requests__payload$161.device  = requests__payload[16:11];
+  assign \requests__payload$161.dac  = requests__payload[28:17];
+  assign \requests__payload$161.tile  = requests__payload[29];
+  assign \requests__payload$161.top  = requests__payload[30];
+  assign \requests__payload$161.inputs  = requests__payload[286:31];
+  assign \requests__payload$161.inputs[0]  = requests__payload[38:31];
+  assign \requests__payload$161.inputs[1]  = requests__payload[46:39];
+  assign \requests__payload$161.inputs[2]  = requests__payload[54:47];
+  assign \requests__payload$161.inputs[3]  = requests__payload[62:55];
+  assign \requests__payload$161.inputs[4]  = requests__payload[70:63];
+  assign \requests__payload$161.inputs[5]  = requests__payload[78:71];
+  assign \requests__payload$161.inputs[6]  = requests__payload[86:79];
+  assign \requests__payload$161.inputs[7]  = requests__payload[94:87];
+  assign \requests__payload$161.inputs[8]  = requests__payload[102:95];
+  assign \requests__payload$161.inputs[9]  = requests__payload[110:103];
+  assign \requests__payload$161.inputs[10]  = requests__payload[118:111];
+  assign \requests__payload$161.inputs[11]  = requests__payload[126:119];
+  assign \requests__payload$161.inputs[12]  = requests__payload[134:127];
+  assign \requests__payload$161.inputs[13]  = requests__payload[142:135];
+  assign \requests__payload$161.inputs[14]  = requests__payload[150:143];
+  assign \requests__payload$161.inputs[15]  = requests__payload[158:151];
+  assign \requests__payload$161.inputs[16]  = requests__payload[166:159];
+  assign \requests__payload$161.inputs[17]  = requests__payload[174:167];
+  assign \requests__payload$161.inputs[18]  = requests__payload[182:175];
+  assign \requests__payload$161.inputs[19]  = requests__payload[190:183];
+  assign \requests__payload$161.inputs[20]  = requests__payload[198:191];
+  assign \requests__payload$161.inputs[21]  = requests__payload[206:199];
+  assign \requests__payload$161.inputs[22]  = requests__payload[214:207];
+  assign \requests__payload$161.inputs[23]  = requests__payload[222:215];
+  assign \requests__payload$161.inputs[24]  = requests__payload[230:223];
+  assign \requests__payload$161.inputs[25]  = requests__payload[238:231];
+  assign \requests__payload$161.inputs[26]  = requests__payload[246:239];
+  assign \requests__payload$161.inputs[27]  = requests__payload[254:247];
+  assign \requests__payload$161.inputs[28]  = requests__payload[262:255];
+  assign \requests__payload$161.inputs[29]  = requests__payload[270:263];
+  assign \requests__payload$161.inputs[30]  = requests__payload[278:271];
+  assign \requests__payload$161.inputs[31]  = requests__payload[286:279];
+  assign \responses__payload$164.value  = responses__payload;
+  assign \input__payload$167.word  = \input__payload$167 [31:0];
+  assign \input__payload$167.last  = \input__payload$167 [32];
+  assign \samples__payload$168.word  = \input__payload$167 [31:0];
+  assign \samples__payload$168.last  = \input__payload$167 [32];
+  assign \output__payload$173.word  = samples__payload[31:0];
+  assign \output__payload$173.last  = samples__payload[32];
+  assign \input__payload$176.accepted  = \input__payload$176 [0];
+  assign \input__payload$176.valid  = \input__payload$176 [1];
+  assign \input__payload$176.region  = \input__payload$176 [3:2];
+  assign \input__payload$176.points  = \input__payload$176 [14:4];
+  assign \input__payload$176.loglik  = \input__payload$176 [46:15];
+  assign \input__payload$176.prior  = \input__payload$176 [78:47];
+  assign \step_records__payload$177.accepted  = \input__payload$176 [0];
+  assign \step_records__payload$177.valid  = \input__payload$176 [1];
+  assign \step_records__payload$177.region  = \input__payload$176 [3:2];
+  assign \step_records__payload$177.points  = \input__payload$176 [14:4];
+  assign \step_records__payload$177.loglik  = \input__payload$176 [46:15];
+  assign \step_records__payload$177.prior  = \input__payload$176 [78:47];
+  assign \output__payload$182.accepted  = step_records__payload[0];
+  assign \output__payload$182.valid  = step_records__payload[1];
+  assign \output__payload$182.region  = step_records__payload[3:2];
+  assign \output__payload$182.points  = step_records__payload[14:4];
+  assign \output__payload$182.loglik  = step_records__payload[46:15];
+  assign \output__payload$182.prior  = step_records__payload[78:47];
   assign \model_options.early_reject  = model_options[0];
   assign \model_options.hastings  = model_options[1];
   assign \model_options.stream  = model_options[2];
@@ -2874,14 +2879,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \raw_command.op  = raw_command[2:0];
   assign \raw_command.row  = raw_command[18:3];
   assign \raw_command.device  = raw_command[27:19];
-  assign \lines$313.form  = \$29 [0];
-  assign \lines$313.reset  = \$29 [1];
-  assign \lines$313.set  = \$29 [2];
-  assign \lines$313.read  = \$29 [3];
-  assign \lines$313.dot  = \$29 [4];
-  assign \lines$313.row  = \$30 [7:0];
-  assign \lines$313.device  = \$30 [13:8];
-  assign \lines$313.dac  = \$30 [25:14];
+  assign \lines$315.form  = \$29 [0];
+  assign \lines$315.reset  = \$29 [1];
+  assign \lines$315.set  = \$29 [2];
+  assign \lines$315.read  = \$29 [3];
+  assign \lines$315.dot  = \$29 [4];
+  assign \lines$315.row  = \$30 [7:0];
+  assign \lines$315.device  = \$30 [13:8];
+  assign \lines$315.dac  = \$30 [25:14];
   assign \settings.form  = settings[31:0];
   assign \settings.form.width  = settings[15:0];
   assign \settings.form.guard_before  = settings[23:16];
@@ -2949,12 +2954,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \symbol_counts[7]  = symbol_counts[255:224];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign \step$539.accepted  = \input__payload$174 [0];
-  assign \step$539.valid  = \input__payload$174 [1];
-  assign \step$539.region  = \input__payload$174 [3:2];
-  assign \step$539.points  = \input__payload$174 [14:4];
-  assign \step$539.loglik  = \input__payload$174 [46:15];
-  assign \step$539.prior  = \input__payload$174 [78:47];
+  assign \step$541.accepted  = \input__payload$176 [0];
+  assign \step$541.valid  = \input__payload$176 [1];
+  assign \step$541.region  = \input__payload$176 [3:2];
+  assign \step$541.points  = \input__payload$176 [14:4];
+  assign \step$541.loglik  = \input__payload$176 [46:15];
+  assign \step$541.prior  = \input__payload$176 [78:47];
   assign entropy_symbol_counts[255:224] = symbol_counts[255:224];
   assign entropy_symbol_counts[223:192] = symbol_counts[223:192];
   assign entropy_symbol_counts[191:160] = symbol_counts[191:160];
@@ -18614,7 +18619,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$6073$0 (raw),
+    .\port$6079$0 (raw),
     .restart(\restart$7 ),
     .rst(rst),
     .state__addr(state__addr),
@@ -18951,7 +18956,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$6073$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
+module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$6079$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19026,8 +19031,8 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [4:0] looked_at = 5'h00;
-  input [6:0] \port$6073$0 ;
-  wire [6:0] \port$6073$0 ;
+  input [6:0] \port$6079$0 ;
+  wire [6:0] \port$6079$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -19117,7 +19122,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(\failed$46 ),
     .load(\load$36 ),
     .loaded(state__data),
-    .\port$6073$0 (\port$6073$0 [3:0]),
+    .\port$6079$0 (\port$6079$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(\state$38 )
@@ -19129,7 +19134,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(failed),
     .load(load),
     .loaded(state__data),
-    .\port$6073$0 (\port$6073$0 [3:0]),
+    .\port$6079$0 (\port$6079$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(state)
@@ -19139,7 +19144,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
     .failed(\failed$47 ),
-    .\port$6073$0 (\port$6073$0 ),
+    .\port$6079$0 (\port$6079$0 ),
     .restart(restart),
     .rst(rst),
     .state__addr(\$4 [2:0]),
@@ -19234,22 +19239,22 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
       \$28  = 5'h00;
     end
   end
-  assign valid = \port$6073$0 [0];
-  assign \valid$1  = \port$6073$0 [0];
-  assign symbol = \port$6073$0 [3:1];
-  assign \symbol$3  = \port$6073$0 [3:1];
+  assign valid = \port$6079$0 [0];
+  assign \valid$1  = \port$6079$0 [0];
+  assign symbol = \port$6079$0 [3:1];
+  assign \symbol$3  = \port$6079$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$6073$0 [0];
-  assign \symbol$9  = \port$6073$0 [3:1];
+  assign \valid$8  = \port$6079$0 [0];
+  assign \symbol$9  = \port$6079$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$6073$0 [0];
-  assign \symbol$14  = \port$6073$0 [3:1];
+  assign \valid$13  = \port$6079$0 [0];
+  assign \symbol$14  = \port$6079$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$6073$0 [6:4];
-  assign \column$19  = \port$6073$0 [6:4];
+  assign column = \port$6079$0 [6:4];
+  assign \column$19  = \port$6079$0 [6:4];
   assign \state__r_addr$23  = \$2 [2:0];
   assign \state__addr$27  = \$4 [2:0];
   assign \state__data$29  = state__data;
@@ -19287,7 +19292,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$6073$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$6079$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19527,8 +19532,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$6073$0 ;
-  wire [3:0] \port$6073$0 ;
+  input [3:0] \port$6079$0 ;
+  wire [3:0] \port$6079$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19542,17 +19547,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$6073$0 [1] : first;
-  assign \$3  = \port$6073$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$6079$0 [1] : first;
+  assign \$3  = \port$6079$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$6073$0 [1] : first;
-  assign \$12  = \$9  ? \port$6073$0 [2] : \$11 ;
-  assign \$13  = \port$6073$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$6079$0 [1] : first;
+  assign \$12  = \$9  ? \port$6079$0 [2] : \$11 ;
+  assign \$13  = \port$6079$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -19562,10 +19567,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$6073$0 [1] : first;
-  assign \$25  = \$22  ? \port$6073$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$6073$0 [3] : \$25 ;
-  assign \$27  = \port$6073$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$6079$0 [1] : first;
+  assign \$25  = \$22  ? \port$6079$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$6079$0 [3] : \$25 ;
+  assign \$27  = \port$6079$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -19575,19 +19580,19 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$6073$0 [0] & \$37 ;
+  assign \$38  = \port$6079$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$6073$0 [1] : first;
-  assign \$41  = \port$6073$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$6079$0 [1] : first;
+  assign \$41  = \port$6079$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$6073$0 [1] : first;
-  assign \$50  = \$47  ? \port$6073$0 [2] : \$49 ;
-  assign \$51  = \port$6073$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$6079$0 [1] : first;
+  assign \$50  = \$47  ? \port$6079$0 [2] : \$49 ;
+  assign \$51  = \port$6079$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -19597,10 +19602,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$6073$0 [1] : first;
-  assign \$63  = \$60  ? \port$6073$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$6073$0 [3] : \$63 ;
-  assign \$65  = \port$6073$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$6079$0 [1] : first;
+  assign \$63  = \$60  ? \port$6079$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$6079$0 [3] : \$63 ;
+  assign \$65  = \port$6079$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -19611,16 +19616,16 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$6073$0 [1] : first;
-  assign \$78  = \port$6073$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$6079$0 [1] : first;
+  assign \$78  = \port$6079$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$6073$0 [1] : first;
-  assign \$86  = \$83  ? \port$6073$0 [2] : \$85 ;
-  assign \$87  = \port$6073$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$6079$0 [1] : first;
+  assign \$86  = \$83  ? \port$6079$0 [2] : \$85 ;
+  assign \$87  = \port$6079$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -19629,10 +19634,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$6073$0 [1] : first;
-  assign \$98  = \$95  ? \port$6073$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$6073$0 [3] : \$98 ;
-  assign \$100  = \port$6073$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$6079$0 [1] : first;
+  assign \$98  = \$95  ? \port$6079$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$6079$0 [3] : \$98 ;
+  assign \$100  = \port$6079$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -19640,30 +19645,30 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$6073$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$6079$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$6073$0 [1] : first;
-  assign \$115  = \$112  ? \port$6073$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$6073$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$6079$0 [1] : first;
+  assign \$115  = \$112  ? \port$6079$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$6079$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$6073$0 [1] : first;
-  assign \$125  = \port$6073$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$6079$0 [1] : first;
+  assign \$125  = \port$6079$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$6073$0 [1] : first;
-  assign \$133  = \$130  ? \port$6073$0 [2] : \$132 ;
-  assign \$134  = \port$6073$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$6079$0 [1] : first;
+  assign \$133  = \$130  ? \port$6079$0 [2] : \$132 ;
+  assign \$134  = \port$6079$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -19672,10 +19677,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$6073$0 [1] : first;
-  assign \$145  = \$142  ? \port$6073$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$6073$0 [3] : \$145 ;
-  assign \$147  = \port$6073$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$6079$0 [1] : first;
+  assign \$145  = \$142  ? \port$6079$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$6079$0 [3] : \$145 ;
+  assign \$147  = \port$6079$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -19684,17 +19689,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$6073$0 [1] : first;
-  assign \$158  = \port$6073$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$6079$0 [1] : first;
+  assign \$158  = \port$6079$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$6073$0 [1] : first;
-  assign \$167  = \$164  ? \port$6073$0 [2] : \$166 ;
-  assign \$168  = \port$6073$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$6079$0 [1] : first;
+  assign \$167  = \$164  ? \port$6079$0 [2] : \$166 ;
+  assign \$168  = \port$6079$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -19704,10 +19709,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$6073$0 [1] : first;
-  assign \$180  = \$177  ? \port$6073$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$6073$0 [3] : \$180 ;
-  assign \$182  = \port$6073$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$6079$0 [1] : first;
+  assign \$180  = \$177  ? \port$6079$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$6079$0 [3] : \$180 ;
+  assign \$182  = \port$6079$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -19725,7 +19730,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$198  = \$196  & \$197 ;
   assign failed = \$195  | \$198 ;
   assign \$199  = seen >= 10'h3fd;
-  assign closes = \port$6073$0 [0] & \$199 ;
+  assign closes = \port$6079$0 [0] & \$199 ;
   always @(posedge clk)
     carried <= \$200 ;
   always @(posedge clk)
@@ -19771,7 +19776,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$203  = seen;
-    if (\port$6073$0 [0]) begin
+    if (\port$6079$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
@@ -19790,7 +19795,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$204  = first;
-    if (\port$6073$0 [0]) begin
+    if (\port$6079$0 [0]) begin
       \$204  = \$116 ;
     end
     if (load) begin
@@ -19806,7 +19811,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$205  = \matches ;
-    if (\port$6073$0 [0]) begin
+    if (\port$6079$0 [0]) begin
       \$205  = \$193 ;
     end
     if (load) begin
@@ -19819,8 +19824,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$6073$0 [0];
-  assign symbol = \port$6073$0 [3:1];
+  assign valid = \port$6079$0 [0];
+  assign symbol = \port$6079$0 [3:1];
   assign \loaded.first  = loaded[0];
   assign \loaded.seen  = loaded[10:1];
   assign \loaded.matches  = loaded[26:16];
@@ -19861,7 +19866,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$6073$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$6079$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -20254,8 +20259,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$6073$0 ;
-  wire [3:0] \port$6073$0 ;
+  input [3:0] \port$6079$0 ;
+  wire [3:0] \port$6079$0 ;
   input restart;
   wire restart;
   input rst;
@@ -20268,92 +20273,92 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$6073$0 [1] == \$signal ;
+  assign \$1  = \port$6079$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$6073$0 [1] == \$signal ;
+  assign \$4  = \port$6079$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$6  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$6073$0 [1] == \$signal ;
+  assign \$9  = \port$6079$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$11  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$13  = \port$6079$0 [3] == \port$6079$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$6073$0 [0] & \$16 ;
-  assign \$18  = \port$6073$0 [1] == \$signal ;
+  assign \$17  = \port$6079$0 [0] & \$16 ;
+  assign \$18  = \port$6079$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$6073$0 [1] == \$signal ;
+  assign \$21  = \port$6079$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$23  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$6073$0 [1] == \$signal ;
+  assign \$26  = \port$6079$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$28  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$30  = \port$6079$0 [3] == \port$6079$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$6073$0 [1] == \$signal ;
+  assign \$35  = \port$6079$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$6073$0 [1] == \$signal ;
+  assign \$38  = \port$6079$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$40  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$6073$0 [1] == \$signal ;
+  assign \$43  = \port$6079$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$45  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$47  = \port$6079$0 [3] == \port$6079$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$6073$0 [3] == \port$6073$0 [2];
-  assign \$53  = \port$6073$0 [1] == \$signal ;
+  assign \$52  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$53  = \port$6079$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$55  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$57  = \port$6079$0 [3] == \port$6079$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$6073$0 [1] == \$signal ;
+  assign \$61  = \port$6079$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$63  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$65  = \port$6079$0 [3] == \port$6079$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$6073$0 [3] == \port$6073$0 [2];
-  assign \$68  = \port$6073$0 [1] == \$signal ;
+  assign \$67  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$68  = \port$6079$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$70  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$72  = \port$6079$0 [3] == \port$6079$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$6073$0 [1] == \$signal ;
+  assign \$76  = \port$6079$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$78  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$6073$0 [2] == \port$6073$0 [1];
-  assign \$81  = \port$6073$0 [1] == \$signal ;
+  assign \$80  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$81  = \port$6079$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$83  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$6073$0 [1] == \$signal ;
+  assign \$87  = \port$6079$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -20362,93 +20367,93 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$6073$0 [2] == \port$6073$0 [1];
-  assign \$98  = \port$6073$0 [1] == \$signal ;
+  assign \$97  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$98  = \port$6079$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$100  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$6073$0 [1] == \$signal ;
+  assign \$104  = \port$6079$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$106  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$6073$0 [2] == \port$6073$0 [1];
-  assign \$109  = \port$6073$0 [1] == \$signal ;
+  assign \$108  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$109  = \port$6079$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$111  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$6073$0 [1] == \$signal ;
+  assign \$115  = \port$6079$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$6073$0 [1] == \$signal ;
+  assign \$122  = \port$6079$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$6073$0 [1] == \$signal ;
+  assign \$128  = \port$6079$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$6073$0 [1] == \$signal ;
+  assign \$135  = \port$6079$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$137  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$6073$0 [2] == \port$6073$0 [1];
-  assign \$140  = \port$6073$0 [1] == \$signal ;
+  assign \$139  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$140  = \port$6079$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$142  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$6073$0 [1] == \$signal ;
+  assign \$146  = \port$6079$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$6073$0 [1] == \$signal ;
+  assign \$153  = \port$6079$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$6073$0 [1] == \$signal ;
+  assign \$159  = \port$6079$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$6073$0 [1] == \$signal ;
+  assign \$167  = \port$6079$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$169  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$171  = \port$6079$0 [3] == \port$6079$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$6073$0 [3] == \port$6073$0 [2];
-  assign \$174  = \port$6073$0 [1] == \$signal ;
+  assign \$173  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$174  = \port$6079$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$176  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$178  = \port$6079$0 [3] == \port$6079$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$6073$0 [1] == \$signal ;
+  assign \$182  = \port$6079$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$184  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$6073$0 [2] == \port$6073$0 [1];
-  assign \$187  = \port$6073$0 [1] == \$signal ;
+  assign \$186  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$187  = \port$6079$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$189  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$6073$0 [1] == \$signal ;
+  assign \$193  = \port$6079$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -20457,132 +20462,132 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$6073$0 [2] == \port$6073$0 [1];
-  assign \$204  = \port$6073$0 [1] == \$signal ;
+  assign \$203  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$204  = \port$6079$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$206  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$6073$0 [1] == \$signal ;
+  assign \$210  = \port$6079$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$212  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$6073$0 [2] == \port$6073$0 [1];
-  assign \$215  = \port$6073$0 [1] == \$signal ;
+  assign \$214  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$215  = \port$6079$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$217  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$6073$0 [1] == \$signal ;
+  assign \$221  = \port$6079$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$6073$0 [1] == \$signal ;
+  assign \$228  = \port$6079$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$6073$0 [1] == \$signal ;
+  assign \$234  = \port$6079$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$6073$0 [1] == \$signal ;
+  assign \$241  = \port$6079$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$243  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$6073$0 [2] == \port$6073$0 [1];
-  assign \$246  = \port$6073$0 [1] == \$signal ;
+  assign \$245  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$246  = \port$6079$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$248  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$6073$0 [1] == \$signal ;
+  assign \$252  = \port$6079$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$6073$0 [1] == \$signal ;
+  assign \$259  = \port$6079$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$6073$0 [1] == \$signal ;
+  assign \$265  = \port$6079$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$6073$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$6073$0 [1] == \$signal ;
+  assign \$272  = \port$6079$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$6079$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$275  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$277  = \port$6079$0 [3] == \port$6079$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$6073$0 [1] == \$signal ;
+  assign \$279  = \port$6079$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$6073$0 [1] == \$signal ;
+  assign \$282  = \port$6079$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$284  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$6073$0 [1] == \$signal ;
+  assign \$287  = \port$6079$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$289  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$291  = \port$6079$0 [3] == \port$6079$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$6073$0 [1] == \$signal ;
+  assign \$296  = \port$6079$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$6073$0 [1] == \$signal ;
+  assign \$299  = \port$6079$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$301  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$6073$0 [1] == \$signal ;
+  assign \$304  = \port$6079$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$306  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$308  = \port$6079$0 [3] == \port$6079$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$6073$0 [1] == \$signal ;
+  assign \$313  = \port$6079$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$315  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$317  = \port$6079$0 [3] == \port$6079$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$6073$0 [3] == \port$6073$0 [2];
-  assign \$320  = \port$6073$0 [1] == \$signal ;
+  assign \$319  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$320  = \port$6079$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$322  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$6073$0 [3] == \port$6073$0 [2];
+  assign \$324  = \port$6079$0 [3] == \port$6079$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$6073$0 [1] == \$signal ;
+  assign \$328  = \port$6079$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$330  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$6073$0 [2] == \port$6073$0 [1];
-  assign \$333  = \port$6073$0 [1] == \$signal ;
+  assign \$332  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$333  = \port$6079$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$6073$0 [2] == \port$6073$0 [1];
+  assign \$335  = \port$6079$0 [2] == \port$6079$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$6073$0 [1] == \$signal ;
+  assign \$339  = \port$6079$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -20643,8 +20648,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$358  = \$signal ;
-    if (\port$6073$0 [0]) begin
-      \$358  = \port$6073$0 [3];
+    if (\port$6079$0 [0]) begin
+      \$358  = \port$6079$0 [3];
     end
     if (load) begin
       \$358  = loaded[0];
@@ -20659,7 +20664,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$359  = heard;
-    if (\port$6073$0 [0]) begin
+    if (\port$6079$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
@@ -20678,7 +20683,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$360  = run;
-    if (\port$6073$0 [0]) begin
+    if (\port$6079$0 [0]) begin
       \$360  = \$349 ;
     end
     if (load) begin
@@ -20691,8 +20696,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$6073$0 [0];
-  assign symbol = \port$6073$0 [3:1];
+  assign valid = \port$6079$0 [0];
+  assign symbol = \port$6079$0 [3:1];
   assign \loaded.last  = loaded[0];
   assign \loaded.heard  = loaded[1];
   assign \loaded.run  = loaded[24:16];
@@ -20714,6 +20719,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign state[1] = heard;
   assign state[0] = \$signal ;
   assign { state[31:25], state[15:2] } = 21'h000000;
+  assign \$341  = 1'h1;
   assign \$34  = \$33 [9];
   assign \$89  = 1'h1;
   assign \$117  = 1'h1;
@@ -20738,11 +20744,10 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$267  = 1'h1;
   assign \$269  = 1'h0;
   assign \$295  = \$294 [9];
-  assign \$341  = 1'h1;
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$6073$0 , restart, state__r_data, clk);
+module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$6079$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -20781,8 +20786,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$6073$0 ;
-  wire [6:0] \port$6073$0 ;
+  input [6:0] \port$6079$0 ;
+  wire [6:0] \port$6079$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -20831,8 +20836,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
     end
   end
   assign read__data = _0_;
-  assign read__addr = state__r_stb ? state__r_addr : \port$6073$0 [6:4];
-  assign read__en = \port$6073$0 [0] | state__r_stb;
+  assign read__addr = state__r_stb ? state__r_addr : \port$6079$0 [6:4];
+  assign read__en = \port$6079$0 [0] | state__r_stb;
   assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
@@ -20884,7 +20889,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$10  = \port$6073$0 [0];
+    \$10  = \port$6079$0 [0];
     if (control_command[10]) begin
       \$10  = 1'h0;
     end
@@ -20894,7 +20899,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$11  = \port$6073$0 [3:1];
+    \$11  = \port$6079$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -20971,9 +20976,9 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
       \$13  = 8'h00;
     end
   end
-  assign column = \port$6073$0 [6:4];
-  assign valid = \port$6073$0 [0];
-  assign symbol = \port$6073$0 [3:1];
+  assign column = \port$6079$0 [6:4];
+  assign valid = \port$6079$0 [0];
+  assign symbol = \port$6079$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -21134,7 +21139,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
   \ohmcarlo_core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$6168$0 (fine[22:0]),
+    .\port$6174$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
@@ -21213,7 +21218,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6168$0 , value, clk);
+module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6174$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
@@ -21248,8 +21253,8 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6168$0 
   reg [16:0] \fraction$7  = 17'h00000;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$6168$0 ;
-  wire [22:0] \port$6168$0 ;
+  input [22:0] \port$6174$0 ;
+  wire [22:0] \port$6174$0 ;
   input rst;
   wire rst;
   output [17:0] value;
@@ -21325,7 +21330,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6168$0 
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$6168$0 [22:17]];
+    _0_ <= deltas[\port$6174$0 [22:17]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -21399,7 +21404,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6168$0 
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$6168$0 [22:17]];
+    _1_ <= lows[\port$6174$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed({ low, 17'h10000 }) + $signed(\$1 );
@@ -21416,7 +21421,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6168$0 
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
-    \$4  = \port$6168$0 [16:0];
+    \$4  = \port$6174$0 [16:0];
     if (control_command[10]) begin
       \$4  = 17'h00000;
     end
@@ -21464,10 +21469,10 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6168$0 
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$6168$0 [22:17];
-  assign index = \port$6168$0 [22:17];
-  assign delta_port__addr = \port$6168$0 [22:17];
-  assign fraction = \port$6168$0 [16:0];
+  assign \$signature__addr  = \port$6174$0 [22:17];
+  assign index = \port$6174$0 [22:17];
+  assign delta_port__addr = \port$6174$0 [22:17];
+  assign fraction = \port$6174$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -28936,7 +28941,7 @@ module \ohmcarlo_core.pricing (rst, load_inv_sigma__stb, load_inv_sigma__r_stb, 
     .mid(mid),
     .\port$4752$0 (\port$4752$0 ),
     .\port$4754$0 (\port$4754$0 ),
-    .\port$5251$32 (devices__payload[33:32]),
+    .\port$5257$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
@@ -29874,7 +29879,7 @@ module \ohmcarlo_core.pricing.lookups (rst, load__stb, load__r_stb, \load__stb$3
     .load__r_stb(load__r_stb),
     .load__stb(load__stb),
     .\port$2454$0 (\$64 ),
-    .\port$6016$0 (target),
+    .\port$6022$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -29887,7 +29892,7 @@ module \ohmcarlo_core.pricing.lookups (rst, load__stb, load__r_stb, \load__stb$3
     .load__r_stb(\load__r_stb$31 ),
     .load__stb(\load__stb$33 ),
     .\port$2472$0 (\$65 ),
-    .\port$6016$0 (target),
+    .\port$6022$0 (target),
     .rst(rst),
     .value(\value$74 )
   );
@@ -30101,7 +30106,7 @@ module \ohmcarlo_core.pricing.lookups (rst, load__stb, load__r_stb, \load__stb$3
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \port$2454$0 , control_command, load__addr, load__data, load__r_addr, \port$6016$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \port$2454$0 , control_command, load__addr, load__data, load__r_addr, \port$6022$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   reg [23:0] \$10 ;
@@ -30153,8 +30158,8 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \p
   reg [23:0] low = 24'h000000;
   output [23:0] \port$2454$0 ;
   wire [23:0] \port$2454$0 ;
-  input [11:0] \port$6016$0 ;
-  wire [11:0] \port$6016$0 ;
+  input [11:0] \port$6022$0 ;
+  wire [11:0] \port$6022$0 ;
   reg [27:0] product_1 = 28'h0000000;
   input rst;
   wire rst;
@@ -30210,7 +30215,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \p
   always @(posedge clk)
     product_1 <= \$4 ;
   always @(posedge clk)
-    late_1 <= \port$6016$0 [11:4];
+    late_1 <= \port$6022$0 [11:4];
   always @(posedge clk)
     step <= load__r_addr[0];
   always @(posedge clk)
@@ -30232,14 +30237,14 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    delta_port__addr = \port$6016$0 [11:4];
+    delta_port__addr = \port$6022$0 [11:4];
     if (load__r_stb) begin
       delta_port__addr = load__r_addr[8:1];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$7  = \port$6016$0 [3:0];
+    \$7  = \port$6022$0 [3:0];
     if (control_command[10]) begin
       \$7  = 4'h0;
     end
@@ -30291,9 +30296,9 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \p
   assign write__data = load__data[23:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
-  assign index = \port$6016$0 [11:4];
+  assign index = \port$6022$0 [11:4];
   assign load__r_data = { \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3  };
-  assign \fraction$25  = \port$6016$0 [3:0];
+  assign \fraction$25  = \port$6022$0 [3:0];
   assign \port$2454$0  = \$3 ;
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
@@ -30311,7 +30316,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \p
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.log_sigma (rst, load__stb, load__r_stb, \port$2472$0 , control_command, load__addr, load__data, load__r_addr, \port$6016$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.log_sigma (rst, load__stb, load__r_stb, \port$2472$0 , control_command, load__addr, load__data, load__r_addr, \port$6022$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
@@ -30363,8 +30368,8 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, load__stb, load__r_stb, \p
   reg [21:0] low = 22'h000000;
   output [22:0] \port$2472$0 ;
   wire [22:0] \port$2472$0 ;
-  input [11:0] \port$6016$0 ;
-  wire [11:0] \port$6016$0 ;
+  input [11:0] \port$6022$0 ;
+  wire [11:0] \port$6022$0 ;
   reg [26:0] product_1 = 27'h0000000;
   input rst;
   wire rst;
@@ -30420,7 +30425,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, load__stb, load__r_stb, \p
   always @(posedge clk)
     product_1 <= \$4 ;
   always @(posedge clk)
-    late_1 <= \port$6016$0 [11:4];
+    late_1 <= \port$6022$0 [11:4];
   always @(posedge clk)
     step <= load__r_addr[0];
   always @(posedge clk)
@@ -30442,14 +30447,14 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, load__stb, load__r_stb, \p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    delta_port__addr = \port$6016$0 [11:4];
+    delta_port__addr = \port$6022$0 [11:4];
     if (load__r_stb) begin
       delta_port__addr = load__r_addr[8:1];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$7  = \port$6016$0 [3:0];
+    \$7  = \port$6022$0 [3:0];
     if (control_command[10]) begin
       \$7  = 4'h0;
     end
@@ -30501,9 +30506,9 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, load__stb, load__r_stb, \p
   assign write__data = load__data[21:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
-  assign index = \port$6016$0 [11:4];
+  assign index = \port$6022$0 [11:4];
   assign load__r_data = { \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3  };
-  assign \fraction$25  = \port$6016$0 [3:0];
+  assign \fraction$25  = \port$6022$0 [3:0];
   assign \port$2472$0  = \$3 ;
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
@@ -30627,7 +30632,7 @@ module \ohmcarlo_core.pricing.lookups.target$100 (rst, code, centre, rho, contro
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid, \port$4752$0 , \port$4754$0 , code, \port$5251$32 , clk);
+module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid, \port$4752$0 , \port$4754$0 , code, \port$5257$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
@@ -30732,8 +30737,8 @@ module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid,
   wire [21:0] \port$4752$0 ;
   input [21:0] \port$4754$0 ;
   wire [21:0] \port$4754$0 ;
-  input [1:0] \port$5251$32 ;
-  wire [1:0] \port$5251$32 ;
+  input [1:0] \port$5257$32 ;
+  wire [1:0] \port$5257$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -30802,7 +30807,7 @@ module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid,
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$5251$32 [1];
+    last_1 <= \port$5257$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -30859,12 +30864,12 @@ module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid,
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$5251$32 [0];
+  assign \$1  = ~ \port$5257$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$5251$32 [0];
+  assign \$8  = valid & \port$5257$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -31038,8 +31043,8 @@ module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid,
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$5251$32 [0];
-  assign last = \port$5251$32 [1];
+  assign odd = \port$5257$32 [0];
+  assign last = \port$5257$32 [1];
   assign weight_mantissa = \port$4752$0 [15:0];
   assign common_mantissa = \port$4754$0 [15:0];
   assign weight_shift = \port$4752$0 [21:16];
@@ -32516,8 +32521,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
 , access_dac__stb, access_dac__addr, access_dac__data, access_dac__r_stb, access_dac__r_addr, access_inv_sigma__stb, access_inv_sigma__addr, access_inv_sigma__data, access_inv_sigma__r_stb, access_inv_sigma__r_addr, access_log_sigma__stb, access_log_sigma__addr, access_log_sigma__data, access_log_sigma__r_stb, access_log_sigma__r_addr, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data
 , load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb
 , access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb, access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb, access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data, access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr
-, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, access_state_regions__r_data, access_state_samples__r_data
-, \port$5292$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
+, access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, error_3, access_state_regions__r_data
+, access_state_samples__r_data, \port$5298$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -33187,6 +33192,9 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg \$699 ;
   wire \$7 ;
   wire \$70 ;
+  reg \$700 ;
+  reg \$701 ;
+  reg \$702 ;
   wire \$71 ;
   wire [31:0] \$72 ;
   wire \$73 ;
@@ -33497,6 +33505,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg access_state_wear_was_read = 1'h0;
   input [15:0] bus__addr;
   wire [15:0] bus__addr;
+  (* init = 1'h0 *)
+  wire bus__error;
   output [31:0] bus__r_data;
   reg [31:0] bus__r_data = 32'd0;
   input bus__r_stb;
@@ -33652,6 +33662,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire [31:0] \entropy_symbol_counts[6] ;
   wire [31:0] \entropy_symbol_counts[7] ;
   reg [31:0] entropy_value = 32'd0;
+  reg error_1 = 1'h0;
+  reg error_2 = 1'h0;
+  output error_3;
+  reg error_3 = 1'h0;
   reg \id.access_bits_read  = 1'h0;
   reg \id.dot_bits_read  = 1'h0;
   reg \id.dot_shift_read  = 1'h0;
@@ -33776,8 +33790,8 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   wire [23:0] \port$2454$0 ;
   input [22:0] \port$2472$0 ;
   wire [22:0] \port$2472$0 ;
-  input [1:0] \port$5292$0 ;
-  wire [1:0] \port$5292$0 ;
+  input [1:0] \port$5298$0 ;
+  wire [1:0] \port$5298$0 ;
   reg \proposal.common_read  = 1'h0;
   reg \proposal.hi_read  = 1'h0;
   reg \proposal.lo_read  = 1'h0;
@@ -33921,6 +33935,9 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg [31:0] status_value = 32'd0;
   reg [1:0] strobes = 2'h0;
   reg [7:0] w_stb_hits = 8'h00;
+  assign \$298  = \$296  | \$297 ;
+  assign \$299  = { \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read  } & sequencer_dot;
+  assign \$300  = \$298  | \$299 ;
   assign \$301  = { \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read , \sequencer.watchdog_read  } & sequencer_watchdog;
   assign \$302  = \$300  | { 8'h00, \$301  };
   assign \$303  = { \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read , \emulator.key0_read  } & emulator_key0;
@@ -34740,7 +34757,13 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   always @(posedge clk)
     missed <= \$698 ;
   always @(posedge clk)
-    bus_error <= \$699 ;
+    error_1 <= \$699 ;
+  always @(posedge clk)
+    error_2 <= \$700 ;
+  always @(posedge clk)
+    error_3 <= \$701 ;
+  always @(posedge clk)
+    bus_error <= \$702 ;
   assign \$1  = control_command_hit & bus__w_stb;
   assign \$2  = control_steps_hit & bus__w_stb;
   assign \$3  = control_external_loglik_hit & bus__w_stb;
@@ -34944,7 +34967,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$216  = { \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read  } & { status_state[16], bus_error, status_state[15:0] };
   assign \$217  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
   assign \$218  = { 14'h0000, \$216  } | \$217 ;
-  assign \$219  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5292$0  };
+  assign \$219  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5298$0  };
   assign \$220  = \$218  | { 26'h0000000, \$219  };
   assign \$221  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
   assign \$222  = { \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read  } & model_features;
@@ -35023,9 +35046,6 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$295  = { \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read , \sequencer.set_read  } & sequencer_set;
   assign \$296  = \$294  | \$295 ;
   assign \$297  = { \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read , \sequencer.read_read  } & sequencer_read;
-  assign \$298  = \$296  | \$297 ;
-  assign \$299  = { \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read , \sequencer.dot_read  } & sequencer_dot;
-  assign \$300  = \$298  | \$299 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
     \$432 [0] = 1'h0;
@@ -37127,21 +37147,43 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
-    \$699  = bus_error;
-    if (control_command[6]) begin
-      \$699  = 1'h0;
-    end
-    if (missed) begin
-      \$699  = 1'h1;
-    end
+    \$699  = missed;
     if (rst) begin
       \$699  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$700  = error_1;
+    if (rst) begin
+      \$700  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$701  = error_2;
+    if (rst) begin
+      \$701  = 1'h0;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$57 ) begin end
+    \$702  = bus_error;
+    if (control_command[6]) begin
+      \$702  = 1'h0;
+    end
+    if (missed) begin
+      \$702  = 1'h1;
+    end
+    if (rst) begin
+      \$702  = 1'h0;
     end
   end
   assign access_dac__r_data = { \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0  };
   assign access_inv_sigma__r_data = { \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0  };
   assign access_log_sigma__r_data = { \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0  };
-  assign status_turn = { 4'h0, \port$5292$0  };
+  assign status_turn = { 4'h0, \port$5298$0  };
+  assign bus__error = error_3;
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -37326,7 +37368,7 @@ module \ohmcarlo_core.results (clk, rst, input__valid, input__ready, output__val
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.samples$557 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
+module \ohmcarlo_core.samples$559 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$59  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -37482,7 +37524,7 @@ module \ohmcarlo_core.samples$557 (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6485$0 , \port$6489$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
+module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6491$0 , \port$6495$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -37770,11 +37812,11 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$6485$0 ;
-  wire [4:0] \port$6485$0 ;
+  output [4:0] \port$6491$0 ;
+  wire [4:0] \port$6491$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$6489$0 ;
-  wire [25:0] \port$6489$0 ;
+  output [25:0] \port$6495$0 ;
+  wire [25:0] \port$6495$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -38420,8 +38462,8 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign kind = { \$51 , \$50 , \$49 , \$48 , \$47  };
   assign lines = { \$159 , \$157  };
   assign clear = control_command[6];
-  assign \port$6485$0  = \$157 ;
-  assign \port$6489$0  = \$159 ;
+  assign \port$6491$0  = \$157 ;
+  assign \port$6495$0  = \$159 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];

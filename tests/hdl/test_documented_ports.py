@@ -30,6 +30,9 @@ from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.array.phy.parts import PhyConfig
 from ohmcarlo_hdl.boards.pll import Pll
 from ohmcarlo_hdl.boards.top import BoardTop, Loopback
+from ohmcarlo_hdl.buses.apb4 import Apb4Bridge
+from ohmcarlo_hdl.buses.axi4_lite import Axi4LiteBridge
+from ohmcarlo_hdl.buses.wishbone import WishboneBridge
 from ohmcarlo_hdl.config import COMPACT, BitSerialConfig, CoreConfig
 from ohmcarlo_hdl.core.core import EmulatedCore
 from ohmcarlo_hdl.regs.map import register_map
@@ -98,6 +101,9 @@ def made() -> Made:
             EmulatedCore(COMPACT, fast=False),
             BitSerialBoard(BitSerialConfig(), 12_000_000, 1_000_000),
             Loopback(),
+            Axi4LiteBridge(10),
+            Apb4Bridge(10),
+            WishboneBridge(10),
         ):
             Fragment.get(top, None)
         for pll in classes(Pll):

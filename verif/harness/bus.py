@@ -18,8 +18,8 @@ class BusDriver:
     """
 
     def __init__(self, dut: Any, name: str = "bus", layout: RegisterMap | None = None) -> None:
-        parts = ("addr", "w_stb", "w_data", "r_stb", "r_data")
-        self.addr, self.w_stb, self.w_data, self.r_stb, self.r_data = (
+        parts = ("addr", "w_stb", "w_data", "r_stb", "r_data", "error")
+        self.addr, self.w_stb, self.w_data, self.r_stb, self.r_data, self.error = (
             getattr(dut, f"{name}__{part}") for part in parts
         )
         self.layout = layout

@@ -11,12 +11,15 @@ from amaranth import Cat, Const, Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from ..lib.pipeline import delayed
 from ..lib.window import Access, Window
 from .bus import Bus
 from .map import WORD_BYTES, Field, MemoryWindow, Register, RegisterMap
 
 WORD_BITS = 32
 HITS_AT_ONCE = 8
+MISSED_AFTER = 2
+"""Clocks from a strobe to the decision that nothing was hit."""
 
 
 class RegisterBank(wiring.Component):
@@ -123,27 +126,33 @@ class RegisterBank(wiring.Component):
             bus.r_data.eq(latest | said),
         ]
 
+        missed = Signal()
+        self._missed(m, missed, {"w_stb": can_write, "r_stb": can_read})
+        error = delayed(m, missed, Bus.LATENCY - MISSED_AFTER, "error", reset=True)
+        m.d.comb += bus.error.eq(error)
         if any(field.own for register in self.map.registers for field in register.fields):
-            missed = Signal()
-            was_there = []
-            for strobe, there in (("w_stb", can_write), ("r_stb", can_read)):
-                # in two steps, because there are many
-                some = Signal(-(-len(there) // HITS_AT_ONCE), name=f"{strobe}_hits")
-                m.d.sync += [
-                    some[i].eq(Cat(there[HITS_AT_ONCE * i :][:HITS_AT_ONCE]).any())
-                    for i in range(len(some))
-                ]
-                was_there.append(some.any())
-            strobes = Signal(2)
-            m.d.sync += [
-                strobes.eq(Cat(bus.w_stb, bus.r_stb)),
-                missed.eq((strobes & ~Cat(*was_there)).any()),
-            ]
             with m.If(self.control_command.clear_fault):
                 m.d.sync += bus_error.eq(0)
             with m.If(missed):
                 m.d.sync += bus_error.eq(1)
         return m
+
+    def _missed(self, m: Module, missed: Signal, found: Mapping[str, list[Value]]) -> None:
+        """``missed``, MISSED_AFTER clocks after a strobe: it hit no place of its list."""
+        was_there = []
+        for strobe, there in found.items():
+            # in two steps, because there are many
+            some = Signal(-(-len(there) // HITS_AT_ONCE), name=f"{strobe}_hits")
+            m.d.sync += [
+                some[i].eq(Cat(there[HITS_AT_ONCE * i :][:HITS_AT_ONCE]).any())
+                for i in range(len(some))
+            ]
+            was_there.append(some.any())
+        strobes = Signal(len(found))
+        m.d.sync += [
+            strobes.eq(Cat(getattr(self.bus, strobe) for strobe in found)),
+            missed.eq((strobes & ~Cat(*was_there)).any()),
+        ]
 
     def _write(self, m: Module, register: Register, can_write: list[Value]) -> None:
         port, bus = getattr(self, register.port), self.bus

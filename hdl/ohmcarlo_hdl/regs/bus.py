@@ -10,7 +10,7 @@ class Bus(wiring.Signature):
     """A register bus: one access per clock, no wait states.
 
     A read is pipelined over ``LATENCY`` clocks. A write and a read in the same clock are allowed:
-    the read gives the new value of a register.
+    the read gives the new value of a register, and ``error`` belongs to both.
 
     Attributes
     ----------
@@ -23,7 +23,10 @@ class Bus(wiring.Signature):
     r_stb : Out(1)
         Read a word.
     r_data : In(32)
-        The word, ``LATENCY`` clocks after ``r_stb``.
+        The word, ``LATENCY`` clocks after ``r_stb``; 0 if ``error`` is high.
+    error : In(1)
+        ``LATENCY`` clocks after ``w_stb``: no register or window can be written there; after
+        ``r_stb``: none can be read there. Low in all other clocks.
     """
 
     LATENCY = 5
@@ -37,6 +40,7 @@ class Bus(wiring.Signature):
                 "w_data": Out(32),
                 "r_stb": Out(1),
                 "r_data": In(32),
+                "error": In(1),
             }
         )
 

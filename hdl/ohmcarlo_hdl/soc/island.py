@@ -42,7 +42,8 @@ class CoreIsland(wiring.Component):
     ----------
     bus : In(Bus)
         The controller's bus, two clocks later: ``r_data`` follows ``READ_LATENCY`` clocks after
-        ``r_stb`` and stays until the next read, which is at least as many clocks later.
+        ``r_stb`` and stays until the next read, which is at least as many clocks later. ``error``
+        is high in one clock, as many clocks after its strobe.
     off : In(1)
         Emergency stop.
     records : Out(stream of 32-bit words)
@@ -95,6 +96,7 @@ class CoreIsland(wiring.Component):
             core.bus.w_stb.eq(self.bus.w_stb),
             core.bus.r_stb.eq(self.bus.r_stb),
             self.bus.r_data.eq(Mux(answers, core.bus.r_data, self.bus.r_data)),
+            self.bus.error.eq(core.bus.error),
             core.off.eq(self.off),
         ]
         shown = core.samples

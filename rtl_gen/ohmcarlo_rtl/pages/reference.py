@@ -24,6 +24,8 @@ BUS = {
     ("w_stb", "w_data"): "a clock with `w_stb` high writes",
     ("r_stb", "r_data"): "a clock with `r_stb` high reads; `r_data` is the word "
     f"{Bus.LATENCY} clocks later",
+    ("error",): f"high {Bus.LATENCY} clocks after a strobe if no register or window can be "
+    "written or read there",
 }
 MEANING = {
     "samples": "sample records, below",

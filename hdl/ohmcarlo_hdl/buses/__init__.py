@@ -1,0 +1,1 @@
+"""Standard buses in front of the register bus."""
