@@ -6,7 +6,7 @@ from typing import Any
 
 from amaranth import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Member, Out
 
 from ohmcarlo.spec import RHO_FRAC
 
@@ -45,6 +45,9 @@ from .proposal import Proposal
 from .sample import sample_pairs
 from .step.controller import StepController
 
+COMMANDS = ("start", "run", "flush", "predict", "raw")
+"""Commands that take time."""
+
 
 class ControllerPorts(wiring.Signature):
     """Ports of a controller that do not depend on the array behind it.
@@ -70,6 +73,15 @@ class ControllerPorts(wiring.Signature):
         change the state.
     sample_pairs : Out(range(max_sample_pairs + 1))
         Device pairs of a sample record, from the registers of the group ``model``.
+    executing : Out(1)
+        ``status.state.busy``, and the clock of every command, even if it is refused.
+    fault : Out(1)
+        ``status.state.fault``.
+    alarm : Out(1)
+        ``status.state.alarm``.
+    restart : Out(1)
+        Everything but registers and tables is reset; outstanding responses are dropped, and the
+        rest of a record will not come.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -83,8 +95,22 @@ class ControllerPorts(wiring.Signature):
                 "off": In(1),
                 "busy": Out(1),
                 "sample_pairs": Out(range(config.max_sample_pairs + 1)),
+                "executing": Out(1),
+                "fault": Out(1),
+                "alarm": Out(1),
+                "restart": Out(1),
             }
         )
+
+
+def array_ports(config: CoreConfig) -> dict[str, Member]:
+    """The ports of ``Core`` towards an array, without ``restart``."""
+    return {
+        "requests": Out(stream.Signature(array_request(config))),
+        "responses": In(stream.Signature(array_response(config))),
+        "lines": Out(array_lines(config)),
+        "hold": Out(1),
+    }
 
 
 class _Blocks:
@@ -136,6 +162,8 @@ class Core(wiring.Component):
     ----------
     bus, samples, step_records, predictions, raw_bits, off, busy, sample_pairs : ControllerPorts
         As in ``ControllerPorts``.
+    executing, fault, alarm, restart : ControllerPorts
+        As in ``ControllerPorts``.
     requests : Out(stream of array_request)
         Operations, to the array.
     responses : In(stream of array_response)
@@ -144,8 +172,6 @@ class Core(wiring.Component):
         Pulses of the array.
     hold : Out(1)
         The driver of a real array must switch it off (fault, emergency stop, restart).
-    restart : Out(1)
-        Everything but registers and tables is reset; outstanding responses are dropped.
     emulator : Out(EmulatorRegisters)
         Registers of the emulator; only with ``emulator``.
     rails : Out(phy_voltages())
@@ -160,11 +186,7 @@ class Core(wiring.Component):
         self.min_guard = min_guard
         ports = {
             **ControllerPorts(config).members,
-            "requests": Out(stream.Signature(array_request(config))),
-            "responses": In(stream.Signature(array_response(config))),
-            "lines": Out(array_lines(config)),
-            "hold": Out(1),
-            "restart": Out(1),
+            **array_ports(config),
         }
         if emulator:
             ports["emulator"] = Out(EmulatorRegisters(config))
@@ -310,6 +332,7 @@ class Core(wiring.Component):
         self, m: Module, bank: RegisterBank, blocks: _Blocks, faulted: Signal
     ) -> None:
         step, entropy, counters = blocks.step, blocks.entropy, blocks.counters
+        command = bank.control_command
         connect_status(m, bank, step, entropy, blocks.sequencer, faulted)
         m.d.comb += [
             bank.status_state.waiting_external.eq(step.status.waiting_external),
@@ -317,6 +340,9 @@ class Core(wiring.Component):
             bank.status_turn.eq(step.status.turn),
             bank.raw_result.eq(step.status.raw_result),
             self.busy.eq(step.status.busy),
+            self.executing.eq(step.status.busy | Cat(command[name] for name in COMMANDS).any()),
+            self.fault.eq(blocks.sequencer.fault),
+            self.alarm.eq(entropy.alarm),
             self.raw_bits.eq(entropy.raw),
         ]
         for name in ("alarms", "clean_windows", "raw_bits"):
@@ -401,6 +427,8 @@ class EmulatedCore(wiring.Component):
     Attributes
     ----------
     bus, samples, step_records, predictions, raw_bits, off, busy, sample_pairs : ControllerPorts
+        As in ``ControllerPorts``.
+    executing, fault, alarm, restart : ControllerPorts
         As in ``ControllerPorts``.
     """
 

@@ -30,6 +30,8 @@ class PhyCore(wiring.Component):
     ----------
     bus, samples, step_records, predictions, raw_bits, off, busy, sample_pairs : ControllerPorts
         As in ``ControllerPorts``.
+    executing, fault, alarm, restart : ControllerPorts
+        As in ``ControllerPorts``.
     pins : Out(pins_signature)
         Wires to the daughterboard.
     """

@@ -46,6 +46,12 @@ class RecordMerger(wiring.Component):
         Device pairs of a sample.
     words : Out(stream of 32-bit words)
         All records.
+    kind : Out(range(RECORD_PREDICTION + 1))
+        Kind of the record that the offered word belongs to.
+    last : Out(1)
+        The offered word is the last one of its record.
+    between : Out(1)
+        No record is under way.
     """
 
     def __init__(self, config: CoreConfig = REFERENCE) -> None:
@@ -57,6 +63,9 @@ class RecordMerger(wiring.Component):
                 "predictions": In(stream.Signature(PREDICTION)),
                 "sample_pairs": In(range(config.max_sample_pairs + 1)),
                 "words": Out(stream.Signature(WORD_BITS)),
+                "kind": Out(range(RECORD_PREDICTION + 1)),
+                "last": Out(1),
+                "between": Out(1),
             }
         )
 
@@ -74,6 +83,7 @@ class RecordMerger(wiring.Component):
 
         with m.FSM(name="state"):
             with m.State("FIRST"):
+                m.d.comb += self.between.eq(1)
                 m.d.sync += [index.eq(0), held.eq(0)]
                 with m.If(self.steps.valid & (held == 0)):
                     m.d.comb += [
@@ -85,6 +95,8 @@ class RecordMerger(wiring.Component):
                             | step.accepted << STEP_ACCEPTED_SHIFT
                             | step.valid << STEP_VALID_SHIFT
                         ),
+                        self.kind.eq(RECORD_STEP),
+                        self.last.eq(~step.accepted),
                         self.steps.ready.eq(words.ready & ~step.accepted),
                     ]
                     with m.If(words.ready & step.accepted):
@@ -93,17 +105,26 @@ class RecordMerger(wiring.Component):
                     m.d.comb += [
                         words.valid.eq(1),
                         words.payload.eq(kind(RECORD_SAMPLE) | length),
+                        self.kind.eq(RECORD_SAMPLE),
                     ]
                     m.d.sync += held.eq(Mux(words.ready, 0, RECORD_SAMPLE))
                     with m.If(words.ready):
                         m.next = "SAMPLE"
                 with m.Elif(self.predictions.valid):
-                    m.d.comb += [words.valid.eq(1), words.payload.eq(kind(RECORD_PREDICTION))]
+                    m.d.comb += [
+                        words.valid.eq(1),
+                        words.payload.eq(kind(RECORD_PREDICTION)),
+                        self.kind.eq(RECORD_PREDICTION),
+                    ]
                     m.d.sync += held.eq(Mux(words.ready, 0, RECORD_PREDICTION))
                     with m.If(words.ready):
                         m.next = "PREDICTION"
             with m.State("STEP"):
-                m.d.comb += words.valid.eq(1)
+                m.d.comb += [
+                    words.valid.eq(1),
+                    self.kind.eq(RECORD_STEP),
+                    self.last.eq(index == ACCEPTED_WORDS - 1),
+                ]
                 with m.Switch(index[0]):
                     with m.Case(0):
                         m.d.comb += words.payload.eq(step.loglik)
@@ -118,6 +139,8 @@ class RecordMerger(wiring.Component):
                 m.d.comb += [
                     words.valid.eq(self.samples.valid),
                     words.payload.eq(self.samples.payload.word),
+                    self.kind.eq(RECORD_SAMPLE),
+                    self.last.eq(self.samples.payload.last),
                     self.samples.ready.eq(words.ready),
                 ]
                 with m.If(words.valid & words.ready & self.samples.payload.last):
@@ -128,7 +151,11 @@ class RecordMerger(wiring.Component):
                     for value in (prediction.sum, prediction.square)
                     for half in (value[:WORD_BITS], value[WORD_BITS:])
                 )
-                m.d.comb += words.valid.eq(1)
+                m.d.comb += [
+                    words.valid.eq(1),
+                    self.kind.eq(RECORD_PREDICTION),
+                    self.last.eq(index == PREDICTION_WORDS - 1),
+                ]
                 with m.Switch(index):
                     for number, half in enumerate(halves):
                         with m.Case(number):

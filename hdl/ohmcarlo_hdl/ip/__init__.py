@@ -1,0 +1,1 @@
+"""The complete core for other people's designs: controller, registers, records, interrupt."""
