@@ -3,39 +3,40 @@
 (* top =  1  *)
 (* generator = "Amaranth" *)
 module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_records__ready, predictions__ready, off, requests__ready, responses__payload, responses__valid, emulator__pulses, emulator__idle, emulator__present, clk, rst, bus__r_data, bus__error, samples__payload, samples__valid, step_records__payload, step_records__valid
-, predictions__payload, predictions__valid, raw_bits, busy, sample_pairs, requests__payload, requests__valid, responses__ready, lines, hold, restart, emulator__key0, emulator__key1, emulator__d2d_rel, emulator__stuck_level, emulator__median_gain, emulator__sigma_gain, emulator__load_median__stb, emulator__load_median__addr, emulator__load_median__data, emulator__load_sigma__stb
-, emulator__load_sigma__addr, emulator__load_sigma__data, emulator__load_state_codes__stb, emulator__load_state_codes__addr, emulator__load_state_codes__data, emulator__first_pulse, emulator__restart, bus__addr);
+, predictions__payload, predictions__valid, raw_bits, busy, sample_pairs, executing, fault, alarm, restart, requests__payload, requests__valid, responses__ready, lines, hold, emulator__key0, emulator__key1, emulator__d2d_rel, emulator__stuck_level, emulator__median_gain, emulator__sigma_gain, emulator__load_median__stb
+, emulator__load_median__addr, emulator__load_median__data, emulator__load_sigma__stb, emulator__load_sigma__addr, emulator__load_sigma__data, emulator__load_state_codes__stb, emulator__load_state_codes__addr, emulator__load_state_codes__data, emulator__first_pulse, emulator__restart, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$1  = 0;
   wire \$1 ;
   wire \$10 ;
-  reg \$11 ;
-  reg [8:0] \$12 ;
-  reg [3:0] \$13 ;
-  reg [31:0] \$14 ;
+  wire \$11 ;
+  reg \$12 ;
+  reg [8:0] \$13 ;
+  reg [3:0] \$14 ;
   reg [31:0] \$15 ;
-  reg [7:0] \$16 ;
-  reg \$17 ;
+  reg [31:0] \$16 ;
+  reg [7:0] \$17 ;
   reg \$18 ;
   reg \$19 ;
   wire \$2 ;
-  reg [10:0] \$20 ;
-  reg \$21 ;
+  reg \$20 ;
+  reg [10:0] \$21 ;
   reg \$22 ;
-  reg [12:0] \$23 ;
-  reg [31:0] \$24 ;
-  wire [3:0] \$25 ;
-  wire [13:0] \$26 ;
-  wire [23:0] \$27 ;
-  wire [22:0] \$28 ;
-  wire [4:0] \$29 ;
-  wire [8:0] \$3 ;
-  wire [25:0] \$30 ;
-  wire \$4 ;
-  wire [9:0] \$5 ;
-  wire [15:0] \$6 ;
-  wire [16:0] \$7 ;
+  reg \$23 ;
+  reg [12:0] \$24 ;
+  reg [31:0] \$25 ;
+  wire [3:0] \$26 ;
+  wire [13:0] \$27 ;
+  wire [23:0] \$28 ;
+  wire [22:0] \$29 ;
+  wire \$3 ;
+  wire [4:0] \$30 ;
+  wire [25:0] \$31 ;
+  wire [8:0] \$4 ;
+  wire \$5 ;
+  wire [9:0] \$6 ;
+  wire [15:0] \$7 ;
   wire [16:0] \$8 ;
-  wire \$9 ;
+  wire [16:0] \$9 ;
   reg accepted = 1'h0;
   wire [8:0] access_dac__addr;
   wire [31:0] access_dac__data;
@@ -109,31 +110,33 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] access_state_wear__r_data;
   wire access_state_wear__r_stb;
   wire access_state_wear__stb;
+  output alarm;
   wire alarm;
+  wire \alarm$251 ;
   wire [31:0] alarms;
   wire [10:0] apt_cutoff;
   wire \begin ;
   input [15:0] bus__addr;
   wire [15:0] bus__addr;
-  wire [15:0] \bus__addr$50 ;
+  wire [15:0] \bus__addr$53 ;
   output bus__error;
   wire bus__error;
-  wire \bus__error$51 ;
+  wire \bus__error$54 ;
   output [31:0] bus__r_data;
   wire [31:0] bus__r_data;
-  wire [31:0] \bus__r_data$52 ;
+  wire [31:0] \bus__r_data$55 ;
   input bus__r_stb;
   wire bus__r_stb;
-  wire \bus__r_stb$53 ;
+  wire \bus__r_stb$56 ;
   input [31:0] bus__w_data;
   wire [31:0] bus__w_data;
-  wire [31:0] \bus__w_data$54 ;
+  wire [31:0] \bus__w_data$57 ;
   input bus__w_stb;
   wire bus__w_stb;
-  wire \bus__w_stb$55 ;
+  wire \bus__w_stb$58 ;
   output busy;
   wire busy;
-  wire \busy$348 ;
+  wire \busy$351 ;
   wire centre_enable;
   wire [7:0] clean_windows;
   wire clear;
@@ -353,7 +356,11 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] \entropy_symbol_counts[6] ;
   wire [31:0] \entropy_symbol_counts[7] ;
   reg [10:0] evaluated = 11'h000;
+  output executing;
+  wire executing;
+  output fault;
   wire fault;
+  wire \fault$321 ;
   (* enum_base_type = "FaultCause" *)
   (* enum_value_000 = "NONE" *)
   (* enum_value_001 = "OFF" *)
@@ -369,110 +376,110 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [63:0] form;
   wire hastings;
   wire [11:0] hi;
-  wire [11:0] \hi$217 ;
+  wire [11:0] \hi$220 ;
   wire [2:0] hidden;
   output hold;
   wire hold;
   wire idle;
   wire [51:0] input__payload;
-  wire [286:0] \input__payload$110 ;
-  wire [11:0] \input__payload$110.dac ;
-  wire [5:0] \input__payload$110.device ;
-  wire [255:0] \input__payload$110.inputs ;
-  wire [7:0] \input__payload$110.inputs[0] ;
-  wire [7:0] \input__payload$110.inputs[10] ;
-  wire [7:0] \input__payload$110.inputs[11] ;
-  wire [7:0] \input__payload$110.inputs[12] ;
-  wire [7:0] \input__payload$110.inputs[13] ;
-  wire [7:0] \input__payload$110.inputs[14] ;
-  wire [7:0] \input__payload$110.inputs[15] ;
-  wire [7:0] \input__payload$110.inputs[16] ;
-  wire [7:0] \input__payload$110.inputs[17] ;
-  wire [7:0] \input__payload$110.inputs[18] ;
-  wire [7:0] \input__payload$110.inputs[19] ;
-  wire [7:0] \input__payload$110.inputs[1] ;
-  wire [7:0] \input__payload$110.inputs[20] ;
-  wire [7:0] \input__payload$110.inputs[21] ;
-  wire [7:0] \input__payload$110.inputs[22] ;
-  wire [7:0] \input__payload$110.inputs[23] ;
-  wire [7:0] \input__payload$110.inputs[24] ;
-  wire [7:0] \input__payload$110.inputs[25] ;
-  wire [7:0] \input__payload$110.inputs[26] ;
-  wire [7:0] \input__payload$110.inputs[27] ;
-  wire [7:0] \input__payload$110.inputs[28] ;
-  wire [7:0] \input__payload$110.inputs[29] ;
-  wire [7:0] \input__payload$110.inputs[2] ;
-  wire [7:0] \input__payload$110.inputs[30] ;
-  wire [7:0] \input__payload$110.inputs[31] ;
-  wire [7:0] \input__payload$110.inputs[3] ;
-  wire [7:0] \input__payload$110.inputs[4] ;
-  wire [7:0] \input__payload$110.inputs[5] ;
-  wire [7:0] \input__payload$110.inputs[6] ;
-  wire [7:0] \input__payload$110.inputs[7] ;
-  wire [7:0] \input__payload$110.inputs[8] ;
-  wire [7:0] \input__payload$110.inputs[9] ;
-  wire [2:0] \input__payload$110.op ;
-  wire [7:0] \input__payload$110.row ;
-  wire \input__payload$110.tile ;
-  wire \input__payload$110.top ;
-  wire [127:0] \input__payload$128 ;
-  wire [63:0] \input__payload$128.square ;
-  wire [63:0] \input__payload$128.sum ;
-  wire [286:0] \input__payload$137 ;
-  wire [11:0] \input__payload$137.dac ;
-  wire [5:0] \input__payload$137.device ;
-  wire [255:0] \input__payload$137.inputs ;
-  wire [7:0] \input__payload$137.inputs[0] ;
-  wire [7:0] \input__payload$137.inputs[10] ;
-  wire [7:0] \input__payload$137.inputs[11] ;
-  wire [7:0] \input__payload$137.inputs[12] ;
-  wire [7:0] \input__payload$137.inputs[13] ;
-  wire [7:0] \input__payload$137.inputs[14] ;
-  wire [7:0] \input__payload$137.inputs[15] ;
-  wire [7:0] \input__payload$137.inputs[16] ;
-  wire [7:0] \input__payload$137.inputs[17] ;
-  wire [7:0] \input__payload$137.inputs[18] ;
-  wire [7:0] \input__payload$137.inputs[19] ;
-  wire [7:0] \input__payload$137.inputs[1] ;
-  wire [7:0] \input__payload$137.inputs[20] ;
-  wire [7:0] \input__payload$137.inputs[21] ;
-  wire [7:0] \input__payload$137.inputs[22] ;
-  wire [7:0] \input__payload$137.inputs[23] ;
-  wire [7:0] \input__payload$137.inputs[24] ;
-  wire [7:0] \input__payload$137.inputs[25] ;
-  wire [7:0] \input__payload$137.inputs[26] ;
-  wire [7:0] \input__payload$137.inputs[27] ;
-  wire [7:0] \input__payload$137.inputs[28] ;
-  wire [7:0] \input__payload$137.inputs[29] ;
-  wire [7:0] \input__payload$137.inputs[2] ;
-  wire [7:0] \input__payload$137.inputs[30] ;
-  wire [7:0] \input__payload$137.inputs[31] ;
-  wire [7:0] \input__payload$137.inputs[3] ;
-  wire [7:0] \input__payload$137.inputs[4] ;
-  wire [7:0] \input__payload$137.inputs[5] ;
-  wire [7:0] \input__payload$137.inputs[6] ;
-  wire [7:0] \input__payload$137.inputs[7] ;
-  wire [7:0] \input__payload$137.inputs[8] ;
-  wire [7:0] \input__payload$137.inputs[9] ;
-  wire [2:0] \input__payload$137.op ;
-  wire [7:0] \input__payload$137.row ;
-  wire \input__payload$137.tile ;
-  wire \input__payload$137.top ;
-  wire [24:0] \input__payload$149 ;
-  wire [24:0] \input__payload$149.value ;
-  wire [32:0] \input__payload$167 ;
-  wire \input__payload$167.last ;
-  wire [31:0] \input__payload$167.word ;
-  wire [78:0] \input__payload$176 ;
-  wire \input__payload$176.accepted ;
-  wire [31:0] \input__payload$176.loglik ;
-  wire [10:0] \input__payload$176.points ;
-  wire [31:0] \input__payload$176.prior ;
-  wire [1:0] \input__payload$176.region ;
-  wire \input__payload$176.valid ;
-  wire [28:0] \input__payload$98 ;
-  wire \input__payload$98.last ;
-  wire [27:0] \input__payload$98.term ;
+  wire [28:0] \input__payload$101 ;
+  wire \input__payload$101.last ;
+  wire [27:0] \input__payload$101.term ;
+  wire [286:0] \input__payload$113 ;
+  wire [11:0] \input__payload$113.dac ;
+  wire [5:0] \input__payload$113.device ;
+  wire [255:0] \input__payload$113.inputs ;
+  wire [7:0] \input__payload$113.inputs[0] ;
+  wire [7:0] \input__payload$113.inputs[10] ;
+  wire [7:0] \input__payload$113.inputs[11] ;
+  wire [7:0] \input__payload$113.inputs[12] ;
+  wire [7:0] \input__payload$113.inputs[13] ;
+  wire [7:0] \input__payload$113.inputs[14] ;
+  wire [7:0] \input__payload$113.inputs[15] ;
+  wire [7:0] \input__payload$113.inputs[16] ;
+  wire [7:0] \input__payload$113.inputs[17] ;
+  wire [7:0] \input__payload$113.inputs[18] ;
+  wire [7:0] \input__payload$113.inputs[19] ;
+  wire [7:0] \input__payload$113.inputs[1] ;
+  wire [7:0] \input__payload$113.inputs[20] ;
+  wire [7:0] \input__payload$113.inputs[21] ;
+  wire [7:0] \input__payload$113.inputs[22] ;
+  wire [7:0] \input__payload$113.inputs[23] ;
+  wire [7:0] \input__payload$113.inputs[24] ;
+  wire [7:0] \input__payload$113.inputs[25] ;
+  wire [7:0] \input__payload$113.inputs[26] ;
+  wire [7:0] \input__payload$113.inputs[27] ;
+  wire [7:0] \input__payload$113.inputs[28] ;
+  wire [7:0] \input__payload$113.inputs[29] ;
+  wire [7:0] \input__payload$113.inputs[2] ;
+  wire [7:0] \input__payload$113.inputs[30] ;
+  wire [7:0] \input__payload$113.inputs[31] ;
+  wire [7:0] \input__payload$113.inputs[3] ;
+  wire [7:0] \input__payload$113.inputs[4] ;
+  wire [7:0] \input__payload$113.inputs[5] ;
+  wire [7:0] \input__payload$113.inputs[6] ;
+  wire [7:0] \input__payload$113.inputs[7] ;
+  wire [7:0] \input__payload$113.inputs[8] ;
+  wire [7:0] \input__payload$113.inputs[9] ;
+  wire [2:0] \input__payload$113.op ;
+  wire [7:0] \input__payload$113.row ;
+  wire \input__payload$113.tile ;
+  wire \input__payload$113.top ;
+  wire [127:0] \input__payload$131 ;
+  wire [63:0] \input__payload$131.square ;
+  wire [63:0] \input__payload$131.sum ;
+  wire [286:0] \input__payload$140 ;
+  wire [11:0] \input__payload$140.dac ;
+  wire [5:0] \input__payload$140.device ;
+  wire [255:0] \input__payload$140.inputs ;
+  wire [7:0] \input__payload$140.inputs[0] ;
+  wire [7:0] \input__payload$140.inputs[10] ;
+  wire [7:0] \input__payload$140.inputs[11] ;
+  wire [7:0] \input__payload$140.inputs[12] ;
+  wire [7:0] \input__payload$140.inputs[13] ;
+  wire [7:0] \input__payload$140.inputs[14] ;
+  wire [7:0] \input__payload$140.inputs[15] ;
+  wire [7:0] \input__payload$140.inputs[16] ;
+  wire [7:0] \input__payload$140.inputs[17] ;
+  wire [7:0] \input__payload$140.inputs[18] ;
+  wire [7:0] \input__payload$140.inputs[19] ;
+  wire [7:0] \input__payload$140.inputs[1] ;
+  wire [7:0] \input__payload$140.inputs[20] ;
+  wire [7:0] \input__payload$140.inputs[21] ;
+  wire [7:0] \input__payload$140.inputs[22] ;
+  wire [7:0] \input__payload$140.inputs[23] ;
+  wire [7:0] \input__payload$140.inputs[24] ;
+  wire [7:0] \input__payload$140.inputs[25] ;
+  wire [7:0] \input__payload$140.inputs[26] ;
+  wire [7:0] \input__payload$140.inputs[27] ;
+  wire [7:0] \input__payload$140.inputs[28] ;
+  wire [7:0] \input__payload$140.inputs[29] ;
+  wire [7:0] \input__payload$140.inputs[2] ;
+  wire [7:0] \input__payload$140.inputs[30] ;
+  wire [7:0] \input__payload$140.inputs[31] ;
+  wire [7:0] \input__payload$140.inputs[3] ;
+  wire [7:0] \input__payload$140.inputs[4] ;
+  wire [7:0] \input__payload$140.inputs[5] ;
+  wire [7:0] \input__payload$140.inputs[6] ;
+  wire [7:0] \input__payload$140.inputs[7] ;
+  wire [7:0] \input__payload$140.inputs[8] ;
+  wire [7:0] \input__payload$140.inputs[9] ;
+  wire [2:0] \input__payload$140.op ;
+  wire [7:0] \input__payload$140.row ;
+  wire \input__payload$140.tile ;
+  wire \input__payload$140.top ;
+  wire [24:0] \input__payload$152 ;
+  wire [24:0] \input__payload$152.value ;
+  wire [32:0] \input__payload$170 ;
+  wire \input__payload$170.last ;
+  wire [31:0] \input__payload$170.word ;
+  wire [78:0] \input__payload$179 ;
+  wire \input__payload$179.accepted ;
+  wire [31:0] \input__payload$179.loglik ;
+  wire [10:0] \input__payload$179.points ;
+  wire [31:0] \input__payload$179.prior ;
+  wire [1:0] \input__payload$179.region ;
+  wire \input__payload$179.valid ;
   wire [11:0] \input__payload.centre ;
   wire [9:0] \input__payload.code ;
   wire [11:0] \input__payload.dac ;
@@ -487,50 +494,50 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \input__payload.last ;
   wire [7:0] \input__payload.row ;
   wire input__ready;
-  wire \input__ready$101 ;
-  wire \input__ready$113 ;
-  wire \input__ready$131 ;
-  wire \input__ready$140 ;
-  wire \input__ready$152 ;
-  wire \input__ready$170 ;
-  wire \input__ready$179 ;
+  wire \input__ready$104 ;
+  wire \input__ready$116 ;
+  wire \input__ready$134 ;
+  wire \input__ready$143 ;
+  wire \input__ready$155 ;
+  wire \input__ready$173 ;
+  wire \input__ready$182 ;
   wire input__valid;
-  wire \input__valid$102 ;
-  wire \input__valid$114 ;
-  wire \input__valid$132 ;
-  wire \input__valid$141 ;
-  wire \input__valid$153 ;
-  wire \input__valid$171 ;
-  wire \input__valid$180 ;
+  wire \input__valid$105 ;
+  wire \input__valid$117 ;
+  wire \input__valid$135 ;
+  wire \input__valid$144 ;
+  wire \input__valid$156 ;
+  wire \input__valid$174 ;
+  wire \input__valid$183 ;
   wire [63:0] invalid;
   wire [51:0] jobs__payload;
-  wire [51:0] \jobs__payload$93 ;
-  wire \jobs__payload$93.last ;
-  wire [31:0] \jobs__payload$93.multiplicity ;
-  wire [9:0] \jobs__payload$93.point ;
-  wire \jobs__payload$93.predict ;
-  wire [7:0] \jobs__payload$93.row ;
+  wire [51:0] \jobs__payload$96 ;
+  wire \jobs__payload$96.last ;
+  wire [31:0] \jobs__payload$96.multiplicity ;
+  wire [9:0] \jobs__payload$96.point ;
+  wire \jobs__payload$96.predict ;
+  wire [7:0] \jobs__payload$96.row ;
   wire \jobs__payload.last ;
   wire [31:0] \jobs__payload.multiplicity ;
   wire [9:0] \jobs__payload.point ;
   wire \jobs__payload.predict ;
   wire [7:0] \jobs__payload.row ;
   wire jobs__ready;
-  wire \jobs__ready$95 ;
+  wire \jobs__ready$98 ;
   wire jobs__valid;
-  wire \jobs__valid$97 ;
+  wire \jobs__valid$100 ;
   wire likelihood_idle;
   output [30:0] lines;
   wire [30:0] lines;
-  wire [30:0] \lines$315 ;
-  wire [11:0] \lines$315.dac ;
-  wire [5:0] \lines$315.device ;
-  wire \lines$315.dot ;
-  wire \lines$315.form ;
-  wire \lines$315.read ;
-  wire \lines$315.reset ;
-  wire [7:0] \lines$315.row ;
-  wire \lines$315.set ;
+  wire [30:0] \lines$318 ;
+  wire [11:0] \lines$318.dac ;
+  wire [5:0] \lines$318.device ;
+  wire \lines$318.dot ;
+  wire \lines$318.form ;
+  wire \lines$318.read ;
+  wire \lines$318.reset ;
+  wire [7:0] \lines$318.row ;
+  wire \lines$318.set ;
   wire [11:0] \lines.dac ;
   wire [5:0] \lines.device ;
   wire \lines.dot ;
@@ -540,19 +547,19 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] \lines.row ;
   wire \lines.set ;
   wire [11:0] lo;
-  wire [11:0] \lo$216 ;
+  wire [11:0] \lo$219 ;
   wire [7:0] load_bad_rows__addr;
-  wire [7:0] \load_bad_rows__addr$198 ;
+  wire [7:0] \load_bad_rows__addr$201 ;
   wire [31:0] load_bad_rows__data;
-  wire [31:0] \load_bad_rows__data$200 ;
+  wire [31:0] \load_bad_rows__data$203 ;
   wire load_bad_rows__stb;
-  wire \load_bad_rows__stb$202 ;
+  wire \load_bad_rows__stb$205 ;
   wire [13:0] load_calibration__addr;
-  wire [13:0] \load_calibration__addr$204 ;
+  wire [13:0] \load_calibration__addr$207 ;
   wire [31:0] load_calibration__data;
-  wire [31:0] \load_calibration__data$206 ;
+  wire [31:0] \load_calibration__data$209 ;
   wire load_calibration__stb;
-  wire \load_calibration__stb$208 ;
+  wire \load_calibration__stb$211 ;
   wire [8:0] load_dac__addr;
   wire [31:0] load_dac__data;
   wire [8:0] load_dac__r_addr;
@@ -575,17 +582,17 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] load_median__data;
   wire load_median__stb;
   wire [9:0] load_order__addr;
-  wire [9:0] \load_order__addr$192 ;
+  wire [9:0] \load_order__addr$195 ;
   wire [31:0] load_order__data;
-  wire [31:0] \load_order__data$194 ;
+  wire [31:0] \load_order__data$197 ;
   wire load_order__stb;
-  wire \load_order__stb$196 ;
+  wire \load_order__stb$199 ;
   wire [12:0] load_points__addr;
-  wire [12:0] \load_points__addr$186 ;
+  wire [12:0] \load_points__addr$189 ;
   wire [31:0] load_points__data;
-  wire [31:0] \load_points__data$188 ;
+  wire [31:0] \load_points__data$191 ;
   wire load_points__stb;
-  wire \load_points__stb$190 ;
+  wire \load_points__stb$193 ;
   wire [8:0] load_sigma__addr;
   wire [31:0] load_sigma__data;
   wire load_sigma__stb;
@@ -595,7 +602,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [15:0] logit_mantissa;
   wire [5:0] logit_shift;
   wire [11:0] mid;
-  wire [11:0] \mid$215 ;
+  wire [11:0] \mid$218 ;
   wire [3:0] model_dots;
   wire \model_dots.digital ;
   wire [2:0] \model_dots.log_repeats ;
@@ -617,7 +624,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [16:0] model_rows_per_region;
   input off;
   wire off;
-  wire \off$317 ;
+  wire \off$320 ;
   wire [2:0] op;
   wire [286:0] operations__payload;
   wire [11:0] \operations__payload.dac ;
@@ -662,18 +669,18 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire operations__ready;
   wire operations__valid;
   wire [27:0] orders__payload;
-  wire [27:0] \orders__payload$57 ;
-  wire [9:0] \orders__payload$57.code ;
-  wire [5:0] \orders__payload$57.device ;
+  wire [27:0] \orders__payload$60 ;
+  wire [9:0] \orders__payload$60.code ;
+  wire [5:0] \orders__payload$60.device ;
   (* enum_base_type = "Kind" *)
   (* enum_value_000 = "WALK" *)
   (* enum_value_001 = "COLD" *)
   (* enum_value_010 = "COIN" *)
   (* enum_value_011 = "RESET" *)
   (* enum_value_100 = "SELECT" *)
-  wire [2:0] \orders__payload$57.kind ;
-  wire \orders__payload$57.last ;
-  wire [7:0] \orders__payload$57.row ;
+  wire [2:0] \orders__payload$60.kind ;
+  wire \orders__payload$60.last ;
+  wire [7:0] \orders__payload$60.row ;
   wire [9:0] \orders__payload.code ;
   wire [5:0] \orders__payload.device ;
   (* enum_base_type = "Kind" *)
@@ -686,108 +693,108 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \orders__payload.last ;
   wire [7:0] \orders__payload.row ;
   wire orders__ready;
-  wire \orders__ready$59 ;
+  wire \orders__ready$62 ;
   wire orders__valid;
-  wire \orders__valid$61 ;
+  wire \orders__valid$64 ;
   wire [51:0] output__payload;
-  wire [28:0] \output__payload$105 ;
-  wire \output__payload$105.last ;
-  wire [27:0] \output__payload$105.term ;
-  wire [286:0] \output__payload$117 ;
-  wire [11:0] \output__payload$117.dac ;
-  wire [5:0] \output__payload$117.device ;
-  wire [255:0] \output__payload$117.inputs ;
-  wire [7:0] \output__payload$117.inputs[0] ;
-  wire [7:0] \output__payload$117.inputs[10] ;
-  wire [7:0] \output__payload$117.inputs[11] ;
-  wire [7:0] \output__payload$117.inputs[12] ;
-  wire [7:0] \output__payload$117.inputs[13] ;
-  wire [7:0] \output__payload$117.inputs[14] ;
-  wire [7:0] \output__payload$117.inputs[15] ;
-  wire [7:0] \output__payload$117.inputs[16] ;
-  wire [7:0] \output__payload$117.inputs[17] ;
-  wire [7:0] \output__payload$117.inputs[18] ;
-  wire [7:0] \output__payload$117.inputs[19] ;
-  wire [7:0] \output__payload$117.inputs[1] ;
-  wire [7:0] \output__payload$117.inputs[20] ;
-  wire [7:0] \output__payload$117.inputs[21] ;
-  wire [7:0] \output__payload$117.inputs[22] ;
-  wire [7:0] \output__payload$117.inputs[23] ;
-  wire [7:0] \output__payload$117.inputs[24] ;
-  wire [7:0] \output__payload$117.inputs[25] ;
-  wire [7:0] \output__payload$117.inputs[26] ;
-  wire [7:0] \output__payload$117.inputs[27] ;
-  wire [7:0] \output__payload$117.inputs[28] ;
-  wire [7:0] \output__payload$117.inputs[29] ;
-  wire [7:0] \output__payload$117.inputs[2] ;
-  wire [7:0] \output__payload$117.inputs[30] ;
-  wire [7:0] \output__payload$117.inputs[31] ;
-  wire [7:0] \output__payload$117.inputs[3] ;
-  wire [7:0] \output__payload$117.inputs[4] ;
-  wire [7:0] \output__payload$117.inputs[5] ;
-  wire [7:0] \output__payload$117.inputs[6] ;
-  wire [7:0] \output__payload$117.inputs[7] ;
-  wire [7:0] \output__payload$117.inputs[8] ;
-  wire [7:0] \output__payload$117.inputs[9] ;
-  wire [2:0] \output__payload$117.op ;
-  wire [7:0] \output__payload$117.row ;
-  wire \output__payload$117.tile ;
-  wire \output__payload$117.top ;
-  wire [127:0] \output__payload$134 ;
-  wire [63:0] \output__payload$134.square ;
-  wire [63:0] \output__payload$134.sum ;
-  wire [286:0] \output__payload$144 ;
-  wire [11:0] \output__payload$144.dac ;
-  wire [5:0] \output__payload$144.device ;
-  wire [255:0] \output__payload$144.inputs ;
-  wire [7:0] \output__payload$144.inputs[0] ;
-  wire [7:0] \output__payload$144.inputs[10] ;
-  wire [7:0] \output__payload$144.inputs[11] ;
-  wire [7:0] \output__payload$144.inputs[12] ;
-  wire [7:0] \output__payload$144.inputs[13] ;
-  wire [7:0] \output__payload$144.inputs[14] ;
-  wire [7:0] \output__payload$144.inputs[15] ;
-  wire [7:0] \output__payload$144.inputs[16] ;
-  wire [7:0] \output__payload$144.inputs[17] ;
-  wire [7:0] \output__payload$144.inputs[18] ;
-  wire [7:0] \output__payload$144.inputs[19] ;
-  wire [7:0] \output__payload$144.inputs[1] ;
-  wire [7:0] \output__payload$144.inputs[20] ;
-  wire [7:0] \output__payload$144.inputs[21] ;
-  wire [7:0] \output__payload$144.inputs[22] ;
-  wire [7:0] \output__payload$144.inputs[23] ;
-  wire [7:0] \output__payload$144.inputs[24] ;
-  wire [7:0] \output__payload$144.inputs[25] ;
-  wire [7:0] \output__payload$144.inputs[26] ;
-  wire [7:0] \output__payload$144.inputs[27] ;
-  wire [7:0] \output__payload$144.inputs[28] ;
-  wire [7:0] \output__payload$144.inputs[29] ;
-  wire [7:0] \output__payload$144.inputs[2] ;
-  wire [7:0] \output__payload$144.inputs[30] ;
-  wire [7:0] \output__payload$144.inputs[31] ;
-  wire [7:0] \output__payload$144.inputs[3] ;
-  wire [7:0] \output__payload$144.inputs[4] ;
-  wire [7:0] \output__payload$144.inputs[5] ;
-  wire [7:0] \output__payload$144.inputs[6] ;
-  wire [7:0] \output__payload$144.inputs[7] ;
-  wire [7:0] \output__payload$144.inputs[8] ;
-  wire [7:0] \output__payload$144.inputs[9] ;
-  wire [2:0] \output__payload$144.op ;
-  wire [7:0] \output__payload$144.row ;
-  wire \output__payload$144.tile ;
-  wire \output__payload$144.top ;
-  wire [24:0] \output__payload$156 ;
-  wire [24:0] \output__payload$156.value ;
-  wire [32:0] \output__payload$173 ;
-  wire \output__payload$173.last ;
-  wire [31:0] \output__payload$173.word ;
-  wire [78:0] \output__payload$182 ;
-  wire \output__payload$182.accepted ;
-  wire [31:0] \output__payload$182.loglik ;
-  wire [10:0] \output__payload$182.points ;
-  wire [31:0] \output__payload$182.prior ;
-  wire [1:0] \output__payload$182.region ;
-  wire \output__payload$182.valid ;
+  wire [28:0] \output__payload$108 ;
+  wire \output__payload$108.last ;
+  wire [27:0] \output__payload$108.term ;
+  wire [286:0] \output__payload$120 ;
+  wire [11:0] \output__payload$120.dac ;
+  wire [5:0] \output__payload$120.device ;
+  wire [255:0] \output__payload$120.inputs ;
+  wire [7:0] \output__payload$120.inputs[0] ;
+  wire [7:0] \output__payload$120.inputs[10] ;
+  wire [7:0] \output__payload$120.inputs[11] ;
+  wire [7:0] \output__payload$120.inputs[12] ;
+  wire [7:0] \output__payload$120.inputs[13] ;
+  wire [7:0] \output__payload$120.inputs[14] ;
+  wire [7:0] \output__payload$120.inputs[15] ;
+  wire [7:0] \output__payload$120.inputs[16] ;
+  wire [7:0] \output__payload$120.inputs[17] ;
+  wire [7:0] \output__payload$120.inputs[18] ;
+  wire [7:0] \output__payload$120.inputs[19] ;
+  wire [7:0] \output__payload$120.inputs[1] ;
+  wire [7:0] \output__payload$120.inputs[20] ;
+  wire [7:0] \output__payload$120.inputs[21] ;
+  wire [7:0] \output__payload$120.inputs[22] ;
+  wire [7:0] \output__payload$120.inputs[23] ;
+  wire [7:0] \output__payload$120.inputs[24] ;
+  wire [7:0] \output__payload$120.inputs[25] ;
+  wire [7:0] \output__payload$120.inputs[26] ;
+  wire [7:0] \output__payload$120.inputs[27] ;
+  wire [7:0] \output__payload$120.inputs[28] ;
+  wire [7:0] \output__payload$120.inputs[29] ;
+  wire [7:0] \output__payload$120.inputs[2] ;
+  wire [7:0] \output__payload$120.inputs[30] ;
+  wire [7:0] \output__payload$120.inputs[31] ;
+  wire [7:0] \output__payload$120.inputs[3] ;
+  wire [7:0] \output__payload$120.inputs[4] ;
+  wire [7:0] \output__payload$120.inputs[5] ;
+  wire [7:0] \output__payload$120.inputs[6] ;
+  wire [7:0] \output__payload$120.inputs[7] ;
+  wire [7:0] \output__payload$120.inputs[8] ;
+  wire [7:0] \output__payload$120.inputs[9] ;
+  wire [2:0] \output__payload$120.op ;
+  wire [7:0] \output__payload$120.row ;
+  wire \output__payload$120.tile ;
+  wire \output__payload$120.top ;
+  wire [127:0] \output__payload$137 ;
+  wire [63:0] \output__payload$137.square ;
+  wire [63:0] \output__payload$137.sum ;
+  wire [286:0] \output__payload$147 ;
+  wire [11:0] \output__payload$147.dac ;
+  wire [5:0] \output__payload$147.device ;
+  wire [255:0] \output__payload$147.inputs ;
+  wire [7:0] \output__payload$147.inputs[0] ;
+  wire [7:0] \output__payload$147.inputs[10] ;
+  wire [7:0] \output__payload$147.inputs[11] ;
+  wire [7:0] \output__payload$147.inputs[12] ;
+  wire [7:0] \output__payload$147.inputs[13] ;
+  wire [7:0] \output__payload$147.inputs[14] ;
+  wire [7:0] \output__payload$147.inputs[15] ;
+  wire [7:0] \output__payload$147.inputs[16] ;
+  wire [7:0] \output__payload$147.inputs[17] ;
+  wire [7:0] \output__payload$147.inputs[18] ;
+  wire [7:0] \output__payload$147.inputs[19] ;
+  wire [7:0] \output__payload$147.inputs[1] ;
+  wire [7:0] \output__payload$147.inputs[20] ;
+  wire [7:0] \output__payload$147.inputs[21] ;
+  wire [7:0] \output__payload$147.inputs[22] ;
+  wire [7:0] \output__payload$147.inputs[23] ;
+  wire [7:0] \output__payload$147.inputs[24] ;
+  wire [7:0] \output__payload$147.inputs[25] ;
+  wire [7:0] \output__payload$147.inputs[26] ;
+  wire [7:0] \output__payload$147.inputs[27] ;
+  wire [7:0] \output__payload$147.inputs[28] ;
+  wire [7:0] \output__payload$147.inputs[29] ;
+  wire [7:0] \output__payload$147.inputs[2] ;
+  wire [7:0] \output__payload$147.inputs[30] ;
+  wire [7:0] \output__payload$147.inputs[31] ;
+  wire [7:0] \output__payload$147.inputs[3] ;
+  wire [7:0] \output__payload$147.inputs[4] ;
+  wire [7:0] \output__payload$147.inputs[5] ;
+  wire [7:0] \output__payload$147.inputs[6] ;
+  wire [7:0] \output__payload$147.inputs[7] ;
+  wire [7:0] \output__payload$147.inputs[8] ;
+  wire [7:0] \output__payload$147.inputs[9] ;
+  wire [2:0] \output__payload$147.op ;
+  wire [7:0] \output__payload$147.row ;
+  wire \output__payload$147.tile ;
+  wire \output__payload$147.top ;
+  wire [24:0] \output__payload$159 ;
+  wire [24:0] \output__payload$159.value ;
+  wire [32:0] \output__payload$176 ;
+  wire \output__payload$176.last ;
+  wire [31:0] \output__payload$176.word ;
+  wire [78:0] \output__payload$185 ;
+  wire \output__payload$185.accepted ;
+  wire [31:0] \output__payload$185.loglik ;
+  wire [10:0] \output__payload$185.points ;
+  wire [31:0] \output__payload$185.prior ;
+  wire [1:0] \output__payload$185.region ;
+  wire \output__payload$185.valid ;
   wire [11:0] \output__payload.centre ;
   wire [9:0] \output__payload.code ;
   wire [11:0] \output__payload.dac ;
@@ -802,48 +809,48 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \output__payload.last ;
   wire [7:0] \output__payload.row ;
   wire output__ready;
-  wire \output__ready$106 ;
-  wire \output__ready$118 ;
-  wire \output__ready$135 ;
-  wire \output__ready$145 ;
-  wire \output__ready$157 ;
-  wire \output__ready$174 ;
-  wire \output__ready$183 ;
+  wire \output__ready$109 ;
+  wire \output__ready$121 ;
+  wire \output__ready$138 ;
+  wire \output__ready$148 ;
+  wire \output__ready$160 ;
+  wire \output__ready$177 ;
+  wire \output__ready$186 ;
   wire output__valid;
-  wire \output__valid$109 ;
-  wire \output__valid$121 ;
-  wire \output__valid$136 ;
-  wire \output__valid$148 ;
-  wire \output__valid$160 ;
-  wire \output__valid$175 ;
-  wire \output__valid$184 ;
+  wire \output__valid$112 ;
+  wire \output__valid$124 ;
+  wire \output__valid$139 ;
+  wire \output__valid$151 ;
+  wire \output__valid$163 ;
+  wire \output__valid$178 ;
+  wire \output__valid$187 ;
   wire [10:0] points;
-  wire [63:0] \points$368 ;
+  wire [63:0] \points$371 ;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
-  wire [127:0] \predictions__payload$129 ;
-  wire [63:0] \predictions__payload$129.square ;
-  wire [63:0] \predictions__payload$129.sum ;
+  wire [127:0] \predictions__payload$132 ;
+  wire [63:0] \predictions__payload$132.square ;
+  wire [63:0] \predictions__payload$132.sum ;
   wire [63:0] \predictions__payload.square ;
   wire [63:0] \predictions__payload.sum ;
   input predictions__ready;
   wire predictions__ready;
-  wire \predictions__ready$130 ;
+  wire \predictions__ready$133 ;
   output predictions__valid;
   wire predictions__valid;
-  wire \predictions__valid$133 ;
+  wire \predictions__valid$136 ;
   wire [64:0] price__payload;
-  wire [64:0] \price__payload$81 ;
-  wire [31:0] \price__payload$81.hastings ;
-  wire [31:0] \price__payload$81.prior ;
-  wire \price__payload$81.stuck ;
+  wire [64:0] \price__payload$84 ;
+  wire [31:0] \price__payload$84.hastings ;
+  wire [31:0] \price__payload$84.prior ;
+  wire \price__payload$84.stuck ;
   wire [31:0] \price__payload.hastings ;
   wire [31:0] \price__payload.prior ;
   wire \price__payload.stuck ;
   wire price__ready;
-  wire \price__ready$83 ;
+  wire \price__ready$86 ;
   wire price__valid;
-  wire \price__valid$85 ;
+  wire \price__valid$88 ;
   wire [33:0] programmed__payload;
   wire [11:0] \programmed__payload.centre ;
   wire \programmed__payload.last ;
@@ -880,7 +887,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \raw.valid ;
   output [6:0] raw_bits;
   wire [6:0] raw_bits;
-  wire [63:0] \raw_bits$345 ;
+  wire [63:0] \raw_bits$348 ;
   wire [2:0] \raw_bits.column ;
   wire [2:0] \raw_bits.symbol ;
   wire \raw_bits.valid ;
@@ -894,97 +901,97 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] rct_symbol_cutoff;
   wire [63:0] read;
   wire [24:0] readings__payload;
-  wire [24:0] \readings__payload$123 ;
-  wire [24:0] \readings__payload$123.value ;
+  wire [24:0] \readings__payload$126 ;
+  wire [24:0] \readings__payload$126.value ;
   wire [24:0] \readings__payload.value ;
   wire readings__ready;
-  wire \readings__ready$125 ;
+  wire \readings__ready$128 ;
   wire readings__valid;
-  wire \readings__valid$127 ;
+  wire \readings__valid$130 ;
   wire ready;
   wire request;
   output [286:0] requests__payload;
   wire [286:0] requests__payload;
-  wire [286:0] \requests__payload$111 ;
-  wire [11:0] \requests__payload$111.dac ;
-  wire [5:0] \requests__payload$111.device ;
-  wire [255:0] \requests__payload$111.inputs ;
-  wire [7:0] \requests__payload$111.inputs[0] ;
-  wire [7:0] \requests__payload$111.inputs[10] ;
-  wire [7:0] \requests__payload$111.inputs[11] ;
-  wire [7:0] \requests__payload$111.inputs[12] ;
-  wire [7:0] \requests__payload$111.inputs[13] ;
-  wire [7:0] \requests__payload$111.inputs[14] ;
-  wire [7:0] \requests__payload$111.inputs[15] ;
-  wire [7:0] \requests__payload$111.inputs[16] ;
-  wire [7:0] \requests__payload$111.inputs[17] ;
-  wire [7:0] \requests__payload$111.inputs[18] ;
-  wire [7:0] \requests__payload$111.inputs[19] ;
-  wire [7:0] \requests__payload$111.inputs[1] ;
-  wire [7:0] \requests__payload$111.inputs[20] ;
-  wire [7:0] \requests__payload$111.inputs[21] ;
-  wire [7:0] \requests__payload$111.inputs[22] ;
-  wire [7:0] \requests__payload$111.inputs[23] ;
-  wire [7:0] \requests__payload$111.inputs[24] ;
-  wire [7:0] \requests__payload$111.inputs[25] ;
-  wire [7:0] \requests__payload$111.inputs[26] ;
-  wire [7:0] \requests__payload$111.inputs[27] ;
-  wire [7:0] \requests__payload$111.inputs[28] ;
-  wire [7:0] \requests__payload$111.inputs[29] ;
-  wire [7:0] \requests__payload$111.inputs[2] ;
-  wire [7:0] \requests__payload$111.inputs[30] ;
-  wire [7:0] \requests__payload$111.inputs[31] ;
-  wire [7:0] \requests__payload$111.inputs[3] ;
-  wire [7:0] \requests__payload$111.inputs[4] ;
-  wire [7:0] \requests__payload$111.inputs[5] ;
-  wire [7:0] \requests__payload$111.inputs[6] ;
-  wire [7:0] \requests__payload$111.inputs[7] ;
-  wire [7:0] \requests__payload$111.inputs[8] ;
-  wire [7:0] \requests__payload$111.inputs[9] ;
-  wire [2:0] \requests__payload$111.op ;
-  wire [7:0] \requests__payload$111.row ;
-  wire \requests__payload$111.tile ;
-  wire \requests__payload$111.top ;
-  wire [286:0] \requests__payload$161 ;
-  wire [11:0] \requests__payload$161.dac ;
-  wire [5:0] \requests__payload$161.device ;
-  wire [255:0] \requests__payload$161.inputs ;
-  wire [7:0] \requests__payload$161.inputs[0] ;
-  wire [7:0] \requests__payload$161.inputs[10] ;
-  wire [7:0] \requests__payload$161.inputs[11] ;
-  wire [7:0] \requests__payload$161.inputs[12] ;
-  wire [7:0] \requests__payload$161.inputs[13] ;
-  wire [7:0] \requests__payload$161.inputs[14] ;
-  wire [7:0] \requests__payload$161.inputs[15] ;
-  wire [7:0] \requests__payload$161.inputs[16] ;
-  wire [7:0] \requests__payload$161.inputs[17] ;
-  wire [7:0] \requests__payload$161.inputs[18] ;
-  wire [7:0] \requests__payload$161.inputs[19] ;
-  wire [7:0] \requests__payload$161.inputs[1] ;
-  wire [7:0] \requests__payload$161.inputs[20] ;
-  wire [7:0] \requests__payload$161.inputs[21] ;
-  wire [7:0] \requests__payload$161.inputs[22] ;
-  wire [7:0] \requests__payload$161.inputs[23] ;
-  wire [7:0] \requests__payload$161.inputs[24] ;
-  wire [7:0] \requests__payload$161.inputs[25] ;
-  wire [7:0] \requests__payload$161.inputs[26] ;
-  wire [7:0] \requests__payload$161.inputs[27] ;
-  wire [7:0] \requests__payload$161.inputs[28] ;
-  wire [7:0] \requests__payload$161.inputs[29] ;
-  wire [7:0] \requests__payload$161.inputs[2] ;
-  wire [7:0] \requests__payload$161.inputs[30] ;
-  wire [7:0] \requests__payload$161.inputs[31] ;
-  wire [7:0] \requests__payload$161.inputs[3] ;
-  wire [7:0] \requests__payload$161.inputs[4] ;
-  wire [7:0] \requests__payload$161.inputs[5] ;
-  wire [7:0] \requests__payload$161.inputs[6] ;
-  wire [7:0] \requests__payload$161.inputs[7] ;
-  wire [7:0] \requests__payload$161.inputs[8] ;
-  wire [7:0] \requests__payload$161.inputs[9] ;
-  wire [2:0] \requests__payload$161.op ;
-  wire [7:0] \requests__payload$161.row ;
-  wire \requests__payload$161.tile ;
-  wire \requests__payload$161.top ;
+  wire [286:0] \requests__payload$114 ;
+  wire [11:0] \requests__payload$114.dac ;
+  wire [5:0] \requests__payload$114.device ;
+  wire [255:0] \requests__payload$114.inputs ;
+  wire [7:0] \requests__payload$114.inputs[0] ;
+  wire [7:0] \requests__payload$114.inputs[10] ;
+  wire [7:0] \requests__payload$114.inputs[11] ;
+  wire [7:0] \requests__payload$114.inputs[12] ;
+  wire [7:0] \requests__payload$114.inputs[13] ;
+  wire [7:0] \requests__payload$114.inputs[14] ;
+  wire [7:0] \requests__payload$114.inputs[15] ;
+  wire [7:0] \requests__payload$114.inputs[16] ;
+  wire [7:0] \requests__payload$114.inputs[17] ;
+  wire [7:0] \requests__payload$114.inputs[18] ;
+  wire [7:0] \requests__payload$114.inputs[19] ;
+  wire [7:0] \requests__payload$114.inputs[1] ;
+  wire [7:0] \requests__payload$114.inputs[20] ;
+  wire [7:0] \requests__payload$114.inputs[21] ;
+  wire [7:0] \requests__payload$114.inputs[22] ;
+  wire [7:0] \requests__payload$114.inputs[23] ;
+  wire [7:0] \requests__payload$114.inputs[24] ;
+  wire [7:0] \requests__payload$114.inputs[25] ;
+  wire [7:0] \requests__payload$114.inputs[26] ;
+  wire [7:0] \requests__payload$114.inputs[27] ;
+  wire [7:0] \requests__payload$114.inputs[28] ;
+  wire [7:0] \requests__payload$114.inputs[29] ;
+  wire [7:0] \requests__payload$114.inputs[2] ;
+  wire [7:0] \requests__payload$114.inputs[30] ;
+  wire [7:0] \requests__payload$114.inputs[31] ;
+  wire [7:0] \requests__payload$114.inputs[3] ;
+  wire [7:0] \requests__payload$114.inputs[4] ;
+  wire [7:0] \requests__payload$114.inputs[5] ;
+  wire [7:0] \requests__payload$114.inputs[6] ;
+  wire [7:0] \requests__payload$114.inputs[7] ;
+  wire [7:0] \requests__payload$114.inputs[8] ;
+  wire [7:0] \requests__payload$114.inputs[9] ;
+  wire [2:0] \requests__payload$114.op ;
+  wire [7:0] \requests__payload$114.row ;
+  wire \requests__payload$114.tile ;
+  wire \requests__payload$114.top ;
+  wire [286:0] \requests__payload$164 ;
+  wire [11:0] \requests__payload$164.dac ;
+  wire [5:0] \requests__payload$164.device ;
+  wire [255:0] \requests__payload$164.inputs ;
+  wire [7:0] \requests__payload$164.inputs[0] ;
+  wire [7:0] \requests__payload$164.inputs[10] ;
+  wire [7:0] \requests__payload$164.inputs[11] ;
+  wire [7:0] \requests__payload$164.inputs[12] ;
+  wire [7:0] \requests__payload$164.inputs[13] ;
+  wire [7:0] \requests__payload$164.inputs[14] ;
+  wire [7:0] \requests__payload$164.inputs[15] ;
+  wire [7:0] \requests__payload$164.inputs[16] ;
+  wire [7:0] \requests__payload$164.inputs[17] ;
+  wire [7:0] \requests__payload$164.inputs[18] ;
+  wire [7:0] \requests__payload$164.inputs[19] ;
+  wire [7:0] \requests__payload$164.inputs[1] ;
+  wire [7:0] \requests__payload$164.inputs[20] ;
+  wire [7:0] \requests__payload$164.inputs[21] ;
+  wire [7:0] \requests__payload$164.inputs[22] ;
+  wire [7:0] \requests__payload$164.inputs[23] ;
+  wire [7:0] \requests__payload$164.inputs[24] ;
+  wire [7:0] \requests__payload$164.inputs[25] ;
+  wire [7:0] \requests__payload$164.inputs[26] ;
+  wire [7:0] \requests__payload$164.inputs[27] ;
+  wire [7:0] \requests__payload$164.inputs[28] ;
+  wire [7:0] \requests__payload$164.inputs[29] ;
+  wire [7:0] \requests__payload$164.inputs[2] ;
+  wire [7:0] \requests__payload$164.inputs[30] ;
+  wire [7:0] \requests__payload$164.inputs[31] ;
+  wire [7:0] \requests__payload$164.inputs[3] ;
+  wire [7:0] \requests__payload$164.inputs[4] ;
+  wire [7:0] \requests__payload$164.inputs[5] ;
+  wire [7:0] \requests__payload$164.inputs[6] ;
+  wire [7:0] \requests__payload$164.inputs[7] ;
+  wire [7:0] \requests__payload$164.inputs[8] ;
+  wire [7:0] \requests__payload$164.inputs[9] ;
+  wire [2:0] \requests__payload$164.op ;
+  wire [7:0] \requests__payload$164.row ;
+  wire \requests__payload$164.tile ;
+  wire \requests__payload$164.top ;
   wire [11:0] \requests__payload.dac ;
   wire [5:0] \requests__payload.device ;
   wire [255:0] \requests__payload.inputs ;
@@ -1026,40 +1033,40 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \requests__payload.top ;
   input requests__ready;
   wire requests__ready;
-  wire \requests__ready$112 ;
-  wire \requests__ready$162 ;
+  wire \requests__ready$115 ;
+  wire \requests__ready$165 ;
   output requests__valid;
   wire requests__valid;
-  wire \requests__valid$115 ;
-  wire \requests__valid$163 ;
+  wire \requests__valid$118 ;
+  wire \requests__valid$166 ;
   wire [63:0] reset;
   input [24:0] responses__payload;
   wire [24:0] responses__payload;
-  wire [24:0] \responses__payload$164 ;
-  wire [24:0] \responses__payload$164.value ;
+  wire [24:0] \responses__payload$167 ;
+  wire [24:0] \responses__payload$167.value ;
   wire [24:0] \responses__payload.value ;
   output responses__ready;
   wire responses__ready;
-  wire \responses__ready$165 ;
+  wire \responses__ready$168 ;
   input responses__valid;
   wire responses__valid;
-  wire \responses__valid$166 ;
+  wire \responses__valid$169 ;
   output restart;
   wire restart;
-  wire \restart$241 ;
+  wire \restart$244 ;
   wire [24:0] results__payload;
-  wire [24:0] \results__payload$155 ;
-  wire [24:0] \results__payload$155.value ;
+  wire [24:0] \results__payload$158 ;
+  wire [24:0] \results__payload$158.value ;
   wire [24:0] \results__payload.value ;
   wire results__ready;
-  wire \results__ready$158 ;
+  wire \results__ready$161 ;
   wire results__valid;
-  wire \results__valid$159 ;
+  wire \results__valid$162 ;
   reg [8:0] rho = 9'h100;
   (* init = 9'h100 *)
-  wire [8:0] \rho$231 ;
+  wire [8:0] \rho$234 ;
   (* init = 9'h100 *)
-  wire [8:0] \rho$232 ;
+  wire [8:0] \rho$235 ;
   reg [31:0] row_held = 32'd0;
   wire [15:0] row_select;
   reg [3:0] row_status = 4'h0;
@@ -1079,17 +1086,17 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [63:0] samples;
   output [32:0] samples__payload;
   wire [32:0] samples__payload;
-  wire [32:0] \samples__payload$168 ;
-  wire \samples__payload$168.last ;
-  wire [31:0] \samples__payload$168.word ;
+  wire [32:0] \samples__payload$171 ;
+  wire \samples__payload$171.last ;
+  wire [31:0] \samples__payload$171.word ;
   wire \samples__payload.last ;
   wire [31:0] \samples__payload.word ;
   input samples__ready;
   wire samples__ready;
-  wire \samples__ready$169 ;
+  wire \samples__ready$172 ;
   output samples__valid;
   wire samples__valid;
-  wire \samples__valid$172 ;
+  wire \samples__valid$175 ;
   wire [31:0] sequencer_dot;
   wire [7:0] \sequencer_dot.guard_after ;
   wire [7:0] \sequencer_dot.guard_before ;
@@ -1149,15 +1156,15 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [7:0] settings__wide_every;
   wire settled;
   wire [4:0] state__addr;
-  wire [4:0] \state__addr$466 ;
+  wire [4:0] \state__addr$469 ;
   wire [31:0] state__data;
-  wire [31:0] \state__data$468 ;
+  wire [31:0] \state__data$471 ;
   wire [4:0] state__r_addr;
-  wire [4:0] \state__r_addr$470 ;
+  wire [4:0] \state__r_addr$473 ;
   wire [31:0] state__r_data;
-  wire [31:0] \state__r_data$477 ;
+  wire [31:0] \state__r_data$480 ;
   wire state__r_stb;
-  wire \state__r_stb$474 ;
+  wire \state__r_stb$477 ;
   wire [7:0] state__state_groups__addr;
   wire [31:0] state__state_groups__data;
   wire [7:0] state__state_groups__r_addr;
@@ -1201,7 +1208,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire state__state_wear__r_stb;
   wire state__state_wear__stb;
   wire state__stb;
-  wire \state__stb$472 ;
+  wire \state__stb$475 ;
   (* enum_base_type = "Activity" *)
   (* enum_value_0000 = "IDLE" *)
   (* enum_value_0001 = "BETWEEN" *)
@@ -1242,23 +1249,23 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] status_steps_done;
   wire [5:0] status_turn;
   reg step = 1'h0;
-  wire [78:0] \step$541 ;
-  wire \step$541.accepted ;
-  wire [31:0] \step$541.loglik ;
-  wire [10:0] \step$541.points ;
-  wire [31:0] \step$541.prior ;
-  wire [1:0] \step$541.region ;
-  wire \step$541.valid ;
+  wire [78:0] \step$544 ;
+  wire \step$544.accepted ;
+  wire [31:0] \step$544.loglik ;
+  wire [10:0] \step$544.points ;
+  wire [31:0] \step$544.prior ;
+  wire [1:0] \step$544.region ;
+  wire \step$544.valid ;
   wire step_ends;
   output [78:0] step_records__payload;
   wire [78:0] step_records__payload;
-  wire [78:0] \step_records__payload$177 ;
-  wire \step_records__payload$177.accepted ;
-  wire [31:0] \step_records__payload$177.loglik ;
-  wire [10:0] \step_records__payload$177.points ;
-  wire [31:0] \step_records__payload$177.prior ;
-  wire [1:0] \step_records__payload$177.region ;
-  wire \step_records__payload$177.valid ;
+  wire [78:0] \step_records__payload$180 ;
+  wire \step_records__payload$180.accepted ;
+  wire [31:0] \step_records__payload$180.loglik ;
+  wire [10:0] \step_records__payload$180.points ;
+  wire [31:0] \step_records__payload$180.prior ;
+  wire [1:0] \step_records__payload$180.region ;
+  wire \step_records__payload$180.valid ;
   wire \step_records__payload.accepted ;
   wire [31:0] \step_records__payload.loglik ;
   wire [10:0] \step_records__payload.points ;
@@ -1267,12 +1274,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \step_records__payload.valid ;
   input step_records__ready;
   wire step_records__ready;
-  wire \step_records__ready$178 ;
+  wire \step_records__ready$181 ;
   output step_records__valid;
   wire step_records__valid;
-  wire \step_records__valid$181 ;
+  wire \step_records__valid$184 ;
   wire stop;
-  wire \stop$260 ;
+  wire \stop$263 ;
   wire [255:0] symbol_counts;
   wire [31:0] \symbol_counts[0] ;
   wire [31:0] \symbol_counts[1] ;
@@ -1283,24 +1290,24 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [31:0] \symbol_counts[6] ;
   wire [31:0] \symbol_counts[7] ;
   wire [31:0] t;
-  wire [31:0] \t$252 ;
+  wire [31:0] \t$255 ;
   wire t_valid;
-  wire \t_valid$254 ;
+  wire \t_valid$257 ;
   wire [51:0] targets__payload;
-  wire [51:0] \targets__payload$68 ;
-  wire [11:0] \targets__payload$68.centre ;
-  wire [9:0] \targets__payload$68.code ;
-  wire [11:0] \targets__payload$68.dac ;
-  wire [5:0] \targets__payload$68.device ;
+  wire [51:0] \targets__payload$71 ;
+  wire [11:0] \targets__payload$71.centre ;
+  wire [9:0] \targets__payload$71.code ;
+  wire [11:0] \targets__payload$71.dac ;
+  wire [5:0] \targets__payload$71.device ;
   (* enum_base_type = "Kind" *)
   (* enum_value_000 = "WALK" *)
   (* enum_value_001 = "COLD" *)
   (* enum_value_010 = "COIN" *)
   (* enum_value_011 = "RESET" *)
   (* enum_value_100 = "SELECT" *)
-  wire [2:0] \targets__payload$68.kind ;
-  wire \targets__payload$68.last ;
-  wire [7:0] \targets__payload$68.row ;
+  wire [2:0] \targets__payload$71.kind ;
+  wire \targets__payload$71.last ;
+  wire [7:0] \targets__payload$71.row ;
   wire [11:0] \targets__payload.centre ;
   wire [9:0] \targets__payload.code ;
   wire [11:0] \targets__payload.dac ;
@@ -1315,19 +1322,19 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire \targets__payload.last ;
   wire [7:0] \targets__payload.row ;
   wire targets__ready;
-  wire \targets__ready$71 ;
+  wire \targets__ready$74 ;
   wire targets__valid;
-  wire \targets__valid$72 ;
+  wire \targets__valid$75 ;
   wire [28:0] terms__payload;
-  wire [28:0] \terms__payload$104 ;
-  wire \terms__payload$104.last ;
-  wire [27:0] \terms__payload$104.term ;
+  wire [28:0] \terms__payload$107 ;
+  wire \terms__payload$107.last ;
+  wire [27:0] \terms__payload$107.term ;
   wire \terms__payload.last ;
   wire [27:0] \terms__payload.term ;
   wire terms__ready;
-  wire \terms__ready$107 ;
+  wire \terms__ready$110 ;
   wire terms__valid;
-  wire \terms__valid$108 ;
+  wire \terms__valid$111 ;
   wire trim_enable;
   reg valid = 1'h0;
   wire [9:0] valid_hi;
@@ -1336,12 +1343,16 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   wire [5:0] weight_shift;
   wire wide;
   always @(posedge clk)
-    emulator__load_state_codes__data <= \$24 ;
+    emulator__load_state_codes__addr <= \$24 ;
+  always @(posedge clk)
+    emulator__load_state_codes__data <= \$25 ;
   assign settings__folds = entropy_fold > 1'h1;
   assign \$1  = control_command[7] | off;
-  assign \off$317  = \$1  | commands__closed;
-  assign \$2  = \off$317  | fault;
+  assign \off$320  = \$1  | commands__closed;
+  assign \$2  = \off$320  | fault;
   assign hold = \$2  | control_command[10];
+  assign \$3  = | { control_command[9], control_command[4:3], control_command[1:0] };
+  assign executing = busy | \$3 ;
   assign request = requests__valid & requests__ready;
   assign state__state_queues__stb = access_state_queues__stb & quiet;
   assign state__state_queues__r_stb = access_state_queues__r_stb & quiet;
@@ -1359,55 +1370,53 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign state__state_step__r_stb = access_state_step__r_stb & quiet;
   assign state__stb = access_state_coin__stb & quiet;
   assign state__r_stb = access_state_coin__r_stb & quiet;
-  assign \state__stb$472  = access_state_counters__stb & quiet;
-  assign \state__r_stb$474  = access_state_counters__r_stb & quiet;
+  assign \state__stb$475  = access_state_counters__stb & quiet;
+  assign \state__r_stb$477  = access_state_counters__r_stb & quiet;
   assign load_dac__stb = access_dac__stb & quiet;
   assign load_dac__r_stb = access_dac__r_stb & quiet;
   assign load_inv_sigma__stb = access_inv_sigma__stb & quiet;
   assign load_inv_sigma__r_stb = access_inv_sigma__r_stb & quiet;
   assign load_log_sigma__stb = access_log_sigma__stb & quiet;
   assign load_log_sigma__r_stb = access_log_sigma__r_stb & quiet;
-  assign \$3  = wide ? 9'h100 : proposal_rho;
-  assign \$4  = ! model_hidden;
-  assign \$5  = model_features + 1'h1;
-  assign \$6  = model_hidden * \$5 ;
-  assign \$7  = \$6  + 1'h1;
-  assign \$8  = \$4  ? { 8'h00, model_features } : \$7 ;
-  assign \$9  = ~ busy;
-  assign \$10  = load_state_codes__stb & quiet;
+  assign \$4  = wide ? 9'h100 : proposal_rho;
+  assign \$5  = ! model_hidden;
+  assign \$6  = model_features + 1'h1;
+  assign \$7  = model_hidden * \$6 ;
+  assign \$8  = \$7  + 1'h1;
+  assign \$9  = \$5  ? { 8'h00, model_features } : \$8 ;
+  assign \$10  = ~ busy;
+  assign \$11  = load_state_codes__stb & quiet;
   always @(posedge clk)
-    commands__closed <= \$11 ;
+    commands__closed <= \$12 ;
   always @(posedge clk)
-    rho <= \$12 ;
+    rho <= \$13 ;
   always @(posedge clk)
-    row_status <= \$13 ;
+    row_status <= \$14 ;
   always @(posedge clk)
-    row_held <= \$14 ;
+    row_held <= \$15 ;
   always @(posedge clk)
-    row_wear <= \$15 ;
+    row_wear <= \$16 ;
   always @(posedge clk)
-    sample_pairs <= \$16 ;
+    sample_pairs <= \$17 ;
   always @(posedge clk)
-    step <= \$17 ;
+    step <= \$18 ;
   always @(posedge clk)
-    valid <= \$18 ;
+    valid <= \$19 ;
   always @(posedge clk)
-    accepted <= \$19 ;
+    accepted <= \$20 ;
   always @(posedge clk)
-    evaluated <= \$20 ;
+    evaluated <= \$21 ;
   always @(posedge clk)
-    quiet <= \$21 ;
+    quiet <= \$22 ;
   always @(posedge clk)
-    emulator__load_state_codes__stb <= \$22 ;
-  always @(posedge clk)
-    emulator__load_state_codes__addr <= \$23 ;
+    emulator__load_state_codes__stb <= \$23 ;
   \ohmcarlo_core.commands  commands (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$137 ),
-    .input__valid(\input__valid$141 ),
+    .input__payload(\input__payload$140 ),
+    .input__valid(\input__valid$144 ),
     .output__payload(commands__payload),
-    .output__ready(\output__ready$145 ),
+    .output__ready(\output__ready$148 ),
     .output__valid(commands__valid),
     .rst(rst),
     .takes(operations__ready)
@@ -1415,11 +1424,11 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   \ohmcarlo_core.controller  controller (
     .clk(clk),
     .closed(commands__closed),
-    .coin__alarm(coin__alarm),
+    .coin__alarm(alarm),
     .coin__begin(\begin ),
     .coin__clean_windows(coin__clean_windows),
     .coin__ready(coin__ready),
-    .coin__restart(\restart$241 ),
+    .coin__restart(\restart$244 ),
     .coin__settled(coin__settled),
     .coin_codes__payload(codes__payload),
     .coin_codes__ready(coin_codes__ready),
@@ -1428,7 +1437,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .\commands__ready$34 (operations__ready),
     .control_command(control_command),
     .dots__payload(dots__payload),
-    .dots__ready(\output__ready$118 ),
+    .dots__ready(\output__ready$121 ),
     .dots__valid(dots__valid),
     .early_reject(model_options[0]),
     .external(model_options[6]),
@@ -1444,13 +1453,13 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_bad_rows__data(load_bad_rows__data),
     .load_bad_rows__stb(load_bad_rows__stb),
     .min_free(rows__min_free),
-    .operations__payload(\input__payload$137 ),
-    .operations__valid(\input__valid$141 ),
+    .operations__payload(\input__payload$140 ),
+    .operations__valid(\input__valid$144 ),
     .orders__payload(orders__payload),
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
-    .\port$1708$0 (\$25 ),
-    .\port$4734$2 (model_options[3:2]),
+    .\port$1710$0 (\$26 ),
+    .\port$4736$2 (model_options[3:2]),
     .price__payload(price__payload),
     .price__ready(price__ready),
     .price__valid(price__valid),
@@ -1460,18 +1469,18 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .query_row(row_select[7:0]),
     .readings__ready(readings__ready),
     .readings__valid(readings__valid),
-    .record__ready(\samples__ready$169 ),
+    .record__ready(\samples__ready$172 ),
     .region(status__turn),
     .region_groups(model_region_groups[8:0]),
     .regions(model_regions[2:0]),
     .results__payload(readings__payload),
-    .results__ready(\output__ready$157 ),
-    .results__valid(\results__valid$159 ),
+    .results__ready(\output__ready$160 ),
+    .results__valid(\results__valid$162 ),
     .retries(rows__retries),
     .rows_per_region(model_rows_per_region[8:0]),
     .rst(rst),
-    .samples__payload(\input__payload$167 ),
-    .samples__valid(\input__valid$171 ),
+    .samples__payload(\input__payload$170 ),
+    .samples__valid(\input__valid$174 ),
     .settings__folds(settings__folds),
     .settings__points(model_points[10:0]),
     .settings__steps(settings__steps),
@@ -1524,19 +1533,19 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .status__started(status__started),
     .status__steps_done(status_steps_done),
     .status__waiting_external(status__waiting_external),
-    .step(\input__payload$176 ),
+    .step(\input__payload$179 ),
     .step_ends(step_ends),
-    .step_records__ready(\step_records__ready$178 ),
-    .step_records__valid(\input__valid$180 ),
+    .step_records__ready(\step_records__ready$181 ),
+    .step_records__valid(\input__valid$183 ),
     .\stop$370 (stop),
     .t(t),
     .t_valid(t_valid),
-    .targets__payload(\targets__payload$68 ),
+    .targets__payload(\targets__payload$71 ),
     .targets__ready(output__ready),
-    .targets__valid(\targets__valid$72 ),
-    .terms__payload(\terms__payload$104 ),
-    .terms__ready(\output__ready$106 ),
-    .terms__valid(\terms__valid$108 ),
+    .targets__valid(\targets__valid$75 ),
+    .terms__payload(\terms__payload$107 ),
+    .terms__ready(\output__ready$109 ),
+    .terms__valid(\terms__valid$111 ),
     .wide(wide)
   );
   \ohmcarlo_core.counters  counters (
@@ -1557,28 +1566,28 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .rst(rst),
     .samples(counters_samples),
     .set(counters_set),
-    .state__addr(\state__addr$466 ),
-    .state__data(\state__data$468 ),
-    .state__r_addr(\state__r_addr$470 ),
+    .state__addr(\state__addr$469 ),
+    .state__data(\state__data$471 ),
+    .state__r_addr(\state__r_addr$473 ),
     .state__r_data(access_state_counters__r_data),
-    .state__r_stb(\state__r_stb$474 ),
-    .state__stb(\state__stb$472 ),
+    .state__r_stb(\state__r_stb$477 ),
+    .state__stb(\state__stb$475 ),
     .step(step),
     .valid(valid)
   );
   \ohmcarlo_core.dots  dots (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$110 ),
-    .input__valid(\input__valid$114 ),
+    .input__payload(\input__payload$113 ),
+    .input__valid(\input__valid$117 ),
     .output__payload(dots__payload),
-    .output__ready(\output__ready$118 ),
+    .output__ready(\output__ready$121 ),
     .output__valid(dots__valid),
     .rst(rst),
-    .takes(\requests__ready$112 )
+    .takes(\requests__ready$115 )
   );
   \ohmcarlo_core.entropy  entropy (
-    .alarm(coin__alarm),
+    .alarm(alarm),
     .alarms(entropy_alarms),
     .apt_cutoff(apt_cutoff),
     .\begin (\begin ),
@@ -1594,7 +1603,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .rct_cutoff(rct_cutoff),
     .rct_symbol_cutoff(rct_symbol_cutoff),
     .ready(coin__ready),
-    .restart(\restart$241 ),
+    .restart(\restart$244 ),
     .rst(rst),
     .settled(coin__settled),
     .state__addr(state__addr),
@@ -1623,28 +1632,28 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_points__data(load_points__data),
     .load_points__stb(load_points__stb),
     .points_used(model_points[10:0]),
-    .\port$4750$0 (proposal_logit),
-    .predictions__payload(\input__payload$128 ),
-    .predictions__ready(\predictions__ready$130 ),
-    .predictions__valid(\input__valid$132 ),
+    .\port$4752$0 (proposal_logit),
+    .predictions__payload(\input__payload$131 ),
+    .predictions__ready(\predictions__ready$133 ),
+    .predictions__valid(\input__valid$135 ),
     .readings__payload(readings__payload),
     .readings__ready(readings__ready),
     .readings__valid(readings__valid),
-    .requests__payload(\input__payload$110 ),
-    .requests__ready(\requests__ready$112 ),
-    .requests__valid(\input__valid$114 ),
+    .requests__payload(\input__payload$113 ),
+    .requests__ready(\requests__ready$115 ),
+    .requests__valid(\input__valid$117 ),
     .rst(rst),
     .stop(stop),
-    .terms__payload(\input__payload$98 ),
+    .terms__payload(\input__payload$101 ),
     .terms__ready(terms__ready),
-    .terms__valid(\input__valid$102 )
+    .terms__valid(\input__valid$105 )
   );
   \ohmcarlo_core.predictions  predictions (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$128 ),
-    .input__ready(\predictions__ready$130 ),
-    .input__valid(\input__valid$132 ),
+    .input__payload(\input__payload$131 ),
+    .input__ready(\predictions__ready$133 ),
+    .input__valid(\input__valid$135 ),
     .output__payload(predictions__payload),
     .output__ready(predictions__ready),
     .output__valid(predictions__valid),
@@ -1671,10 +1680,10 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .load_log_sigma__stb(load_log_sigma__stb),
     .mid(mid),
     .output__ready(price__ready),
-    .\port$2454$0 (\$27 ),
-    .\port$2472$0 (\$28 ),
-    .\port$4752$0 (proposal_weight),
-    .\port$4754$0 (proposal_common),
+    .\port$2456$0 (\$28 ),
+    .\port$2474$0 (\$29 ),
+    .\port$4754$0 (proposal_weight),
+    .\port$4756$0 (proposal_common),
     .price__payload(price__payload),
     .price__valid(price__valid),
     .rho(rho),
@@ -1700,8 +1709,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .orders__ready(orders__ready),
     .orders__valid(orders__valid),
     .output__ready(targets__ready),
-    .\port$2288$0 (\$26 ),
-    .\port$4734$4 (model_options[5:4]),
+    .\port$2290$0 (\$27 ),
+    .\port$4736$4 (model_options[5:4]),
     .rho(rho),
     .rst(rst),
     .targets__payload(input__payload),
@@ -1729,9 +1738,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .access_state_coin__r_data(access_state_coin__r_data),
     .access_state_coin__r_stb(access_state_coin__r_stb),
     .access_state_coin__stb(access_state_coin__stb),
-    .access_state_counters__addr(\state__addr$466 ),
-    .access_state_counters__data(\state__data$468 ),
-    .access_state_counters__r_addr(\state__r_addr$470 ),
+    .access_state_counters__addr(\state__addr$469 ),
+    .access_state_counters__data(\state__data$471 ),
+    .access_state_counters__r_addr(\state__r_addr$473 ),
     .access_state_counters__r_data(access_state_counters__r_data),
     .access_state_counters__r_stb(access_state_counters__r_stb),
     .access_state_counters__stb(access_state_counters__stb),
@@ -1845,10 +1854,10 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .model_regions(model_regions),
     .model_retries(rows__retries),
     .model_rows_per_region(model_rows_per_region),
-    .\port$2288$0 (\$26 ),
-    .\port$2454$0 (\$27 ),
-    .\port$2472$0 (\$28 ),
-    .\port$5298$0 (status__turn),
+    .\port$2290$0 (\$27 ),
+    .\port$2456$0 (\$28 ),
+    .\port$2474$0 (\$29 ),
+    .\port$5300$0 (status__turn),
     .proposal_common(proposal_common),
     .proposal_hi(hi),
     .proposal_lo(lo),
@@ -1881,18 +1890,18 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .control_command(control_command),
     .input__payload(responses__payload),
     .input__ready(results__ready),
-    .input__valid(\input__valid$153 ),
+    .input__valid(\input__valid$156 ),
     .output__payload(readings__payload),
-    .output__ready(\output__ready$157 ),
-    .output__valid(\results__valid$159 ),
+    .output__ready(\output__ready$160 ),
+    .output__valid(\results__valid$162 ),
     .rst(rst)
   );
-  \ohmcarlo_core.samples$559  \samples$559  (
+  \ohmcarlo_core.samples$562  \samples$562  (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$167 ),
-    .input__ready(\samples__ready$169 ),
-    .input__valid(\input__valid$171 ),
+    .input__payload(\input__payload$170 ),
+    .input__ready(\samples__ready$172 ),
+    .input__valid(\input__valid$174 ),
     .output__payload(samples__payload),
     .output__ready(samples__ready),
     .output__valid(samples__valid),
@@ -1901,14 +1910,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   \ohmcarlo_core.sequencer  sequencer (
     .clk(clk),
     .commands__payload(commands__payload),
-    .commands__ready(\output__ready$145 ),
+    .commands__ready(\output__ready$148 ),
     .commands__valid(commands__valid),
     .control_command(control_command),
     .fault(fault),
     .fault_cause(fault_cause),
-    .off(\off$317 ),
-    .\port$6491$0 (\$29 ),
-    .\port$6495$0 (\$30 ),
+    .off(\off$320 ),
+    .\port$6493$0 (\$30 ),
+    .\port$6497$0 (\$31 ),
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
     .requests__valid(requests__valid),
@@ -1916,16 +1925,16 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .responses__valid(responses__valid),
     .results__payload(responses__payload),
     .results__ready(results__ready),
-    .results__valid(\input__valid$153 ),
+    .results__valid(\input__valid$156 ),
     .rst(rst),
     .settings(settings)
   );
   \ohmcarlo_core.step_records  step_records (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$176 ),
-    .input__ready(\step_records__ready$178 ),
-    .input__valid(\input__valid$180 ),
+    .input__payload(\input__payload$179 ),
+    .input__ready(\step_records__ready$181 ),
+    .input__valid(\input__valid$183 ),
     .output__payload(step_records__payload),
     .output__ready(step_records__ready),
     .output__valid(step_records__valid),
@@ -1937,23 +1946,37 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
     .input__payload(input__payload),
     .input__ready(targets__ready),
     .input__valid(input__valid),
-    .output__payload(\targets__payload$68 ),
+    .output__payload(\targets__payload$71 ),
     .output__ready(output__ready),
-    .output__valid(\targets__valid$72 ),
+    .output__valid(\targets__valid$75 ),
     .rst(rst)
   );
   \ohmcarlo_core.terms  terms (
     .clk(clk),
     .control_command(control_command),
-    .input__payload(\input__payload$98 ),
+    .input__payload(\input__payload$101 ),
     .input__ready(terms__ready),
-    .input__valid(\input__valid$102 ),
-    .output__payload(\terms__payload$104 ),
-    .output__ready(\output__ready$106 ),
-    .output__valid(\terms__valid$108 ),
+    .input__valid(\input__valid$105 ),
+    .output__payload(\terms__payload$107 ),
+    .output__ready(\output__ready$109 ),
+    .output__valid(\terms__valid$111 ),
     .rst(rst),
     .stop(stop)
   );
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$24  = load_state_codes__addr;
+    if (rst) begin
+      \$24  = 13'h0000;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$25  = load_state_codes__data;
+    if (rst) begin
+      \$25  = 32'd0;
+    end
+  end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
     status_state[8:6] = status__reason;
@@ -1970,85 +1993,78 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$11  = commands__closed;
+    \$12  = commands__closed;
     if (control_command[10]) begin
-      \$11  = 1'h0;
+      \$12  = 1'h0;
     end else if (fault) begin
-      \$11  = 1'h1;
+      \$12  = 1'h1;
     end
     if (rst) begin
-      \$11  = 1'h0;
+      \$12  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$12  = \$3 ;
+    \$13  = \$4 ;
     if (rst) begin
-      \$12  = 9'h100;
+      \$13  = 9'h100;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$13 [0] = \$25 [0];
-    \$13 [3:1] = \$25 [3:1];
+    \$14 [0] = \$26 [0];
+    \$14 [3:1] = \$26 [3:1];
     if (rst) begin
-      \$13  = 4'h0;
+      \$14  = 4'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$14  = access_state_held__r_data;
-    if (rst) begin
-      \$14  = 32'd0;
-    end
-  end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$15  = access_state_wear__r_data;
+    \$15  = access_state_held__r_data;
     if (rst) begin
       \$15  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$16  = \$8 [7:0];
+    \$16  = access_state_wear__r_data;
     if (rst) begin
-      \$16  = 8'h00;
+      \$16  = 32'd0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$17  = step_ends;
+    \$17  = \$9 [7:0];
     if (rst) begin
-      \$17  = 1'h0;
+      \$17  = 8'h00;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$18  = \input__payload$176 [1];
+    \$18  = step_ends;
     if (rst) begin
       \$18  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$19  = \input__payload$176 [0];
+    \$19  = \input__payload$179 [1];
     if (rst) begin
       \$19  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$20  = \input__payload$176 [14:4];
+    \$20  = \input__payload$179 [0];
     if (rst) begin
-      \$20  = 11'h000;
+      \$20  = 1'h0;
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$21  = \$9 ;
+    \$21  = \input__payload$179 [14:4];
     if (rst) begin
-      \$21  = 1'h0;
+      \$21  = 11'h000;
     end
   end
   always @* begin
@@ -2060,116 +2076,109 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$23  = load_state_codes__addr;
+    \$23  = \$11 ;
     if (rst) begin
-      \$23  = 13'h0000;
+      \$23  = 1'h0;
     end
   end
-  always @* begin
-    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
-    \$24  = load_state_codes__data;
-    if (rst) begin
-      \$24  = 32'd0;
-    end
-  end
-  assign \bus__addr$50  = bus__addr;
-  assign \bus__error$51  = bus__error;
-  assign \bus__r_data$52  = bus__r_data;
-  assign \bus__r_stb$53  = bus__r_stb;
-  assign \bus__w_data$54  = bus__w_data;
-  assign \bus__w_stb$55  = bus__w_stb;
-  assign \orders__payload$57  = orders__payload;
-  assign \orders__ready$59  = orders__ready;
-  assign \orders__valid$61  = orders__valid;
+  assign \bus__addr$53  = bus__addr;
+  assign \bus__error$54  = bus__error;
+  assign \bus__r_data$55  = bus__r_data;
+  assign \bus__r_stb$56  = bus__r_stb;
+  assign \bus__w_data$57  = bus__w_data;
+  assign \bus__w_stb$58  = bus__w_stb;
+  assign \orders__payload$60  = orders__payload;
+  assign \orders__ready$62  = orders__ready;
+  assign \orders__valid$64  = orders__valid;
   assign targets__payload = input__payload;
   assign input__ready = targets__ready;
   assign targets__valid = input__valid;
-  assign output__payload = \targets__payload$68 ;
-  assign \targets__ready$71  = output__ready;
-  assign output__valid = \targets__valid$72 ;
+  assign output__payload = \targets__payload$71 ;
+  assign \targets__ready$74  = output__ready;
+  assign output__valid = \targets__valid$75 ;
   assign programmed__payload = devices__payload;
   assign devices__ready = programmed__ready;
   assign programmed__valid = devices__valid;
-  assign \price__payload$81  = price__payload;
-  assign \price__ready$83  = price__ready;
-  assign \price__valid$85  = price__valid;
+  assign \price__payload$84  = price__payload;
+  assign \price__ready$86  = price__ready;
+  assign \price__valid$88  = price__valid;
   assign coin_codes__payload = codes__payload;
   assign codes__ready = coin_codes__ready;
   assign coin_codes__valid = codes__valid;
-  assign \jobs__payload$93  = jobs__payload;
-  assign \jobs__ready$95  = jobs__ready;
-  assign \jobs__valid$97  = jobs__valid;
-  assign terms__payload = \input__payload$98 ;
-  assign \input__ready$101  = terms__ready;
-  assign terms__valid = \input__valid$102 ;
-  assign \output__payload$105  = \terms__payload$104 ;
-  assign \terms__ready$107  = \output__ready$106 ;
-  assign \output__valid$109  = \terms__valid$108 ;
-  assign \requests__payload$111  = \input__payload$110 ;
-  assign \input__ready$113  = \requests__ready$112 ;
-  assign \requests__valid$115  = \input__valid$114 ;
-  assign \output__payload$117  = dots__payload;
-  assign dots__ready = \output__ready$118 ;
-  assign \output__valid$121  = dots__valid;
-  assign \readings__payload$123  = readings__payload;
-  assign \readings__ready$125  = readings__ready;
-  assign \readings__valid$127  = readings__valid;
-  assign \predictions__payload$129  = \input__payload$128 ;
-  assign \input__ready$131  = \predictions__ready$130 ;
-  assign \predictions__valid$133  = \input__valid$132 ;
-  assign \output__payload$134  = predictions__payload;
-  assign \output__ready$135  = predictions__ready;
-  assign \output__valid$136  = predictions__valid;
-  assign operations__payload = \input__payload$137 ;
-  assign \input__ready$140  = operations__ready;
-  assign operations__valid = \input__valid$141 ;
-  assign \output__payload$144  = commands__payload;
-  assign commands__ready = \output__ready$145 ;
-  assign \output__valid$148  = commands__valid;
-  assign \input__payload$149  = responses__payload;
+  assign \jobs__payload$96  = jobs__payload;
+  assign \jobs__ready$98  = jobs__ready;
+  assign \jobs__valid$100  = jobs__valid;
+  assign terms__payload = \input__payload$101 ;
+  assign \input__ready$104  = terms__ready;
+  assign terms__valid = \input__valid$105 ;
+  assign \output__payload$108  = \terms__payload$107 ;
+  assign \terms__ready$110  = \output__ready$109 ;
+  assign \output__valid$112  = \terms__valid$111 ;
+  assign \requests__payload$114  = \input__payload$113 ;
+  assign \input__ready$116  = \requests__ready$115 ;
+  assign \requests__valid$118  = \input__valid$117 ;
+  assign \output__payload$120  = dots__payload;
+  assign dots__ready = \output__ready$121 ;
+  assign \output__valid$124  = dots__valid;
+  assign \readings__payload$126  = readings__payload;
+  assign \readings__ready$128  = readings__ready;
+  assign \readings__valid$130  = readings__valid;
+  assign \predictions__payload$132  = \input__payload$131 ;
+  assign \input__ready$134  = \predictions__ready$133 ;
+  assign \predictions__valid$136  = \input__valid$135 ;
+  assign \output__payload$137  = predictions__payload;
+  assign \output__ready$138  = predictions__ready;
+  assign \output__valid$139  = predictions__valid;
+  assign operations__payload = \input__payload$140 ;
+  assign \input__ready$143  = operations__ready;
+  assign operations__valid = \input__valid$144 ;
+  assign \output__payload$147  = commands__payload;
+  assign commands__ready = \output__ready$148 ;
+  assign \output__valid$151  = commands__valid;
+  assign \input__payload$152  = responses__payload;
   assign results__payload = responses__payload;
-  assign \input__ready$152  = results__ready;
-  assign results__valid = \input__valid$153 ;
-  assign \results__payload$155  = readings__payload;
-  assign \output__payload$156  = readings__payload;
-  assign \results__ready$158  = \output__ready$157 ;
-  assign \output__valid$160  = \results__valid$159 ;
-  assign \requests__payload$161  = requests__payload;
-  assign \requests__ready$162  = requests__ready;
-  assign \requests__valid$163  = requests__valid;
-  assign \responses__payload$164  = responses__payload;
-  assign \responses__ready$165  = responses__ready;
-  assign \responses__valid$166  = responses__valid;
-  assign \samples__payload$168  = \input__payload$167 ;
-  assign \input__ready$170  = \samples__ready$169 ;
-  assign \samples__valid$172  = \input__valid$171 ;
-  assign \output__payload$173  = samples__payload;
-  assign \output__ready$174  = samples__ready;
-  assign \output__valid$175  = samples__valid;
-  assign \step_records__payload$177  = \input__payload$176 ;
-  assign \input__ready$179  = \step_records__ready$178 ;
-  assign \step_records__valid$181  = \input__valid$180 ;
-  assign \output__payload$182  = step_records__payload;
-  assign \output__ready$183  = step_records__ready;
-  assign \output__valid$184  = step_records__valid;
-  assign \load_points__addr$186  = load_points__addr;
-  assign \load_points__data$188  = load_points__data;
-  assign \load_points__stb$190  = load_points__stb;
-  assign \load_order__addr$192  = load_order__addr;
-  assign \load_order__data$194  = load_order__data;
-  assign \load_order__stb$196  = load_order__stb;
-  assign \load_bad_rows__addr$198  = load_bad_rows__addr;
-  assign \load_bad_rows__data$200  = load_bad_rows__data;
-  assign \load_bad_rows__stb$202  = load_bad_rows__stb;
-  assign \load_calibration__addr$204  = load_calibration__addr;
-  assign \load_calibration__data$206  = load_calibration__data;
-  assign \load_calibration__stb$208  = load_calibration__stb;
+  assign \input__ready$155  = results__ready;
+  assign results__valid = \input__valid$156 ;
+  assign \results__payload$158  = readings__payload;
+  assign \output__payload$159  = readings__payload;
+  assign \results__ready$161  = \output__ready$160 ;
+  assign \output__valid$163  = \results__valid$162 ;
+  assign \requests__payload$164  = requests__payload;
+  assign \requests__ready$165  = requests__ready;
+  assign \requests__valid$166  = requests__valid;
+  assign \responses__payload$167  = responses__payload;
+  assign \responses__ready$168  = responses__ready;
+  assign \responses__valid$169  = responses__valid;
+  assign \samples__payload$171  = \input__payload$170 ;
+  assign \input__ready$173  = \samples__ready$172 ;
+  assign \samples__valid$175  = \input__valid$174 ;
+  assign \output__payload$176  = samples__payload;
+  assign \output__ready$177  = samples__ready;
+  assign \output__valid$178  = samples__valid;
+  assign \step_records__payload$180  = \input__payload$179 ;
+  assign \input__ready$182  = \step_records__ready$181 ;
+  assign \step_records__valid$184  = \input__valid$183 ;
+  assign \output__payload$185  = step_records__payload;
+  assign \output__ready$186  = step_records__ready;
+  assign \output__valid$187  = step_records__valid;
+  assign \load_points__addr$189  = load_points__addr;
+  assign \load_points__data$191  = load_points__data;
+  assign \load_points__stb$193  = load_points__stb;
+  assign \load_order__addr$195  = load_order__addr;
+  assign \load_order__data$197  = load_order__data;
+  assign \load_order__stb$199  = load_order__stb;
+  assign \load_bad_rows__addr$201  = load_bad_rows__addr;
+  assign \load_bad_rows__data$203  = load_bad_rows__data;
+  assign \load_bad_rows__stb$205  = load_bad_rows__stb;
+  assign \load_calibration__addr$207  = load_calibration__addr;
+  assign \load_calibration__data$209  = load_calibration__data;
+  assign \load_calibration__stb$211  = load_calibration__stb;
   assign proposal_mid = mid;
   assign proposal_lo = lo;
   assign proposal_hi = hi;
-  assign \mid$215  = mid;
-  assign \lo$216  = lo;
-  assign \hi$217  = hi;
+  assign \mid$218  = mid;
+  assign \lo$219  = lo;
+  assign \hi$220  = hi;
   assign proposal_valid_lo = valid_lo;
   assign proposal_valid_hi = valid_hi;
   assign hastings = model_options[1];
@@ -2177,22 +2186,23 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign weight_shift = proposal_weight[21:16];
   assign common_mantissa = proposal_common[15:0];
   assign common_shift = proposal_common[21:16];
-  assign \rho$231  = rho;
-  assign \rho$232  = rho;
+  assign \rho$234  = rho;
+  assign \rho$235  = rho;
   assign entropy_rct_cutoff = rct_cutoff;
   assign entropy_rct_symbol_cutoff = rct_symbol_cutoff;
   assign entropy_apt_cutoff = apt_cutoff;
   assign coin__begin = \begin ;
-  assign coin__restart = \restart$241 ;
+  assign coin__restart = \restart$244 ;
   assign ready = coin__ready;
   assign settled = coin__settled;
-  assign alarm = coin__alarm;
+  assign coin__alarm = alarm;
+  assign \alarm$251  = alarm;
   assign clean_windows = coin__clean_windows;
-  assign \t$252  = t;
-  assign \t_valid$254  = t_valid;
+  assign \t$255  = t;
+  assign \t_valid$257  = t_valid;
   assign points = model_points[10:0];
   assign features = model_features[4:0];
-  assign \stop$260  = stop;
+  assign \stop$263  = stop;
   assign logit_mantissa = proposal_logit[15:0];
   assign logit_shift = proposal_logit[21:16];
   assign idle = likelihood_idle;
@@ -2227,8 +2237,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign commands__external_given = control_command[5];
   assign commands__raw_start = control_command[9];
   assign query__row = row_select[7:0];
-  assign \lines$315  = { \$30 , \$29  };
+  assign \lines$318  = { \$31 , \$30  };
   assign clear = control_command[6];
+  assign \fault$321  = fault;
   assign status__busy = busy;
   assign status__steps_done = status_steps_done;
   assign status_turn = { 4'h0, status__turn };
@@ -2236,8 +2247,8 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign raw = raw_bits;
   assign alarms = entropy_alarms;
   assign entropy_clean_windows = coin__clean_windows;
-  assign \raw_bits$345  = entropy_raw_bits;
-  assign \busy$348  = busy;
+  assign \raw_bits$348  = entropy_raw_bits;
+  assign \busy$351  = busy;
   assign op = requests__payload[2:0];
   assign clocks = counters_clocks;
   assign form = counters_form;
@@ -2247,7 +2258,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign dot = counters_dot;
   assign invalid = counters_invalid;
   assign samples = counters_samples;
-  assign \points$368  = counters_points;
+  assign \points$371  = counters_points;
   assign access_state_queues__addr = state__state_queues__addr;
   assign access_state_queues__data = state__state_queues__data;
   assign access_state_queues__r_addr = state__state_queues__r_addr;
@@ -2280,25 +2291,25 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign access_state_coin__data = state__data;
   assign access_state_coin__r_addr = state__r_addr;
   assign state__r_data = access_state_coin__r_data;
-  assign access_state_counters__addr = \state__addr$466 ;
-  assign access_state_counters__data = \state__data$468 ;
-  assign access_state_counters__r_addr = \state__r_addr$470 ;
-  assign \state__r_data$477  = access_state_counters__r_data;
+  assign access_state_counters__addr = \state__addr$469 ;
+  assign access_state_counters__data = \state__data$471 ;
+  assign access_state_counters__r_addr = \state__r_addr$473 ;
+  assign \state__r_data$480  = access_state_counters__r_data;
   assign access_dac__addr = load_dac__addr;
   assign access_dac__data = load_dac__data;
   assign access_dac__r_addr = load_dac__r_addr;
-  assign access_dac__r_data = { \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26  };
-  assign load_dac__r_data = { \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26 [13], \$26  };
+  assign access_dac__r_data = { \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27  };
+  assign load_dac__r_data = { \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27 [13], \$27  };
   assign access_inv_sigma__addr = load_inv_sigma__addr;
   assign access_inv_sigma__data = load_inv_sigma__data;
   assign access_inv_sigma__r_addr = load_inv_sigma__r_addr;
-  assign access_inv_sigma__r_data = { \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27  };
-  assign load_inv_sigma__r_data = { \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27 [23], \$27  };
+  assign access_inv_sigma__r_data = { \$28 [23], \$28 [23], \$28 [23], \$28 [23], \$28 [23], \$28 [23], \$28 [23], \$28 [23], \$28  };
+  assign load_inv_sigma__r_data = { \$28 [23], \$28 [23], \$28 [23], \$28 [23], \$28 [23], \$28 [23], \$28 [23], \$28 [23], \$28  };
   assign access_log_sigma__addr = load_log_sigma__addr;
   assign access_log_sigma__data = load_log_sigma__data;
   assign access_log_sigma__r_addr = load_log_sigma__r_addr;
-  assign access_log_sigma__r_data = { \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28  };
-  assign load_log_sigma__r_data = { \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28 [22], \$28  };
+  assign access_log_sigma__r_data = { \$29 [22], \$29 [22], \$29 [22], \$29 [22], \$29 [22], \$29 [22], \$29 [22], \$29 [22], \$29 [22], \$29  };
+  assign load_log_sigma__r_data = { \$29 [22], \$29 [22], \$29 [22], \$29 [22], \$29 [22], \$29 [22], \$29 [22], \$29 [22], \$29 [22], \$29  };
   assign emulator_key0 = emulator__key0;
   assign emulator_key1 = emulator__key1;
   assign emulator_d2d_rel = emulator__d2d_rel;
@@ -2312,13 +2323,13 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign load_sigma__data = emulator__load_sigma__data;
   assign load_sigma__stb = emulator__load_sigma__stb;
   assign emulator_pulses = emulator__pulses;
-  assign query__bad = \$25 [0];
-  assign query__failures = \$25 [3:1];
+  assign query__bad = \$26 [0];
+  assign query__failures = \$26 [3:1];
   assign query__held = access_state_held__r_data;
   assign query__wear = access_state_wear__r_data;
-  assign \step$541  = \input__payload$176 ;
-  assign lines = { \$30 , \$29  };
+  assign \step$544  = \input__payload$179 ;
   assign restart = control_command[10];
+  assign lines = { \$31 , \$30  };
   assign emulator__first_pulse = { emulator_first_pulse_hi, emulator_first_pulse_lo };
   assign emulator__restart = control_command[8];
   assign \samples__payload.word  = samples__payload[31:0];
@@ -2374,24 +2385,24 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \requests__payload.inputs[30]  = requests__payload[278:271];
   assign \requests__payload.inputs[31]  = requests__payload[286:279];
   assign \responses__payload.value  = responses__payload;
-  assign \lines.form  = \$29 [0];
-  assign \lines.reset  = \$29 [1];
-  assign \lines.set  = \$29 [2];
-  assign \lines.read  = \$29 [3];
-  assign \lines.dot  = \$29 [4];
-  assign \lines.row  = \$30 [7:0];
-  assign \lines.device  = \$30 [13:8];
-  assign \lines.dac  = \$30 [25:14];
+  assign \lines.form  = \$30 [0];
+  assign \lines.reset  = \$30 [1];
+  assign \lines.set  = \$30 [2];
+  assign \lines.read  = \$30 [3];
+  assign \lines.dot  = \$30 [4];
+  assign \lines.row  = \$31 [7:0];
+  assign \lines.device  = \$31 [13:8];
+  assign \lines.dac  = \$31 [25:14];
   assign \orders__payload.kind  = orders__payload[2:0];
   assign \orders__payload.row  = orders__payload[10:3];
   assign \orders__payload.device  = orders__payload[16:11];
   assign \orders__payload.code  = orders__payload[26:17];
   assign \orders__payload.last  = orders__payload[27];
-  assign \orders__payload$57.kind  = orders__payload[2:0];
-  assign \orders__payload$57.row  = orders__payload[10:3];
-  assign \orders__payload$57.device  = orders__payload[16:11];
-  assign \orders__payload$57.code  = orders__payload[26:17];
-  assign \orders__payload$57.last  = orders__payload[27];
+  assign \orders__payload$60.kind  = orders__payload[2:0];
+  assign \orders__payload$60.row  = orders__payload[10:3];
+  assign \orders__payload$60.device  = orders__payload[16:11];
+  assign \orders__payload$60.code  = orders__payload[26:17];
+  assign \orders__payload$60.last  = orders__payload[27];
   assign \input__payload.kind  = input__payload[2:0];
   assign \input__payload.row  = input__payload[10:3];
   assign \input__payload.device  = input__payload[16:11];
@@ -2406,20 +2417,20 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \targets__payload.last  = input__payload[27];
   assign \targets__payload.dac  = input__payload[39:28];
   assign \targets__payload.centre  = input__payload[51:40];
-  assign \targets__payload$68.kind  = \targets__payload$68 [2:0];
-  assign \targets__payload$68.row  = \targets__payload$68 [10:3];
-  assign \targets__payload$68.device  = \targets__payload$68 [16:11];
-  assign \targets__payload$68.code  = \targets__payload$68 [26:17];
-  assign \targets__payload$68.last  = \targets__payload$68 [27];
-  assign \targets__payload$68.dac  = \targets__payload$68 [39:28];
-  assign \targets__payload$68.centre  = \targets__payload$68 [51:40];
-  assign \output__payload.kind  = \targets__payload$68 [2:0];
-  assign \output__payload.row  = \targets__payload$68 [10:3];
-  assign \output__payload.device  = \targets__payload$68 [16:11];
-  assign \output__payload.code  = \targets__payload$68 [26:17];
-  assign \output__payload.last  = \targets__payload$68 [27];
-  assign \output__payload.dac  = \targets__payload$68 [39:28];
-  assign \output__payload.centre  = \targets__payload$68 [51:40];
+  assign \targets__payload$71.kind  = \targets__payload$71 [2:0];
+  assign \targets__payload$71.row  = \targets__payload$71 [10:3];
+  assign \targets__payload$71.device  = \targets__payload$71 [16:11];
+  assign \targets__payload$71.code  = \targets__payload$71 [26:17];
+  assign \targets__payload$71.last  = \targets__payload$71 [27];
+  assign \targets__payload$71.dac  = \targets__payload$71 [39:28];
+  assign \targets__payload$71.centre  = \targets__payload$71 [51:40];
+  assign \output__payload.kind  = \targets__payload$71 [2:0];
+  assign \output__payload.row  = \targets__payload$71 [10:3];
+  assign \output__payload.device  = \targets__payload$71 [16:11];
+  assign \output__payload.code  = \targets__payload$71 [26:17];
+  assign \output__payload.last  = \targets__payload$71 [27];
+  assign \output__payload.dac  = \targets__payload$71 [39:28];
+  assign \output__payload.centre  = \targets__payload$71 [51:40];
   assign \devices__payload.old  = devices__payload[9:0];
   assign \devices__payload.new  = devices__payload[19:10];
   assign \devices__payload.centre  = devices__payload[31:20];
@@ -2433,9 +2444,9 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \price__payload.prior  = price__payload[31:0];
   assign \price__payload.hastings  = price__payload[63:32];
   assign \price__payload.stuck  = price__payload[64];
-  assign \price__payload$81.prior  = price__payload[31:0];
-  assign \price__payload$81.hastings  = price__payload[63:32];
-  assign \price__payload$81.stuck  = price__payload[64];
+  assign \price__payload$84.prior  = price__payload[31:0];
+  assign \price__payload$84.hastings  = price__payload[63:32];
+  assign \price__payload$84.stuck  = price__payload[64];
   assign \codes__payload.code  = codes__payload[9:0];
   assign \codes__payload.column  = codes__payload[12:10];
   assign \coin_codes__payload.code  = codes__payload[9:0];
@@ -2445,97 +2456,97 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \jobs__payload.point  = jobs__payload[18:9];
   assign \jobs__payload.multiplicity  = jobs__payload[50:19];
   assign \jobs__payload.last  = jobs__payload[51];
-  assign \jobs__payload$93.predict  = jobs__payload[0];
-  assign \jobs__payload$93.row  = jobs__payload[8:1];
-  assign \jobs__payload$93.point  = jobs__payload[18:9];
-  assign \jobs__payload$93.multiplicity  = jobs__payload[50:19];
-  assign \jobs__payload$93.last  = jobs__payload[51];
-  assign \input__payload$98.term  = \input__payload$98 [27:0];
-  assign \input__payload$98.last  = \input__payload$98 [28];
-  assign \terms__payload.term  = \input__payload$98 [27:0];
-  assign \terms__payload.last  = \input__payload$98 [28];
-  assign \terms__payload$104.term  = \terms__payload$104 [27:0];
-  assign \terms__payload$104.last  = \terms__payload$104 [28];
-  assign \output__payload$105.term  = \terms__payload$104 [27:0];
-  assign \output__payload$105.last  = \terms__payload$104 [28];
-  assign \input__payload$110.op  = \input__payload$110 [2:0];
-  assign \input__payload$110.row  = \input__payload$110 [10:3];
-  assign \input__payload$110.device  = \input__payload$110 [16:11];
-  assign \input__payload$110.dac  = \input__payload$110 [28:17];
-  assign \input__payload$110.tile  = \input__payload$110 [29];
-  assign \input__payload$110.top  = \input__payload$110 [30];
-  assign \input__payload$110.inputs  = \input__payload$110 [286:31];
-  assign \input__payload$110.inputs[0]  = \input__payload$110 [38:31];
-  assign \input__payload$110.inputs[1]  = \input__payload$110 [46:39];
-  assign \input__payload$110.inputs[2]  = \input__payload$110 [54:47];
-  assign \input__payload$110.inputs[3]  = \input__payload$110 [62:55];
-  assign \input__payload$110.inputs[4]  = \input__payload$110 [70:63];
-  assign \input__payload$110.inputs[5]  = \input__payload$110 [78:71];
-  assign \input__payload$110.inputs[6]  = \input__payload$110 [86:79];
-  assign \input__payload$110.inputs[7]  = \input__payload$110 [94:87];
-  assign \input__payload$110.inputs[8]  = \input__payload$110 [102:95];
-  assign \input__payload$110.inputs[9]  = \input__payload$110 [110:103];
-  assign \input__payload$110.inputs[10]  = \input__payload$110 [118:111];
-  assign \input__payload$110.inputs[11]  = \input__payload$110 [126:119];
-  assign \input__payload$110.inputs[12]  = \input__payload$110 [134:127];
-  assign \input__payload$110.inputs[13]  = \input__payload$110 [142:135];
-  assign \input__payload$110.inputs[14]  = \input__payload$110 [150:143];
-  assign \input__payload$110.inputs[15]  = \input__payload$110 [158:151];
-  assign \input__payload$110.inputs[16]  = \input__payload$110 [166:159];
-  assign \input__payload$110.inputs[17]  = \input__payload$110 [174:167];
-  assign \input__payload$110.inputs[18]  = \input__payload$110 [182:175];
-  assign \input__payload$110.inputs[19]  = \input__payload$110 [190:183];
-  assign \input__payload$110.inputs[20]  = \input__payload$110 [198:191];
-  assign \input__payload$110.inputs[21]  = \input__payload$110 [206:199];
-  assign \input__payload$110.inputs[22]  = \input__payload$110 [214:207];
-  assign \input__payload$110.inputs[23]  = \input__payload$110 [222:215];
-  assign \input__payload$110.inputs[24]  = \input__payload$110 [230:223];
-  assign \input__payload$110.inputs[25]  = \input__payload$110 [238:231];
-  assign \input__payload$110.inputs[26]  = \input__payload$110 [246:239];
-  assign \input__payload$110.inputs[27]  = \input__payload$110 [254:247];
-  assign \input__payload$110.inputs[28]  = \input__payload$110 [262:255];
-  assign \input__payload$110.inputs[29]  = \input__payload$110 [270:263];
-  assign \input__payload$110.inputs[30]  = \input__payload$110 [278:271];
-  assign \input__payload$110.inputs[31]  = \input__payload$110 [286:279];
-  assign \requests__payload$111.op  = \input__payload$110 [2:0];
-  assign \requests__payload$111.row  = \input__payload$110 [10:3];
-  assign \requests__payload$111.device  = \input__payload$110 [16:11];
-  assign \requests__payload$111.dac  = \input__payload$110 [28:17];
-  assign \requests__payload$111.tile  = \input__payload$110 [29];
-  assign \requests__payload$111.top  = \input__payload$110 [30];
-  assign \requests__payload$111.inputs  = \input__payload$110 [286:31];
-  assign \requests__payload$111.inputs[0]  = \input__payload$110 [38:31];
-  assign \requests__payload$111.inputs[1]  = \input__payload$110 [46:39];
-  assign \requests__payload$111.inputs[2]  = \input__payload$110 [54:47];
-  assign \requests__payload$111.inputs[3]  = \input__payload$110 [62:55];
-  assign \requests__payload$111.inputs[4]  = \input__payload$110 [70:63];
-  assign \requests__payload$111.inputs[5]  = \input__payload$110 [78:71];
-  assign \requests__payload$111.inputs[6]  = \input__payload$110 [86:79];
-  assign \requests__payload$111.inputs[7]  = \input__payload$110 [94:87];
-  assign \requests__payload$111.inputs[8]  = \input__payload$110 [102:95];
-  assign \requests__payload$111.inputs[9]  = \input__payload$110 [110:103];
-  assign \requests__payload$111.inputs[10]  = \input__payload$110 [118:111];
-  assign \requests__payload$111.inputs[11]  = \input__payload$110 [126:119];
-  assign \requests__payload$111.inputs[12]  = \input__payload$110 [134:127];
-  assign \requests__payload$111.inputs[13]  = \input__payload$110 [142:135];
-  assign \requests__payload$111.inputs[14]  = \input__payload$110 [150:143];
-  assign \requests__payload$111.inputs[15]  = \input__payload$110 [158:151];
-  assign \requests__payload$111.inputs[16]  = \input__payload$110 [166:159];
-  assign \requests__payload$111.inputs[17]  = \input__payload$110 [174:167];
-  assign \requests__payload$111.inputs[18]  = \input__payload$110 [182:175];
-  assign \requests__payload$111.inputs[19]  = \input__payload$110 [190:183];
-  assign \requests__payload$111.inputs[20]  = \input__payload$110 [198:191];
-  assign \requests__payload$111.inputs[21]  = \input__payload$110 [206:199];
-  assign \requests__payload$111.inputs[22]  = \input__payload$110 [214:207];
-  assign \requests__payload$111.inputs[23]  = \input__payload$110 [222:215];
-  assign \requests__payload$111.inputs[24]  = \input__payload$110 [230:223];
-  assign \requests__payload$111.inputs[25]  = \input__payload$110 [238:231];
-  assign \requests__payload$111.inputs[26]  = \input__payload$110 [246:239];
-  assign \requests__payload$111.inputs[27]  = \input__payload$110 [254:247];
-  assign \requests__payload$111.inputs[28]  = \input__payload$110 [262:255];
-  assign \requests__payload$111.inputs[29]  = \input__payload$110 [270:263];
-  assign \requests__payload$111.inputs[30]  = \input__payload$110 [278:271];
-  assign \requests__payload$111.inputs[31]  = \input__payload$110 [286:279];
+  assign \jobs__payload$96.predict  = jobs__payload[0];
+  assign \jobs__payload$96.row  = jobs__payload[8:1];
+  assign \jobs__payload$96.point  = jobs__payload[18:9];
+  assign \jobs__payload$96.multiplicity  = jobs__payload[50:19];
+  assign \jobs__payload$96.last  = jobs__payload[51];
+  assign \input__payload$101.term  = \input__payload$101 [27:0];
+  assign \input__payload$101.last  = \input__payload$101 [28];
+  assign \terms__payload.term  = \input__payload$101 [27:0];
+  assign \terms__payload.last  = \input__payload$101 [28];
+  assign \terms__payload$107.term  = \terms__payload$107 [27:0];
+  assign \terms__payload$107.last  = \terms__payload$107 [28];
+  assign \output__payload$108.term  = \terms__payload$107 [27:0];
+  assign \output__payload$108.last  = \terms__payload$107 [28];
+  assign \input__payload$113.op  = \input__payload$113 [2:0];
+  assign \input__payload$113.row  = \input__payload$113 [10:3];
+  assign \input__payload$113.device  = \input__payload$113 [16:11];
+  assign \input__payload$113.dac  = \input__payload$113 [28:17];
+  assign \input__payload$113.tile  = \input__payload$113 [29];
+  assign \input__payload$113.top  = \input__payload$113 [30];
+  assign \input__payload$113.inputs  = \input__payload$113 [286:31];
+  assign \input__payload$113.inputs[0]  = \input__payload$113 [38:31];
+  assign \input__payload$113.inputs[1]  = \input__payload$113 [46:39];
+  assign \input__payload$113.inputs[2]  = \input__payload$113 [54:47];
+  assign \input__payload$113.inputs[3]  = \input__payload$113 [62:55];
+  assign \input__payload$113.inputs[4]  = \input__payload$113 [70:63];
+  assign \input__payload$113.inputs[5]  = \input__payload$113 [78:71];
+  assign \input__payload$113.inputs[6]  = \input__payload$113 [86:79];
+  assign \input__payload$113.inputs[7]  = \input__payload$113 [94:87];
+  assign \input__payload$113.inputs[8]  = \input__payload$113 [102:95];
+  assign \input__payload$113.inputs[9]  = \input__payload$113 [110:103];
+  assign \input__payload$113.inputs[10]  = \input__payload$113 [118:111];
+  assign \input__payload$113.inputs[11]  = \input__payload$113 [126:119];
+  assign \input__payload$113.inputs[12]  = \input__payload$113 [134:127];
+  assign \input__payload$113.inputs[13]  = \input__payload$113 [142:135];
+  assign \input__payload$113.inputs[14]  = \input__payload$113 [150:143];
+  assign \input__payload$113.inputs[15]  = \input__payload$113 [158:151];
+  assign \input__payload$113.inputs[16]  = \input__payload$113 [166:159];
+  assign \input__payload$113.inputs[17]  = \input__payload$113 [174:167];
+  assign \input__payload$113.inputs[18]  = \input__payload$113 [182:175];
+  assign \input__payload$113.inputs[19]  = \input__payload$113 [190:183];
+  assign \input__payload$113.inputs[20]  = \input__payload$113 [198:191];
+  assign \input__payload$113.inputs[21]  = \input__payload$113 [206:199];
+  assign \input__payload$113.inputs[22]  = \input__payload$113 [214:207];
+  assign \input__payload$113.inputs[23]  = \input__payload$113 [222:215];
+  assign \input__payload$113.inputs[24]  = \input__payload$113 [230:223];
+  assign \input__payload$113.inputs[25]  = \input__payload$113 [238:231];
+  assign \input__payload$113.inputs[26]  = \input__payload$113 [246:239];
+  assign \input__payload$113.inputs[27]  = \input__payload$113 [254:247];
+  assign \input__payload$113.inputs[28]  = \input__payload$113 [262:255];
+  assign \input__payload$113.inputs[29]  = \input__payload$113 [270:263];
+  assign \input__payload$113.inputs[30]  = \input__payload$113 [278:271];
+  assign \input__payload$113.inputs[31]  = \input__payload$113 [286:279];
+  assign \requests__payload$114.op  = \input__payload$113 [2:0];
+  assign \requests__payload$114.row  = \input__payload$113 [10:3];
+  assign \requests__payload$114.device  = \input__payload$113 [16:11];
+  assign \requests__payload$114.dac  = \input__payload$113 [28:17];
+  assign \requests__payload$114.tile  = \input__payload$113 [29];
+  assign \requests__payload$114.top  = \input__payload$113 [30];
+  assign \requests__payload$114.inputs  = \input__payload$113 [286:31];
+  assign \requests__payload$114.inputs[0]  = \input__payload$113 [38:31];
+  assign \requests__payload$114.inputs[1]  = \input__payload$113 [46:39];
+  assign \requests__payload$114.inputs[2]  = \input__payload$113 [54:47];
+  assign \requests__payload$114.inputs[3]  = \input__payload$113 [62:55];
+  assign \requests__payload$114.inputs[4]  = \input__payload$113 [70:63];
+  assign \requests__payload$114.inputs[5]  = \input__payload$113 [78:71];
+  assign \requests__payload$114.inputs[6]  = \input__payload$113 [86:79];
+  assign \requests__payload$114.inputs[7]  = \input__payload$113 [94:87];
+  assign \requests__payload$114.inputs[8]  = \input__payload$113 [102:95];
+  assign \requests__payload$114.inputs[9]  = \input__payload$113 [110:103];
+  assign \requests__payload$114.inputs[10]  = \input__payload$113 [118:111];
+  assign \requests__payload$114.inputs[11]  = \input__payload$113 [126:119];
+  assign \requests__payload$114.inputs[12]  = \input__payload$113 [134:127];
+  assign \requests__payload$114.inputs[13]  = \input__payload$113 [142:135];
+  assign \requests__payload$114.inputs[14]  = \input__payload$113 [150:143];
+  assign \requests__payload$114.inputs[15]  = \input__payload$113 [158:151];
+  assign \requests__payload$114.inputs[16]  = \input__payload$113 [166:159];
+  assign \requests__payload$114.inputs[17]  = \input__payload$113 [174:167];
+  assign \requests__payload$114.inputs[18]  = \input__payload$113 [182:175];
+  assign \requests__payload$114.inputs[19]  = \input__payload$113 [190:183];
+  assign \requests__payload$114.inputs[20]  = \input__payload$113 [198:191];
+  assign \requests__payload$114.inputs[21]  = \input__payload$113 [206:199];
+  assign \requests__payload$114.inputs[22]  = \input__payload$113 [214:207];
+  assign \requests__payload$114.inputs[23]  = \input__payload$113 [222:215];
+  assign \requests__payload$114.inputs[24]  = \input__payload$113 [230:223];
+  assign \requests__payload$114.inputs[25]  = \input__payload$113 [238:231];
+  assign \requests__payload$114.inputs[26]  = \input__payload$113 [246:239];
+  assign \requests__payload$114.inputs[27]  = \input__payload$113 [254:247];
+  assign \requests__payload$114.inputs[28]  = \input__payload$113 [262:255];
+  assign \requests__payload$114.inputs[29]  = \input__payload$113 [270:263];
+  assign \requests__payload$114.inputs[30]  = \input__payload$113 [278:271];
+  assign \requests__payload$114.inputs[31]  = \input__payload$113 [286:279];
   assign \dots__payload.op  = dots__payload[2:0];
   assign \dots__payload.row  = dots__payload[10:3];
   assign \dots__payload.device  = dots__payload[16:11];
@@ -2575,131 +2586,131 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \dots__payload.inputs[29]  = dots__payload[270:263];
   assign \dots__payload.inputs[30]  = dots__payload[278:271];
   assign \dots__payload.inputs[31]  = dots__payload[286:279];
-  assign \output__payload$117.op  = dots__payload[2:0];
-  assign \output__payload$117.row  = dots__payload[10:3];
-  assign \output__payload$117.device  = dots__payload[16:11];
-  assign \output__payload$117.dac  = dots__payload[28:17];
-  assign \output__payload$117.tile  = dots__payload[29];
-  assign \output__payload$117.top  = dots__payload[30];
-  assign \output__payload$117.inputs  = dots__payload[286:31];
-  assign \output__payload$117.inputs[0]  = dots__payload[38:31];
-  assign \output__payload$117.inputs[1]  = dots__payload[46:39];
-  assign \output__payload$117.inputs[2]  = dots__payload[54:47];
-  assign \output__payload$117.inputs[3]  = dots__payload[62:55];
-  assign \output__payload$117.inputs[4]  = dots__payload[70:63];
-  assign \output__payload$117.inputs[5]  = dots__payload[78:71];
-  assign \output__payload$117.inputs[6]  = dots__payload[86:79];
-  assign \output__payload$117.inputs[7]  = dots__payload[94:87];
-  assign \output__payload$117.inputs[8]  = dots__payload[102:95];
-  assign \output__payload$117.inputs[9]  = dots__payload[110:103];
-  assign \output__payload$117.inputs[10]  = dots__payload[118:111];
-  assign \output__payload$117.inputs[11]  = dots__payload[126:119];
-  assign \output__payload$117.inputs[12]  = dots__payload[134:127];
-  assign \output__payload$117.inputs[13]  = dots__payload[142:135];
-  assign \output__payload$117.inputs[14]  = dots__payload[150:143];
-  assign \output__payload$117.inputs[15]  = dots__payload[158:151];
-  assign \output__payload$117.inputs[16]  = dots__payload[166:159];
-  assign \output__payload$117.inputs[17]  = dots__payload[174:167];
-  assign \output__payload$117.inputs[18]  = dots__payload[182:175];
-  assign \output__payload$117.inputs[19]  = dots__payload[190:183];
-  assign \output__payload$117.inputs[20]  = dots__payload[198:191];
-  assign \output__payload$117.inputs[21]  = dots__payload[206:199];
-  assign \output__payload$117.inputs[22]  = dots__payload[214:207];
-  assign \output__payload$117.inputs[23]  = dots__payload[222:215];
-  assign \output__payload$117.inputs[24]  = dots__payload[230:223];
-  assign \output__payload$117.inputs[25]  = dots__payload[238:231];
-  assign \output__payload$117.inputs[26]  = dots__payload[246:239];
-  assign \output__payload$117.inputs[27]  = dots__payload[254:247];
-  assign \output__payload$117.inputs[28]  = dots__payload[262:255];
-  assign \output__payload$117.inputs[29]  = dots__payload[270:263];
-  assign \output__payload$117.inputs[30]  = dots__payload[278:271];
-  assign \output__payload$117.inputs[31]  = dots__payload[286:279];
+  assign \output__payload$120.op  = dots__payload[2:0];
+  assign \output__payload$120.row  = dots__payload[10:3];
+  assign \output__payload$120.device  = dots__payload[16:11];
+  assign \output__payload$120.dac  = dots__payload[28:17];
+  assign \output__payload$120.tile  = dots__payload[29];
+  assign \output__payload$120.top  = dots__payload[30];
+  assign \output__payload$120.inputs  = dots__payload[286:31];
+  assign \output__payload$120.inputs[0]  = dots__payload[38:31];
+  assign \output__payload$120.inputs[1]  = dots__payload[46:39];
+  assign \output__payload$120.inputs[2]  = dots__payload[54:47];
+  assign \output__payload$120.inputs[3]  = dots__payload[62:55];
+  assign \output__payload$120.inputs[4]  = dots__payload[70:63];
+  assign \output__payload$120.inputs[5]  = dots__payload[78:71];
+  assign \output__payload$120.inputs[6]  = dots__payload[86:79];
+  assign \output__payload$120.inputs[7]  = dots__payload[94:87];
+  assign \output__payload$120.inputs[8]  = dots__payload[102:95];
+  assign \output__payload$120.inputs[9]  = dots__payload[110:103];
+  assign \output__payload$120.inputs[10]  = dots__payload[118:111];
+  assign \output__payload$120.inputs[11]  = dots__payload[126:119];
+  assign \output__payload$120.inputs[12]  = dots__payload[134:127];
+  assign \output__payload$120.inputs[13]  = dots__payload[142:135];
+  assign \output__payload$120.inputs[14]  = dots__payload[150:143];
+  assign \output__payload$120.inputs[15]  = dots__payload[158:151];
+  assign \output__payload$120.inputs[16]  = dots__payload[166:159];
+  assign \output__payload$120.inputs[17]  = dots__payload[174:167];
+  assign \output__payload$120.inputs[18]  = dots__payload[182:175];
+  assign \output__payload$120.inputs[19]  = dots__payload[190:183];
+  assign \output__payload$120.inputs[20]  = dots__payload[198:191];
+  assign \output__payload$120.inputs[21]  = dots__payload[206:199];
+  assign \output__payload$120.inputs[22]  = dots__payload[214:207];
+  assign \output__payload$120.inputs[23]  = dots__payload[222:215];
+  assign \output__payload$120.inputs[24]  = dots__payload[230:223];
+  assign \output__payload$120.inputs[25]  = dots__payload[238:231];
+  assign \output__payload$120.inputs[26]  = dots__payload[246:239];
+  assign \output__payload$120.inputs[27]  = dots__payload[254:247];
+  assign \output__payload$120.inputs[28]  = dots__payload[262:255];
+  assign \output__payload$120.inputs[29]  = dots__payload[270:263];
+  assign \output__payload$120.inputs[30]  = dots__payload[278:271];
+  assign \output__payload$120.inputs[31]  = dots__payload[286:279];
   assign \readings__payload.value  = readings__payload;
-  assign \readings__payload$123.value  = readings__payload;
-  assign \input__payload$128.sum  = \input__payload$128 [63:0];
-  assign \input__payload$128.square  = \input__payload$128 [127:64];
-  assign \predictions__payload$129.sum  = \input__payload$128 [63:0];
-  assign \predictions__payload$129.square  = \input__payload$128 [127:64];
-  assign \output__payload$134.sum  = predictions__payload[63:0];
-  assign \output__payload$134.square  = predictions__payload[127:64];
-  assign \input__payload$137.op  = \input__payload$137 [2:0];
-  assign \input__payload$137.row  = \input__payload$137 [10:3];
-  assign \input__payload$137.device  = \input__payload$137 [16:11];
-  assign \input__payload$137.dac  = \input__payload$137 [28:17];
-  assign \input__payload$137.tile  = \input__payload$137 [29];
-  assign \input__payload$137.top  = \input__payload$137 [30];
-  assign \input__payload$137.inputs  = \input__payload$137 [286:31];
-  assign \input__payload$137.inputs[0]  = \input__payload$137 [38:31];
-  assign \input__payload$137.inputs[1]  = \input__payload$137 [46:39];
-  assign \input__payload$137.inputs[2]  = \input__payload$137 [54:47];
-  assign \input__payload$137.inputs[3]  = \input__payload$137 [62:55];
-  assign \input__payload$137.inputs[4]  = \input__payload$137 [70:63];
-  assign \input__payload$137.inputs[5]  = \input__payload$137 [78:71];
-  assign \input__payload$137.inputs[6]  = \input__payload$137 [86:79];
-  assign \input__payload$137.inputs[7]  = \input__payload$137 [94:87];
-  assign \input__payload$137.inputs[8]  = \input__payload$137 [102:95];
-  assign \input__payload$137.inputs[9]  = \input__payload$137 [110:103];
-  assign \input__payload$137.inputs[10]  = \input__payload$137 [118:111];
-  assign \input__payload$137.inputs[11]  = \input__payload$137 [126:119];
-  assign \input__payload$137.inputs[12]  = \input__payload$137 [134:127];
-  assign \input__payload$137.inputs[13]  = \input__payload$137 [142:135];
-  assign \input__payload$137.inputs[14]  = \input__payload$137 [150:143];
-  assign \input__payload$137.inputs[15]  = \input__payload$137 [158:151];
-  assign \input__payload$137.inputs[16]  = \input__payload$137 [166:159];
-  assign \input__payload$137.inputs[17]  = \input__payload$137 [174:167];
-  assign \input__payload$137.inputs[18]  = \input__payload$137 [182:175];
-  assign \input__payload$137.inputs[19]  = \input__payload$137 [190:183];
-  assign \input__payload$137.inputs[20]  = \input__payload$137 [198:191];
-  assign \input__payload$137.inputs[21]  = \input__payload$137 [206:199];
-  assign \input__payload$137.inputs[22]  = \input__payload$137 [214:207];
-  assign \input__payload$137.inputs[23]  = \input__payload$137 [222:215];
-  assign \input__payload$137.inputs[24]  = \input__payload$137 [230:223];
-  assign \input__payload$137.inputs[25]  = \input__payload$137 [238:231];
-  assign \input__payload$137.inputs[26]  = \input__payload$137 [246:239];
-  assign \input__payload$137.inputs[27]  = \input__payload$137 [254:247];
-  assign \input__payload$137.inputs[28]  = \input__payload$137 [262:255];
-  assign \input__payload$137.inputs[29]  = \input__payload$137 [270:263];
-  assign \input__payload$137.inputs[30]  = \input__payload$137 [278:271];
-  assign \input__payload$137.inputs[31]  = \input__payload$137 [286:279];
-  assign \operations__payload.op  = \input__payload$137 [2:0];
-  assign \operations__payload.row  = \input__payload$137 [10:3];
-  assign \operations__payload.device  = \input__payload$137 [16:11];
-  assign \operations__payload.dac  = \input__payload$137 [28:17];
-  assign \operations__payload.tile  = \input__payload$137 [29];
-  assign \operations__payload.top  = \input__payload$137 [30];
-  assign \operations__payload.inputs  = \input__payload$137 [286:31];
-  assign \operations__payload.inputs[0]  = \input__payload$137 [38:31];
-  assign \operations__payload.inputs[1]  = \input__payload$137 [46:39];
-  assign \operations__payload.inputs[2]  = \input__payload$137 [54:47];
-  assign \operations__payload.inputs[3]  = \input__payload$137 [62:55];
-  assign \operations__payload.inputs[4]  = \input__payload$137 [70:63];
-  assign \operations__payload.inputs[5]  = \input__payload$137 [78:71];
-  assign \operations__payload.inputs[6]  = \input__payload$137 [86:79];
-  assign \operations__payload.inputs[7]  = \input__payload$137 [94:87];
-  assign \operations__payload.inputs[8]  = \input__payload$137 [102:95];
-  assign \operations__payload.inputs[9]  = \input__payload$137 [110:103];
-  assign \operations__payload.inputs[10]  = \input__payload$137 [118:111];
-  assign \operations__payload.inputs[11]  = \input__payload$137 [126:119];
-  assign \operations__payload.inputs[12]  = \input__payload$137 [134:127];
-  assign \operations__payload.inputs[13]  = \input__payload$137 [142:135];
-  assign \operations__payload.inputs[14]  = \input__payload$137 [150:143];
-  assign \operations__payload.inputs[15]  = \input__payload$137 [158:151];
-  assign \operations__payload.inputs[16]  = \input__payload$137 [166:159];
-  assign \operations__payload.inputs[17]  = \input__payload$137 [174:167];
-  assign \operations__payload.inputs[18]  = \input__payload$137 [182:175];
-  assign \operations__payload.inputs[19]  = \input__payload$137 [190:183];
-  assign \operations__payload.inputs[20]  = \input__payload$137 [198:191];
-  assign \operations__payload.inputs[21]  = \input__payload$137 [206:199];
-  assign \operations__payload.inputs[22]  = \input__payload$137 [214:207];
-  assign \operations__payload.inputs[23]  = \input__payload$137 [222:215];
-  assign \operations__payload.inputs[24]  = \input__payload$137 [230:223];
-  assign \operations__payload.inputs[25]  = \input__payload$137 [238:231];
-  assign \operations__payload.inputs[26]  = \input__payload$137 [246:239];
-  assign \operations__payload.inputs[27]  = \input__payload$137 [254:247];
-  assign \operations__payload.inputs[28]  = \input__payload$137 [262:255];
-  assign \operations__payload.inputs[29]  = \input__payload$137 [270:263];
-  assign \operations__payload.inputs[30]  = \input__payload$137 [278:271];
-  assign \operations__payload.inputs[31]  = \input__payload$137 [286:279];
+  assign \readings__payload$126.value  = readings__payload;
+  assign \input__payload$131.sum  = \input__payload$131 [63:0];
+  assign \input__payload$131.square  = \input__payload$131 [127:64];
+  assign \predictions__payload$132.sum  = \input__payload$131 [63:0];
+  assign \predictions__payload$132.square  = \input__payload$131 [127:64];
+  assign \output__payload$137.sum  = predictions__payload[63:0];
+  assign \output__payload$137.square  = predictions__payload[127:64];
+  assign \input__payload$140.op  = \input__payload$140 [2:0];
+  assign \input__payload$140.row  = \input__payload$140 [10:3];
+  assign \input__payload$140.device  = \input__payload$140 [16:11];
+  assign \input__payload$140.dac  = \input__payload$140 [28:17];
+  assign \input__payload$140.tile  = \input__payload$140 [29];
+  assign \input__payload$140.top  = \input__payload$140 [30];
+  assign \input__payload$140.inputs  = \input__payload$140 [286:31];
+  assign \input__payload$140.inputs[0]  = \input__payload$140 [38:31];
+  assign \input__payload$140.inputs[1]  = \input__payload$140 [46:39];
+  assign \input__payload$140.inputs[2]  = \input__payload$140 [54:47];
+  assign \input__payload$140.inputs[3]  = \input__payload$140 [62:55];
+  assign \input__payload$140.inputs[4]  = \input__payload$140 [70:63];
+  assign \input__payload$140.inputs[5]  = \input__payload$140 [78:71];
+  assign \input__payload$140.inputs[6]  = \input__payload$140 [86:79];
+  assign \input__payload$140.inputs[7]  = \input__payload$140 [94:87];
+  assign \input__payload$140.inputs[8]  = \input__payload$140 [102:95];
+  assign \input__payload$140.inputs[9]  = \input__payload$140 [110:103];
+  assign \input__payload$140.inputs[10]  = \input__payload$140 [118:111];
+  assign \input__payload$140.inputs[11]  = \input__payload$140 [126:119];
+  assign \input__payload$140.inputs[12]  = \input__payload$140 [134:127];
+  assign \input__payload$140.inputs[13]  = \input__payload$140 [142:135];
+  assign \input__payload$140.inputs[14]  = \input__payload$140 [150:143];
+  assign \input__payload$140.inputs[15]  = \input__payload$140 [158:151];
+  assign \input__payload$140.inputs[16]  = \input__payload$140 [166:159];
+  assign \input__payload$140.inputs[17]  = \input__payload$140 [174:167];
+  assign \input__payload$140.inputs[18]  = \input__payload$140 [182:175];
+  assign \input__payload$140.inputs[19]  = \input__payload$140 [190:183];
+  assign \input__payload$140.inputs[20]  = \input__payload$140 [198:191];
+  assign \input__payload$140.inputs[21]  = \input__payload$140 [206:199];
+  assign \input__payload$140.inputs[22]  = \input__payload$140 [214:207];
+  assign \input__payload$140.inputs[23]  = \input__payload$140 [222:215];
+  assign \input__payload$140.inputs[24]  = \input__payload$140 [230:223];
+  assign \input__payload$140.inputs[25]  = \input__payload$140 [238:231];
+  assign \input__payload$140.inputs[26]  = \input__payload$140 [246:239];
+  assign \input__payload$140.inputs[27]  = \input__payload$140 [254:247];
+  assign \input__payload$140.inputs[28]  = \input__payload$140 [262:255];
+  assign \input__payload$140.inputs[29]  = \input__payload$140 [270:263];
+  assign \input__payload$140.inputs[30]  = \input__payload$140 [278:271];
+  assign \input__payload$140.inputs[31]  = \input__payload$140 [286:279];
+  assign \operations__payload.op  = \input__payload$140 [2:0];
+  assign \operations__payload.row  = \input__payload$140 [10:3];
+  assign \operations__payload.device  = \input__payload$140 [16:11];
+  assign \operations__payload.dac  = \input__payload$140 [28:17];
+  assign \operations__payload.tile  = \input__payload$140 [29];
+  assign \operations__payload.top  = \input__payload$140 [30];
+  assign \operations__payload.inputs  = \input__payload$140 [286:31];
+  assign \operations__payload.inputs[0]  = \input__payload$140 [38:31];
+  assign \operations__payload.inputs[1]  = \input__payload$140 [46:39];
+  assign \operations__payload.inputs[2]  = \input__payload$140 [54:47];
+  assign \operations__payload.inputs[3]  = \input__payload$140 [62:55];
+  assign \operations__payload.inputs[4]  = \input__payload$140 [70:63];
+  assign \operations__payload.inputs[5]  = \input__payload$140 [78:71];
+  assign \operations__payload.inputs[6]  = \input__payload$140 [86:79];
+  assign \operations__payload.inputs[7]  = \input__payload$140 [94:87];
+  assign \operations__payload.inputs[8]  = \input__payload$140 [102:95];
+  assign \operations__payload.inputs[9]  = \input__payload$140 [110:103];
+  assign \operations__payload.inputs[10]  = \input__payload$140 [118:111];
+  assign \operations__payload.inputs[11]  = \input__payload$140 [126:119];
+  assign \operations__payload.inputs[12]  = \input__payload$140 [134:127];
+  assign \operations__payload.inputs[13]  = \input__payload$140 [142:135];
+  assign \operations__payload.inputs[14]  = \input__payload$140 [150:143];
+  assign \operations__payload.inputs[15]  = \input__payload$140 [158:151];
+  assign \operations__payload.inputs[16]  = \input__payload$140 [166:159];
+  assign \operations__payload.inputs[17]  = \input__payload$140 [174:167];
+  assign \operations__payload.inputs[18]  = \input__payload$140 [182:175];
+  assign \operations__payload.inputs[19]  = \input__payload$140 [190:183];
+  assign \operations__payload.inputs[20]  = \input__payload$140 [198:191];
+  assign \operations__payload.inputs[21]  = \input__payload$140 [206:199];
+  assign \operations__payload.inputs[22]  = \input__payload$140 [214:207];
+  assign \operations__payload.inputs[23]  = \input__payload$140 [222:215];
+  assign \operations__payload.inputs[24]  = \input__payload$140 [230:223];
+  assign \operations__payload.inputs[25]  = \input__payload$140 [238:231];
+  assign \operations__payload.inputs[26]  = \input__payload$140 [246:239];
+  assign \operations__payload.inputs[27]  = \input__payload$140 [254:247];
+  assign \operations__payload.inputs[28]  = \input__payload$140 [262:255];
+  assign \operations__payload.inputs[29]  = \input__payload$140 [270:263];
+  assign \operations__payload.inputs[30]  = \input__payload$140 [278:271];
+  assign \operations__payload.inputs[31]  = \input__payload$140 [286:279];
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -2739,113 +2750,113 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \commands__payload.inputs[29]  = commands__payload[270:263];
   assign \commands__payload.inputs[30]  = commands__payload[278:271];
   assign \commands__payload.inputs[31]  = commands__payload[286:279];
-  assign \output__payload$144.op  = commands__payload[2:0];
-  assign \output__payload$144.row  = commands__payload[10:3];
-  assign \output__payload$144.device  = commands__payload[16:11];
-  assign \output__payload$144.dac  = commands__payload[28:17];
-  assign \output__payload$144.tile  = commands__payload[29];
-  assign \output__payload$144.top  = commands__payload[30];
-  assign \output__payload$144.inputs  = commands__payload[286:31];
-  assign \output__payload$144.inputs[0]  = commands__payload[38:31];
-  assign \output__payload$144.inputs[1]  = commands__payload[46:39];
-  assign \output__payload$144.inputs[2]  = commands__payload[54:47];
-  assign \output__payload$144.inputs[3]  = commands__payload[62:55];
-  assign \output__payload$144.inputs[4]  = commands__payload[70:63];
-  assign \output__payload$144.inputs[5]  = commands__payload[78:71];
-  assign \output__payload$144.inputs[6]  = commands__payload[86:79];
-  assign \output__payload$144.inputs[7]  = commands__payload[94:87];
-  assign \output__payload$144.inputs[8]  = commands__payload[102:95];
-  assign \output__payload$144.inputs[9]  = commands__payload[110:103];
-  assign \output__payload$144.inputs[10]  = commands__payload[118:111];
-  assign \output__payload$144.inputs[11]  = commands__payload[126:119];
-  assign \output__payload$144.inputs[12]  = commands__payload[134:127];
-  assign \output__payload$144.inputs[13]  = commands__payload[142:135];
-  assign \output__payload$144.inputs[14]  = commands__payload[150:143];
-  assign \output__payload$144.inputs[15]  = commands__payload[158:151];
-  assign \output__payload$144.inputs[16]  = commands__payload[166:159];
-  assign \output__payload$144.inputs[17]  = commands__payload[174:167];
-  assign \output__payload$144.inputs[18]  = commands__payload[182:175];
-  assign \output__payload$144.inputs[19]  = commands__payload[190:183];
-  assign \output__payload$144.inputs[20]  = commands__payload[198:191];
-  assign \output__payload$144.inputs[21]  = commands__payload[206:199];
-  assign \output__payload$144.inputs[22]  = commands__payload[214:207];
-  assign \output__payload$144.inputs[23]  = commands__payload[222:215];
-  assign \output__payload$144.inputs[24]  = commands__payload[230:223];
-  assign \output__payload$144.inputs[25]  = commands__payload[238:231];
-  assign \output__payload$144.inputs[26]  = commands__payload[246:239];
-  assign \output__payload$144.inputs[27]  = commands__payload[254:247];
-  assign \output__payload$144.inputs[28]  = commands__payload[262:255];
-  assign \output__payload$144.inputs[29]  = commands__payload[270:263];
-  assign \output__payload$144.inputs[30]  = commands__payload[278:271];
-  assign \output__payload$144.inputs[31]  = commands__payload[286:279];
-  assign \input__payload$149.value  = responses__payload;
+  assign \output__payload$147.op  = commands__payload[2:0];
+  assign \output__payload$147.row  = commands__payload[10:3];
+  assign \output__payload$147.device  = commands__payload[16:11];
+  assign \output__payload$147.dac  = commands__payload[28:17];
+  assign \output__payload$147.tile  = commands__payload[29];
+  assign \output__payload$147.top  = commands__payload[30];
+  assign \output__payload$147.inputs  = commands__payload[286:31];
+  assign \output__payload$147.inputs[0]  = commands__payload[38:31];
+  assign \output__payload$147.inputs[1]  = commands__payload[46:39];
+  assign \output__payload$147.inputs[2]  = commands__payload[54:47];
+  assign \output__payload$147.inputs[3]  = commands__payload[62:55];
+  assign \output__payload$147.inputs[4]  = commands__payload[70:63];
+  assign \output__payload$147.inputs[5]  = commands__payload[78:71];
+  assign \output__payload$147.inputs[6]  = commands__payload[86:79];
+  assign \output__payload$147.inputs[7]  = commands__payload[94:87];
+  assign \output__payload$147.inputs[8]  = commands__payload[102:95];
+  assign \output__payload$147.inputs[9]  = commands__payload[110:103];
+  assign \output__payload$147.inputs[10]  = commands__payload[118:111];
+  assign \output__payload$147.inputs[11]  = commands__payload[126:119];
+  assign \output__payload$147.inputs[12]  = commands__payload[134:127];
+  assign \output__payload$147.inputs[13]  = commands__payload[142:135];
+  assign \output__payload$147.inputs[14]  = commands__payload[150:143];
+  assign \output__payload$147.inputs[15]  = commands__payload[158:151];
+  assign \output__payload$147.inputs[16]  = commands__payload[166:159];
+  assign \output__payload$147.inputs[17]  = commands__payload[174:167];
+  assign \output__payload$147.inputs[18]  = commands__payload[182:175];
+  assign \output__payload$147.inputs[19]  = commands__payload[190:183];
+  assign \output__payload$147.inputs[20]  = commands__payload[198:191];
+  assign \output__payload$147.inputs[21]  = commands__payload[206:199];
+  assign \output__payload$147.inputs[22]  = commands__payload[214:207];
+  assign \output__payload$147.inputs[23]  = commands__payload[222:215];
+  assign \output__payload$147.inputs[24]  = commands__payload[230:223];
+  assign \output__payload$147.inputs[25]  = commands__payload[238:231];
+  assign \output__payload$147.inputs[26]  = commands__payload[246:239];
+  assign \output__payload$147.inputs[27]  = commands__payload[254:247];
+  assign \output__payload$147.inputs[28]  = commands__payload[262:255];
+  assign \output__payload$147.inputs[29]  = commands__payload[270:263];
+  assign \output__payload$147.inputs[30]  = commands__payload[278:271];
+  assign \output__payload$147.inputs[31]  = commands__payload[286:279];
+  assign \input__payload$152.value  = responses__payload;
   assign \results__payload.value  = responses__payload;
-  assign \results__payload$155.value  = readings__payload;
-  assign \output__payload$156.value  = readings__payload;
-  assign \requests__payload$161.op  = requests__payload[2:0];
-  assign \requests__payload$161.row  = requests__payload[10:3];
-  assign \requests__payload$161.device  = requests__payload[16:11];
-  assign \requests__payload$161.dac  = requests__payload[28:17];
-  assign \requests__payload$161.tile  = requests__payload[29];
-  assign \requests__payload$161.top  = requests__payload[30];
-  assign \requests__payload$161.inputs  = requests__payload[286:31];
-  assign \requests__payload$161.inputs[0]  = requests__payload[38:31];
-  assign \requests__payload$161.inputs[1]  = requests__payload[46:39];
-  assign \requests__payload$161.inputs[2]  = requests__payload[54:47];
-  assign \requests__payload$161.inputs[3]  = requests__payload[62:55];
-  assign \requests__payload$161.inputs[4]  = requests__payload[70:63];
-  assign \requests__payload$161.inputs[5]  = requests__payload[78:71];
-  assign \requests__payload$161.inputs[6]  = requests__payload[86:79];
-  assign \requests__payload$161.inputs[7]  = requests__payload[94:87];
-  assign \requests__payload$161.inputs[8]  = requests__payload[102:95];
-  assign \requests__payload$161.inputs[9]  = requests__payload[110:103];
-  assign \requests__payload$161.inputs[10]  = requests__payload[118:111];
-  assign \requests__payload$161.inputs[11]  = requests__payload[126:119];
-  assign \requests__payload$161.inputs[12]  = requests__payload[134:127];
-  assign \requests__payload$161.inputs[13]  = requests__payload[142:135];
-  assign \requests__payload$161.inputs[14]  = requests__payload[150:143];
-  assign \requests__payload$161.inputs[15]  = requests__payload[158:151];
-  assign \requests__payload$161.inputs[16]  = requests__payload[166:159];
-  assign \requests__payload$161.inputs[17]  = requests__payload[174:167];
-  assign \requests__payload$161.inputs[18]  = requests__payload[182:175];
-  assign \requests__payload$161.inputs[19]  = requests__payload[190:183];
-  assign \requests__payload$161.inputs[20]  = requests__payload[198:191];
-  assign \requests__payload$161.inputs[21]  = requests__payload[206:199];
-  assign \requests__payload$161.inputs[22]  = requests__payload[214:207];
-  assign \requests__payload$161.inputs[23]  = requests__payload[222:215];
-  assign \requests__payload$161.inputs[24]  = requests__payload[230:223];
-  assign \requests__payload$161.inputs[25]  = requests__payload[238:231];
-  assign \requests__payload$161.inputs[26]  = requests__payload[246:239];
-  assign \requests__payload$161.inputs[27]  = requests__payload[254:247];
-  assign \requests__payload$161.inputs[28]  = requests__payload[262:255];
-  assign \requests__payload$161.inputs[29]  = requests__payload[270:263];
-  assign \requests__payload$161.inputs[30]  = requests__payload[278:271];
-  assign \requests__payload$161.inputs[31]  = requests__payload[286:279];
-  assign \responses__payload$164.value  = responses__payload;
-  assign \input__payload$167.word  = \input__payload$167 [31:0];
-  assign \input__payload$167.last  = \input__payload$167 [32];
-  assign \samples__payload$168.word  = \input__payload$167 [31:0];
-  assign \samples__payload$168.last  = \input__payload$167 [32];
-  assign \output__payload$173.word  = samples__payload[31:0];
-  assign \output__payload$173.last  = samples__payload[32];
-  assign \input__payload$176.accepted  = \input__payload$176 [0];
-  assign \input__payload$176.valid  = \input__payload$176 [1];
-  assign \input__payload$176.region  = \input__payload$176 [3:2];
-  assign \input__payload$176.points  = \input__payload$176 [14:4];
-  assign \input__payload$176.loglik  = \input__payload$176 [46:15];
-  assign \input__payload$176.prior  = \input__payload$176 [78:47];
-  assign \step_records__payload$177.accepted  = \input__payload$176 [0];
-  assign \step_records__payload$177.valid  = \input__payload$176 [1];
-  assign \step_records__payload$177.region  = \input__payload$176 [3:2];
-  assign \step_records__payload$177.points  = \input__payload$176 [14:4];
-  assign \step_records__payload$177.loglik  = \input__payload$176 [46:15];
-  assign \step_records__payload$177.prior  = \input__payload$176 [78:47];
-  assign \output__payload$182.accepted  = step_records__payload[0];
-  assign \output__payload$182.valid  = step_records__payload[1];
-  assign \output__payload$182.region  = step_records__payload[3:2];
-  assign \output__payload$182.points  = step_records__payload[14:4];
-  assign \output__payload$182.loglik  = step_records__payload[46:15];
-  assign \output__payload$182.prior  = step_records__payload[78:47];
+  assign \results__payload$158.value  = readings__payload;
+  assign \output__payload$159.value  = readings__payload;
+  assign \requests__payload$164.op  = requests__payload[2:0];
+  assign \requests__payload$164.row  = requests__payload[10:3];
+  assign \requests__payload$164.device  = requests__payload[16:11];
+  assign \requests__payload$164.dac  = requests__payload[28:17];
+  assign \requests__payload$164.tile  = requests__payload[29];
+  assign \requests__payload$164.top  = requests__payload[30];
+  assign \requests__payload$164.inputs  = requests__payload[286:31];
+  assign \requests__payload$164.inputs[0]  = requests__payload[38:31];
+  assign \requests__payload$164.inputs[1]  = requests__payload[46:39];
+  assign \requests__payload$164.inputs[2]  = requests__payload[54:47];
+  assign \requests__payload$164.inputs[3]  = requests__payload[62:55];
+  assign \requests__payload$164.inputs[4]  = requests__payload[70:63];
+  assign \requests__payload$164.inputs[5]  = requests__payload[78:71];
+  assign \requests__payload$164.inputs[6]  = requests__payload[86:79];
+  assign \requests__payload$164.inputs[7]  = requests__payload[94:87];
+  assign \requests__payload$164.inputs[8]  = requests__payload[102:95];
+  assign \requests__payload$164.inputs[9]  = requests__payload[110:103];
+  assign \requests__payload$164.inputs[10]  = requests__payload[118:111];
+  assign \requests__payload$164.inputs[11]  = requests__payload[126:119];
+  assign \requests__payload$164.inputs[12]  = requests__payload[134:127];
+  assign \requests__payload$164.inputs[13]  = requests__payload[142:135];
+  assign \requests__payload$164.inputs[14]  = requests__payload[150:143];
+  assign \requests__payload$164.inputs[15]  = requests__payload[158:151];
+  assign \requests__payload$164.inputs[16]  = requests__payload[166:159];
+  assign \requests__payload$164.inputs[17]  = requests__payload[174:167];
+  assign \requests__payload$164.inputs[18]  = requests__payload[182:175];
+  assign \requests__payload$164.inputs[19]  = requests__payload[190:183];
+  assign \requests__payload$164.inputs[20]  = requests__payload[198:191];
+  assign \requests__payload$164.inputs[21]  = requests__payload[206:199];
+  assign \requests__payload$164.inputs[22]  = requests__payload[214:207];
+  assign \requests__payload$164.inputs[23]  = requests__payload[222:215];
+  assign \requests__payload$164.inputs[24]  = requests__payload[230:223];
+  assign \requests__payload$164.inputs[25]  = requests__payload[238:231];
+  assign \requests__payload$164.inputs[26]  = requests__payload[246:239];
+  assign \requests__payload$164.inputs[27]  = requests__payload[254:247];
+  assign \requests__payload$164.inputs[28]  = requests__payload[262:255];
+  assign \requests__payload$164.inputs[29]  = requests__payload[270:263];
+  assign \requests__payload$164.inputs[30]  = requests__payload[278:271];
+  assign \requests__payload$164.inputs[31]  = requests__payload[286:279];
+  assign \responses__payload$167.value  = responses__payload;
+  assign \input__payload$170.word  = \input__payload$170 [31:0];
+  assign \input__payload$170.last  = \input__payload$170 [32];
+  assign \samples__payload$171.word  = \input__payload$170 [31:0];
+  assign \samples__payload$171.last  = \input__payload$170 [32];
+  assign \output__payload$176.word  = samples__payload[31:0];
+  assign \output__payload$176.last  = samples__payload[32];
+  assign \input__payload$179.accepted  = \input__payload$179 [0];
+  assign \input__payload$179.valid  = \input__payload$179 [1];
+  assign \input__payload$179.region  = \input__payload$179 [3:2];
+  assign \input__payload$179.points  = \input__payload$179 [14:4];
+  assign \input__payload$179.loglik  = \input__payload$179 [46:15];
+  assign \input__payload$179.prior  = \input__payload$179 [78:47];
+  assign \step_records__payload$180.accepted  = \input__payload$179 [0];
+  assign \step_records__payload$180.valid  = \input__payload$179 [1];
+  assign \step_records__payload$180.region  = \input__payload$179 [3:2];
+  assign \step_records__payload$180.points  = \input__payload$179 [14:4];
+  assign \step_records__payload$180.loglik  = \input__payload$179 [46:15];
+  assign \step_records__payload$180.prior  = \input__payload$179 [78:47];
+  assign \output__payload$185.accepted  = step_records__payload[0];
+  assign \output__payload$185.valid  = step_records__payload[1];
+  assign \output__payload$185.region  = step_records__payload[3:2];
+  assign \output__payload$185.points  = step_records__payload[14:4];
+  assign \output__payload$185.loglik  = step_records__payload[46:15];
+  assign \output__payload$185.prior  = step_records__payload[78:47];
   assign \model_options.early_reject  = model_options[0];
   assign \model_options.hastings  = model_options[1];
   assign \model_options.stream  = model_options[2];
@@ -2879,14 +2890,14 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \raw_command.op  = raw_command[2:0];
   assign \raw_command.row  = raw_command[18:3];
   assign \raw_command.device  = raw_command[27:19];
-  assign \lines$315.form  = \$29 [0];
-  assign \lines$315.reset  = \$29 [1];
-  assign \lines$315.set  = \$29 [2];
-  assign \lines$315.read  = \$29 [3];
-  assign \lines$315.dot  = \$29 [4];
-  assign \lines$315.row  = \$30 [7:0];
-  assign \lines$315.device  = \$30 [13:8];
-  assign \lines$315.dac  = \$30 [25:14];
+  assign \lines$318.form  = \$30 [0];
+  assign \lines$318.reset  = \$30 [1];
+  assign \lines$318.set  = \$30 [2];
+  assign \lines$318.read  = \$30 [3];
+  assign \lines$318.dot  = \$30 [4];
+  assign \lines$318.row  = \$31 [7:0];
+  assign \lines$318.device  = \$31 [13:8];
+  assign \lines$318.dac  = \$31 [25:14];
   assign \settings.form  = settings[31:0];
   assign \settings.form.width  = settings[15:0];
   assign \settings.form.guard_before  = settings[23:16];
@@ -2954,12 +2965,12 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign \symbol_counts[7]  = symbol_counts[255:224];
   assign \row_status.bad  = row_status[0];
   assign \row_status.failures  = row_status[3:1];
-  assign \step$541.accepted  = \input__payload$176 [0];
-  assign \step$541.valid  = \input__payload$176 [1];
-  assign \step$541.region  = \input__payload$176 [3:2];
-  assign \step$541.points  = \input__payload$176 [14:4];
-  assign \step$541.loglik  = \input__payload$176 [46:15];
-  assign \step$541.prior  = \input__payload$176 [78:47];
+  assign \step$544.accepted  = \input__payload$179 [0];
+  assign \step$544.valid  = \input__payload$179 [1];
+  assign \step$544.region  = \input__payload$179 [3:2];
+  assign \step$544.points  = \input__payload$179 [14:4];
+  assign \step$544.loglik  = \input__payload$179 [46:15];
+  assign \step$544.prior  = \input__payload$179 [78:47];
   assign entropy_symbol_counts[255:224] = symbol_counts[255:224];
   assign entropy_symbol_counts[223:192] = symbol_counts[223:192];
   assign entropy_symbol_counts[191:160] = symbol_counts[191:160];
@@ -2973,7 +2984,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   always @*
     status_state[10] = fault;
   always @*
-    status_state[9] = coin__alarm;
+    status_state[9] = alarm;
   always @*
     status_state[5:2] = status__activity;
   always @*
@@ -3418,8 +3429,8 @@ endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, state_regions__r_stb, load, state__state_samples__r_stb, state__state_step__stb, coin_codes__valid, programmed__valid, step_ends, status__busy, state__state_step__r_data, state__state_held__r_data
-, \port$1708$0 , state__state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin__settled, likelihood_idle, dots__payload, results__valid, results__payload, commands__raw_operation, closed, control_command, settings__steps, external_loglik, settings__points, features, hidden, regions
-, region_groups, rows_per_region, min_free, retries, early_reject, \port$4734$2 , external, settings__valid_lo, settings__valid_hi, settings__wide_every, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr
+, \port$1710$0 , state__state_wear__r_data, programmed__ready, price__valid, price__payload, coin_codes__ready, t_valid, coin__settled, likelihood_idle, dots__payload, results__valid, results__payload, commands__raw_operation, closed, control_command, settings__steps, external_loglik, settings__points, features, hidden, regions
+, region_groups, rows_per_region, min_free, retries, early_reject, \port$4736$2 , external, settings__valid_lo, settings__valid_hi, settings__wide_every, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr
 , state_held__data, state_held__r_addr, state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, state__state_samples__addr, state__state_samples__data, state__state_samples__r_addr, state__state_step__data, coin_codes__payload, programmed__payload, step, step_records__valid, status__activity, status__waiting_external, jobs__valid, jobs__payload, state__state_regions__r_data
 , state__state_samples__r_data, region, status__steps_done, wide, status__raw_result, status__raw_valid, \stop$370 , coin__begin, coin__restart, status__reason, status__started, state__state_queues__r_data, state__state_groups__r_data, orders__payload, orders__valid, targets__ready, operations__payload, operations__valid, dots__ready, results__ready, readings__valid
 , price__ready, terms__ready, samples__valid, samples__payload, orders__ready, coin__ready, coin__alarm, coin__clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__valid, \commands__ready$34 , step_records__ready, record__ready, terms__payload, terms__valid, clk);
@@ -4323,10 +4334,10 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   wire [4:0] \place.pair ;
   wire [1:0] \place.region ;
   reg [10:0] point = 11'h000;
-  output [3:0] \port$1708$0 ;
-  wire [3:0] \port$1708$0 ;
-  input [1:0] \port$4734$2 ;
-  wire [1:0] \port$4734$2 ;
+  output [3:0] \port$1710$0 ;
+  wire [3:0] \port$1710$0 ;
+  input [1:0] \port$4736$2 ;
+  wire [1:0] \port$4736$2 ;
   reg predicting = 1'h0;
   reg preparing = 1'h0;
   input [64:0] price__payload;
@@ -4900,7 +4911,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign \$22  = number + 1'h1;
   assign last = \$22  >= settings__wide_every;
   assign \$32  = ~ stepping;
-  assign \$33  = ~ \port$4734$2 [1];
+  assign \$33  = ~ \port$4736$2 [1];
   assign \$34  = \$32  | \$33 ;
   assign room = \$34  | step_records__ready;
   assign step_ends = ending & stepping;
@@ -4964,11 +4975,11 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign \$90  = point + 1'h1;
   assign \$91  = \$90  == settings__points;
   assign \$92  = ~ all_valid;
-  assign \$93  = stepping & \port$4734$2 [1];
+  assign \$93  = stepping & \port$4736$2 [1];
   assign \$94  = ~ all_valid;
   assign \$95  = stop | \$94 ;
   assign \$96  = ready & stepping;
-  assign \$97  = \$96  & \port$4734$2 [1];
+  assign \$97  = \$96  & \port$4736$2 [1];
   assign \$98  = ready & room;
   assign \$99  = ~ all_valid;
   assign \$100  = phase == 1'h1;
@@ -5269,13 +5280,13 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
     .dots__ready(dots__ready),
     .dots__valid(dots__valid),
     .hold_dots(hold_dots),
-    .\port$806$0 (\$23 ),
-    .\port$807$0 (\$24 ),
-    .\port$808$0 (\$25 ),
-    .\port$809$0 (\$26 ),
-    .\port$810$0 (1'h0),
-    .\port$811$0 (1'h0),
-    .\port$812$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
+    .\port$808$0 (\$23 ),
+    .\port$809$0 (\$24 ),
+    .\port$810$0 (\$25 ),
+    .\port$811$0 (\$26 ),
+    .\port$812$0 (1'h0),
+    .\port$813$0 (1'h0),
+    .\port$814$0 (256'h0000000000000000000000000000000000000000000000000000000000000000),
     .program__payload(program__payload),
     .program__ready(output__ready),
     .program__valid(program__valid),
@@ -5411,7 +5422,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
     .next_region(next_region),
     .next_row(next_row),
     .none(none),
-    .\port$1708$0 (\$311 ),
+    .\port$1710$0 (\$311 ),
     .put_back(\put_back$375 ),
     .query(query),
     .query_row(query_row),
@@ -5452,7 +5463,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
     .state_wear__r_addr(state_wear__r_addr),
     .state_wear__r_stb(state_wear__r_stb),
     .state_wear__stb(state_wear__stb),
-    .stream(\port$4734$2 [0]),
+    .stream(\port$4736$2 [0]),
     .stuck(stuck),
     .take(take),
     .taken(taken)
@@ -8564,8 +8575,8 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign rows__region_groups = region_groups;
   assign rows__rows_per_region = rows_per_region;
   assign rows__min_free = min_free;
-  assign stream = \port$4734$2 [0];
-  assign rows__stream = \port$4734$2 [0];
+  assign stream = \port$4736$2 [0];
+  assign rows__stream = \port$4736$2 [0];
   assign rows__retries = retries;
   assign settings__features = features;
   assign settings__hidden = hidden;
@@ -8602,7 +8613,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign raw_waiting = raw__valid;
   assign raw__payload = { \$29 , \$28 , \$27 , \$26 , \$25 , \$24 , \$23  };
   assign step_records__payload = step;
-  assign settings__record_steps = \port$4734$2 [1];
+  assign settings__record_steps = \port$4736$2 [1];
   assign \allow_coin$257  = allow_coin;
   assign status__turn = region;
   assign commands__start = control_command[0];
@@ -8624,7 +8635,7 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign \raw__payload$367  = results__payload;
   assign decision__valid = stop;
   assign state__state_step__r_data = \$119 [31:0];
-  assign \port$1708$0  = \$311 ;
+  assign \port$1710$0  = \$311 ;
   assign \input__payload.request  = input__payload[286:0];
   assign \input__payload.request.op  = input__payload[2:0];
   assign \input__payload.request.row  = input__payload[10:3];
@@ -9712,7 +9723,7 @@ module \ohmcarlo_core.controller.acceptance (rst, loglik, prior, empty, price__v
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.arbiter (rst, \port$806$0 , \port$807$0 , \port$808$0 , \port$809$0 , \port$810$0 , \port$811$0 , \port$812$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
+module \ohmcarlo_core.controller.arbiter (rst, \port$808$0 , \port$809$0 , \port$810$0 , \port$811$0 , \port$812$0 , \port$813$0 , \port$814$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
 , raw__ready, dots__ready, dots__valid, commands__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
   wire \$1 ;
@@ -9894,20 +9905,20 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$806$0 , \port$807$0 , \port
   wire dots__valid;
   input hold_dots;
   wire hold_dots;
-  input [2:0] \port$806$0 ;
-  wire [2:0] \port$806$0 ;
-  input [7:0] \port$807$0 ;
-  wire [7:0] \port$807$0 ;
-  input [5:0] \port$808$0 ;
-  wire [5:0] \port$808$0 ;
-  input [11:0] \port$809$0 ;
-  wire [11:0] \port$809$0 ;
-  input \port$810$0 ;
-  wire \port$810$0 ;
-  input \port$811$0 ;
-  wire \port$811$0 ;
-  input [255:0] \port$812$0 ;
-  wire [255:0] \port$812$0 ;
+  input [2:0] \port$808$0 ;
+  wire [2:0] \port$808$0 ;
+  input [7:0] \port$809$0 ;
+  wire [7:0] \port$809$0 ;
+  input [5:0] \port$810$0 ;
+  wire [5:0] \port$810$0 ;
+  input [11:0] \port$811$0 ;
+  wire [11:0] \port$811$0 ;
+  input \port$812$0 ;
+  wire \port$812$0 ;
+  input \port$813$0 ;
+  wire \port$813$0 ;
+  input [255:0] \port$814$0 ;
+  wire [255:0] \port$814$0 ;
   input [325:0] program__payload;
   wire [325:0] program__payload;
   wire [286:0] \program__payload.request ;
@@ -10036,7 +10047,7 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$806$0 , \port$807$0 , \port
   assign \$35  = \$34  | begun;
   assign \$36  = \$33  & \$35 ;
   assign \$37  = commands__valid & commands__ready;
-  assign \$38  = \port$806$0  == 3'h4;
+  assign \$38  = \port$808$0  == 3'h4;
   assign \$39  = \$37  & \$38 ;
   assign \$40  = dots__valid & tags__ready;
   assign \$41  = ~ hold_dots;
@@ -10110,10 +10121,10 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$806$0 , \port$807$0 , \port
       commands__payload[16:11] = program__payload[16:11];
       commands__payload[28:17] = program__payload[28:17];
     end else if (\$signal$5 ) begin
-      commands__payload[2:0] = \port$806$0 ;
-      commands__payload[10:3] = \port$807$0 ;
-      commands__payload[16:11] = \port$808$0 ;
-      commands__payload[28:17] = \port$809$0 ;
+      commands__payload[2:0] = \port$808$0 ;
+      commands__payload[10:3] = \port$809$0 ;
+      commands__payload[16:11] = \port$810$0 ;
+      commands__payload[28:17] = \port$811$0 ;
     end
   end
   always @* begin
@@ -10205,7 +10216,7 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$806$0 , \port$807$0 , \port
       \$65  = 1'h0;
     end
   end
-  assign raw__payload = { \port$812$0 , \port$811$0 , \port$810$0 , \port$809$0 , \port$808$0 , \port$807$0 , \port$806$0  };
+  assign raw__payload = { \port$814$0 , \port$813$0 , \port$812$0 , \port$811$0 , \port$810$0 , \port$809$0 , \port$808$0  };
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];
@@ -10337,45 +10348,45 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$806$0 , \port$807$0 , \port
   assign \tags__payload.old  = tags__payload[25:16];
   assign \tags__payload.centre  = tags__payload[37:26];
   assign \tags__payload.last  = tags__payload[38];
-  assign \raw__payload.op  = \port$806$0 ;
-  assign \raw__payload.row  = \port$807$0 ;
-  assign \raw__payload.device  = \port$808$0 ;
-  assign \raw__payload.dac  = \port$809$0 ;
-  assign \raw__payload.tile  = \port$810$0 ;
-  assign \raw__payload.top  = \port$811$0 ;
-  assign \raw__payload.inputs  = \port$812$0 ;
-  assign \raw__payload.inputs[0]  = \port$812$0 [7:0];
-  assign \raw__payload.inputs[1]  = \port$812$0 [15:8];
-  assign \raw__payload.inputs[2]  = \port$812$0 [23:16];
-  assign \raw__payload.inputs[3]  = \port$812$0 [31:24];
-  assign \raw__payload.inputs[4]  = \port$812$0 [39:32];
-  assign \raw__payload.inputs[5]  = \port$812$0 [47:40];
-  assign \raw__payload.inputs[6]  = \port$812$0 [55:48];
-  assign \raw__payload.inputs[7]  = \port$812$0 [63:56];
-  assign \raw__payload.inputs[8]  = \port$812$0 [71:64];
-  assign \raw__payload.inputs[9]  = \port$812$0 [79:72];
-  assign \raw__payload.inputs[10]  = \port$812$0 [87:80];
-  assign \raw__payload.inputs[11]  = \port$812$0 [95:88];
-  assign \raw__payload.inputs[12]  = \port$812$0 [103:96];
-  assign \raw__payload.inputs[13]  = \port$812$0 [111:104];
-  assign \raw__payload.inputs[14]  = \port$812$0 [119:112];
-  assign \raw__payload.inputs[15]  = \port$812$0 [127:120];
-  assign \raw__payload.inputs[16]  = \port$812$0 [135:128];
-  assign \raw__payload.inputs[17]  = \port$812$0 [143:136];
-  assign \raw__payload.inputs[18]  = \port$812$0 [151:144];
-  assign \raw__payload.inputs[19]  = \port$812$0 [159:152];
-  assign \raw__payload.inputs[20]  = \port$812$0 [167:160];
-  assign \raw__payload.inputs[21]  = \port$812$0 [175:168];
-  assign \raw__payload.inputs[22]  = \port$812$0 [183:176];
-  assign \raw__payload.inputs[23]  = \port$812$0 [191:184];
-  assign \raw__payload.inputs[24]  = \port$812$0 [199:192];
-  assign \raw__payload.inputs[25]  = \port$812$0 [207:200];
-  assign \raw__payload.inputs[26]  = \port$812$0 [215:208];
-  assign \raw__payload.inputs[27]  = \port$812$0 [223:216];
-  assign \raw__payload.inputs[28]  = \port$812$0 [231:224];
-  assign \raw__payload.inputs[29]  = \port$812$0 [239:232];
-  assign \raw__payload.inputs[30]  = \port$812$0 [247:240];
-  assign \raw__payload.inputs[31]  = \port$812$0 [255:248];
+  assign \raw__payload.op  = \port$808$0 ;
+  assign \raw__payload.row  = \port$809$0 ;
+  assign \raw__payload.device  = \port$810$0 ;
+  assign \raw__payload.dac  = \port$811$0 ;
+  assign \raw__payload.tile  = \port$812$0 ;
+  assign \raw__payload.top  = \port$813$0 ;
+  assign \raw__payload.inputs  = \port$814$0 ;
+  assign \raw__payload.inputs[0]  = \port$814$0 [7:0];
+  assign \raw__payload.inputs[1]  = \port$814$0 [15:8];
+  assign \raw__payload.inputs[2]  = \port$814$0 [23:16];
+  assign \raw__payload.inputs[3]  = \port$814$0 [31:24];
+  assign \raw__payload.inputs[4]  = \port$814$0 [39:32];
+  assign \raw__payload.inputs[5]  = \port$814$0 [47:40];
+  assign \raw__payload.inputs[6]  = \port$814$0 [55:48];
+  assign \raw__payload.inputs[7]  = \port$814$0 [63:56];
+  assign \raw__payload.inputs[8]  = \port$814$0 [71:64];
+  assign \raw__payload.inputs[9]  = \port$814$0 [79:72];
+  assign \raw__payload.inputs[10]  = \port$814$0 [87:80];
+  assign \raw__payload.inputs[11]  = \port$814$0 [95:88];
+  assign \raw__payload.inputs[12]  = \port$814$0 [103:96];
+  assign \raw__payload.inputs[13]  = \port$814$0 [111:104];
+  assign \raw__payload.inputs[14]  = \port$814$0 [119:112];
+  assign \raw__payload.inputs[15]  = \port$814$0 [127:120];
+  assign \raw__payload.inputs[16]  = \port$814$0 [135:128];
+  assign \raw__payload.inputs[17]  = \port$814$0 [143:136];
+  assign \raw__payload.inputs[18]  = \port$814$0 [151:144];
+  assign \raw__payload.inputs[19]  = \port$814$0 [159:152];
+  assign \raw__payload.inputs[20]  = \port$814$0 [167:160];
+  assign \raw__payload.inputs[21]  = \port$814$0 [175:168];
+  assign \raw__payload.inputs[22]  = \port$814$0 [183:176];
+  assign \raw__payload.inputs[23]  = \port$814$0 [191:184];
+  assign \raw__payload.inputs[24]  = \port$814$0 [199:192];
+  assign \raw__payload.inputs[25]  = \port$814$0 [207:200];
+  assign \raw__payload.inputs[26]  = \port$814$0 [215:208];
+  assign \raw__payload.inputs[27]  = \port$814$0 [223:216];
+  assign \raw__payload.inputs[28]  = \port$814$0 [231:224];
+  assign \raw__payload.inputs[29]  = \port$814$0 [239:232];
+  assign \raw__payload.inputs[30]  = \port$814$0 [247:240];
+  assign \raw__payload.inputs[31]  = \port$814$0 [255:248];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -13560,7 +13571,7 @@ module \ohmcarlo_core.controller.router.waiting.fifo (rst, w_en, w_rdy, w_level,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, group_rows, next_region, has_sample, sample_row, multiplicity, retired_count, busy, next_row, held_row, held_multiplicity, \port$1708$0 
+module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_stb, state_groups__stb, state_groups__r_stb, state_held__stb, state_held__r_stb, state_wear__stb, state_wear__r_stb, state_regions__stb, group_rows, next_region, has_sample, sample_row, multiplicity, retired_count, busy, next_row, held_row, held_multiplicity, \port$1710$0 
 , query_wear, control_command, regions, region_groups, rows_per_region, min_free, retries, stream, query_row, load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, state_queues__addr, state_queues__data, state_queues__r_addr, state_groups__addr, state_groups__data, state_groups__r_addr, state_held__addr, state_held__data, state_held__r_addr
 , state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, take, stuck, counts, conclude, accepted, held_index, region, put_back, init, query, none, taken, state_queues__r_data, state_groups__r_data, state_regions__r_data
 , row, clk);
@@ -13933,8 +13944,8 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   reg [7:0] \next_row$84 ;
   output none;
   reg none;
-  output [3:0] \port$1708$0 ;
-  wire [3:0] \port$1708$0 ;
+  output [3:0] \port$1710$0 ;
+  wire [3:0] \port$1710$0 ;
   reg [7:0] port__addr = 8'h00;
   reg [7:0] \port__addr$153  = 8'h00;
   reg [7:0] \port__addr$156  = 8'h00;
@@ -17178,7 +17189,7 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
   assign bad_read__addr = \$7 [7:0];
   assign state_held__r_data = held_multiplicity;
   assign state_wear__r_data = query_wear;
-  assign \port$1708$0  = \$signature__data$55 ;
+  assign \port$1710$0  = \$signature__data$55 ;
   assign \$signature__data$55.bad  = \$signature__data$55 [0];
   assign \$signature__data$55.failures  = \$signature__data$55 [3:1];
   assign \data$91.bad  = \data$91 [0];
@@ -18619,7 +18630,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
     .cutoff(rct_cutoff),
     .\cutoff$11 (apt_cutoff),
     .\cutoff$16 (rct_symbol_cutoff),
-    .\port$6079$0 (raw),
+    .\port$6081$0 (raw),
     .restart(\restart$7 ),
     .rst(rst),
     .state__addr(state__addr),
@@ -18956,7 +18967,7 @@ module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, code
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$6079$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
+module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$6081$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19031,8 +19042,8 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [4:0] looked_at = 5'h00;
-  input [6:0] \port$6079$0 ;
-  wire [6:0] \port$6079$0 ;
+  input [6:0] \port$6081$0 ;
+  wire [6:0] \port$6081$0 ;
   wire [8:0] rct_cutoff;
   wire [7:0] rct_symbol_cutoff;
   input restart;
@@ -19122,7 +19133,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(\failed$46 ),
     .load(\load$36 ),
     .loaded(state__data),
-    .\port$6079$0 (\port$6079$0 [3:0]),
+    .\port$6081$0 (\port$6081$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(\state$38 )
@@ -19134,7 +19145,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .failed(failed),
     .load(load),
     .loaded(state__data),
-    .\port$6079$0 (\port$6079$0 [3:0]),
+    .\port$6081$0 (\port$6081$0 [3:0]),
     .restart(restart),
     .rst(rst),
     .state(state)
@@ -19144,7 +19155,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
     .control_command(control_command),
     .cutoff(\cutoff$16 ),
     .failed(\failed$47 ),
-    .\port$6079$0 (\port$6079$0 ),
+    .\port$6081$0 (\port$6081$0 ),
     .restart(restart),
     .rst(rst),
     .state__addr(\$4 [2:0]),
@@ -19239,22 +19250,22 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
       \$28  = 5'h00;
     end
   end
-  assign valid = \port$6079$0 [0];
-  assign \valid$1  = \port$6079$0 [0];
-  assign symbol = \port$6079$0 [3:1];
-  assign \symbol$3  = \port$6079$0 [3:1];
+  assign valid = \port$6081$0 [0];
+  assign \valid$1  = \port$6081$0 [0];
+  assign symbol = \port$6081$0 [3:1];
+  assign \symbol$3  = \port$6081$0 [3:1];
   assign \restart$5  = restart;
   assign rct_cutoff = cutoff;
-  assign \valid$8  = \port$6079$0 [0];
-  assign \symbol$9  = \port$6079$0 [3:1];
+  assign \valid$8  = \port$6081$0 [0];
+  assign \symbol$9  = \port$6081$0 [3:1];
   assign \restart$10  = restart;
   assign apt_cutoff = \cutoff$11 ;
-  assign \valid$13  = \port$6079$0 [0];
-  assign \symbol$14  = \port$6079$0 [3:1];
+  assign \valid$13  = \port$6081$0 [0];
+  assign \symbol$14  = \port$6081$0 [3:1];
   assign \restart$15  = restart;
   assign rct_symbol_cutoff = \cutoff$16 ;
-  assign column = \port$6079$0 [6:4];
-  assign \column$19  = \port$6079$0 [6:4];
+  assign column = \port$6081$0 [6:4];
+  assign \column$19  = \port$6081$0 [6:4];
   assign \state__r_addr$23  = \$2 [2:0];
   assign \state__addr$27  = \$4 [2:0];
   assign \state__data$29  = state__data;
@@ -19292,7 +19303,7 @@ module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , c
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$6079$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$6081$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -19532,8 +19543,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   wire [9:0] \loaded.seen ;
   reg [10:0] \matches  = 11'h000;
   reg [10:0] old = 11'h000;
-  input [3:0] \port$6079$0 ;
-  wire [3:0] \port$6079$0 ;
+  input [3:0] \port$6081$0 ;
+  wire [3:0] \port$6081$0 ;
   input restart;
   wire restart;
   input rst;
@@ -19547,17 +19558,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   wire [2:0] symbol;
   wire valid;
   assign \$1  = ! seen;
-  assign \$2  = \$1  ? \port$6079$0 [1] : first;
-  assign \$3  = \port$6079$0 [1] == \$2 ;
+  assign \$2  = \$1  ? \port$6081$0 [1] : first;
+  assign \$3  = \port$6081$0 [1] == \$2 ;
   assign \$4  = ! seen;
   assign \$6  = ~ \$5 ;
   assign \$7  = \$3  & \$6 ;
   assign \$8  = 1'h0 + \$7 ;
   assign \$9  = seen == 10'h3ff;
   assign \$10  = ! seen;
-  assign \$11  = \$10  ? \port$6079$0 [1] : first;
-  assign \$12  = \$9  ? \port$6079$0 [2] : \$11 ;
-  assign \$13  = \port$6079$0 [2] == \$12 ;
+  assign \$11  = \$10  ? \port$6081$0 [1] : first;
+  assign \$12  = \$9  ? \port$6081$0 [2] : \$11 ;
+  assign \$13  = \port$6081$0 [2] == \$12 ;
   assign \$14  = ! seen;
   assign \$16  = seen == 10'h3ff;
   assign \$17  = \$15  | \$16 ;
@@ -19567,10 +19578,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$21  = seen == 10'h3fe;
   assign \$22  = seen == 10'h3ff;
   assign \$23  = ! seen;
-  assign \$24  = \$23  ? \port$6079$0 [1] : first;
-  assign \$25  = \$22  ? \port$6079$0 [2] : \$24 ;
-  assign \$26  = \$21  ? \port$6079$0 [3] : \$25 ;
-  assign \$27  = \port$6079$0 [3] == \$26 ;
+  assign \$24  = \$23  ? \port$6081$0 [1] : first;
+  assign \$25  = \$22  ? \port$6081$0 [2] : \$24 ;
+  assign \$26  = \$21  ? \port$6081$0 [3] : \$25 ;
+  assign \$27  = \port$6081$0 [3] == \$26 ;
   assign \$28  = ! seen;
   assign \$30  = seen == 10'h3ff;
   assign \$31  = \$29  | \$30 ;
@@ -19580,19 +19591,19 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$35  = \$27  & \$34 ;
   assign \$36  = \$20 [1:0] + \$35 ;
   assign \$37  = | \$36 [1:0];
-  assign \$38  = \port$6079$0 [0] & \$37 ;
+  assign \$38  = \port$6081$0 [0] & \$37 ;
   assign \$39  = ! seen;
-  assign \$40  = \$39  ? \port$6079$0 [1] : first;
-  assign \$41  = \port$6079$0 [1] == \$40 ;
+  assign \$40  = \$39  ? \port$6081$0 [1] : first;
+  assign \$41  = \port$6081$0 [1] == \$40 ;
   assign \$42  = ! seen;
   assign \$44  = ~ \$43 ;
   assign \$45  = \$41  & \$44 ;
   assign \$46  = 1'h0 + \$45 ;
   assign \$47  = seen == 10'h3ff;
   assign \$48  = ! seen;
-  assign \$49  = \$48  ? \port$6079$0 [1] : first;
-  assign \$50  = \$47  ? \port$6079$0 [2] : \$49 ;
-  assign \$51  = \port$6079$0 [2] == \$50 ;
+  assign \$49  = \$48  ? \port$6081$0 [1] : first;
+  assign \$50  = \$47  ? \port$6081$0 [2] : \$49 ;
+  assign \$51  = \port$6081$0 [2] == \$50 ;
   assign \$52  = ! seen;
   assign \$54  = seen == 10'h3ff;
   assign \$55  = \$53  | \$54 ;
@@ -19602,10 +19613,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$59  = seen == 10'h3fe;
   assign \$60  = seen == 10'h3ff;
   assign \$61  = ! seen;
-  assign \$62  = \$61  ? \port$6079$0 [1] : first;
-  assign \$63  = \$60  ? \port$6079$0 [2] : \$62 ;
-  assign \$64  = \$59  ? \port$6079$0 [3] : \$63 ;
-  assign \$65  = \port$6079$0 [3] == \$64 ;
+  assign \$62  = \$61  ? \port$6081$0 [1] : first;
+  assign \$63  = \$60  ? \port$6081$0 [2] : \$62 ;
+  assign \$64  = \$59  ? \port$6081$0 [3] : \$63 ;
+  assign \$65  = \port$6081$0 [3] == \$64 ;
   assign \$66  = ! seen;
   assign \$68  = seen == 10'h3ff;
   assign \$69  = \$67  | \$68 ;
@@ -19616,16 +19627,16 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$74  = \$58 [1:0] + \$73 ;
   assign \$75  = \matches  + \$74 [1:0];
   assign \$76  = ! seen;
-  assign \$77  = \$76  ? \port$6079$0 [1] : first;
-  assign \$78  = \port$6079$0 [1] == \$77 ;
+  assign \$77  = \$76  ? \port$6081$0 [1] : first;
+  assign \$78  = \port$6081$0 [1] == \$77 ;
   assign \$79  = ! seen;
   assign \$81  = \$78  & \$80 ;
   assign \$82  = 1'h0 + \$81 ;
   assign \$83  = seen == 10'h3ff;
   assign \$84  = ! seen;
-  assign \$85  = \$84  ? \port$6079$0 [1] : first;
-  assign \$86  = \$83  ? \port$6079$0 [2] : \$85 ;
-  assign \$87  = \port$6079$0 [2] == \$86 ;
+  assign \$85  = \$84  ? \port$6081$0 [1] : first;
+  assign \$86  = \$83  ? \port$6081$0 [2] : \$85 ;
+  assign \$87  = \port$6081$0 [2] == \$86 ;
   assign \$88  = ! seen;
   assign \$90  = seen == 10'h3ff;
   assign \$91  = \$89  | \$90 ;
@@ -19634,10 +19645,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$94  = seen == 10'h3fe;
   assign \$95  = seen == 10'h3ff;
   assign \$96  = ! seen;
-  assign \$97  = \$96  ? \port$6079$0 [1] : first;
-  assign \$98  = \$95  ? \port$6079$0 [2] : \$97 ;
-  assign \$99  = \$94  ? \port$6079$0 [3] : \$98 ;
-  assign \$100  = \port$6079$0 [3] == \$99 ;
+  assign \$97  = \$96  ? \port$6081$0 [1] : first;
+  assign \$98  = \$95  ? \port$6081$0 [2] : \$97 ;
+  assign \$99  = \$94  ? \port$6081$0 [3] : \$98 ;
+  assign \$100  = \port$6081$0 [3] == \$99 ;
   assign \$101  = ! seen;
   assign \$103  = seen == 10'h3ff;
   assign \$104  = \$102  | \$103 ;
@@ -19645,30 +19656,30 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$106  = \$104  | \$105 ;
   assign \$107  = \$100  & \$106 ;
   assign \$108  = \$93 [1:0] + \$107 ;
-  assign \$109  = \port$6079$0 [0] ? \$108 [1:0] : 2'h0;
+  assign \$109  = \port$6081$0 [0] ? \$108 [1:0] : 2'h0;
   assign \$110  = seen + 2'h3;
   assign \$111  = seen == 10'h3fe;
   assign \$112  = seen == 10'h3ff;
   assign \$113  = ! seen;
-  assign \$114  = \$113  ? \port$6079$0 [1] : first;
-  assign \$115  = \$112  ? \port$6079$0 [2] : \$114 ;
-  assign \$116  = \$111  ? \port$6079$0 [3] : \$115 ;
+  assign \$114  = \$113  ? \port$6081$0 [1] : first;
+  assign \$115  = \$112  ? \port$6081$0 [2] : \$114 ;
+  assign \$116  = \$111  ? \port$6081$0 [3] : \$115 ;
   assign \$117  = ! seen;
   assign \$119  = seen == 10'h3ff;
   assign \$120  = \$118  | \$119 ;
   assign \$121  = seen == 10'h3fe;
   assign \$122  = \$120  | \$121 ;
   assign \$123  = ! seen;
-  assign \$124  = \$123  ? \port$6079$0 [1] : first;
-  assign \$125  = \port$6079$0 [1] == \$124 ;
+  assign \$124  = \$123  ? \port$6081$0 [1] : first;
+  assign \$125  = \port$6081$0 [1] == \$124 ;
   assign \$126  = ! seen;
   assign \$128  = \$125  & \$127 ;
   assign \$129  = 1'h0 + \$128 ;
   assign \$130  = seen == 10'h3ff;
   assign \$131  = ! seen;
-  assign \$132  = \$131  ? \port$6079$0 [1] : first;
-  assign \$133  = \$130  ? \port$6079$0 [2] : \$132 ;
-  assign \$134  = \port$6079$0 [2] == \$133 ;
+  assign \$132  = \$131  ? \port$6081$0 [1] : first;
+  assign \$133  = \$130  ? \port$6081$0 [2] : \$132 ;
+  assign \$134  = \port$6081$0 [2] == \$133 ;
   assign \$135  = ! seen;
   assign \$137  = seen == 10'h3ff;
   assign \$138  = \$136  | \$137 ;
@@ -19677,10 +19688,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$141  = seen == 10'h3fe;
   assign \$142  = seen == 10'h3ff;
   assign \$143  = ! seen;
-  assign \$144  = \$143  ? \port$6079$0 [1] : first;
-  assign \$145  = \$142  ? \port$6079$0 [2] : \$144 ;
-  assign \$146  = \$141  ? \port$6079$0 [3] : \$145 ;
-  assign \$147  = \port$6079$0 [3] == \$146 ;
+  assign \$144  = \$143  ? \port$6081$0 [1] : first;
+  assign \$145  = \$142  ? \port$6081$0 [2] : \$144 ;
+  assign \$146  = \$141  ? \port$6081$0 [3] : \$145 ;
+  assign \$147  = \port$6081$0 [3] == \$146 ;
   assign \$148  = ! seen;
   assign \$150  = seen == 10'h3ff;
   assign \$151  = \$149  | \$150 ;
@@ -19689,17 +19700,17 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$154  = \$147  & \$153 ;
   assign \$155  = \$140 [1:0] + \$154 ;
   assign \$156  = ! seen;
-  assign \$157  = \$156  ? \port$6079$0 [1] : first;
-  assign \$158  = \port$6079$0 [1] == \$157 ;
+  assign \$157  = \$156  ? \port$6081$0 [1] : first;
+  assign \$158  = \port$6081$0 [1] == \$157 ;
   assign \$159  = ! seen;
   assign \$161  = ~ \$160 ;
   assign \$162  = \$158  & \$161 ;
   assign \$163  = 1'h0 + \$162 ;
   assign \$164  = seen == 10'h3ff;
   assign \$165  = ! seen;
-  assign \$166  = \$165  ? \port$6079$0 [1] : first;
-  assign \$167  = \$164  ? \port$6079$0 [2] : \$166 ;
-  assign \$168  = \port$6079$0 [2] == \$167 ;
+  assign \$166  = \$165  ? \port$6081$0 [1] : first;
+  assign \$167  = \$164  ? \port$6081$0 [2] : \$166 ;
+  assign \$168  = \port$6081$0 [2] == \$167 ;
   assign \$169  = ! seen;
   assign \$171  = seen == 10'h3ff;
   assign \$172  = \$170  | \$171 ;
@@ -19709,10 +19720,10 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$176  = seen == 10'h3fe;
   assign \$177  = seen == 10'h3ff;
   assign \$178  = ! seen;
-  assign \$179  = \$178  ? \port$6079$0 [1] : first;
-  assign \$180  = \$177  ? \port$6079$0 [2] : \$179 ;
-  assign \$181  = \$176  ? \port$6079$0 [3] : \$180 ;
-  assign \$182  = \port$6079$0 [3] == \$181 ;
+  assign \$179  = \$178  ? \port$6081$0 [1] : first;
+  assign \$180  = \$177  ? \port$6081$0 [2] : \$179 ;
+  assign \$181  = \$176  ? \port$6081$0 [3] : \$180 ;
+  assign \$182  = \port$6081$0 [3] == \$181 ;
   assign \$183  = ! seen;
   assign \$185  = seen == 10'h3ff;
   assign \$186  = \$184  | \$185 ;
@@ -19730,7 +19741,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   assign \$198  = \$196  & \$197 ;
   assign failed = \$195  | \$198 ;
   assign \$199  = seen >= 10'h3fd;
-  assign closes = \port$6079$0 [0] & \$199 ;
+  assign closes = \port$6081$0 [0] & \$199 ;
   always @(posedge clk)
     carried <= \$200 ;
   always @(posedge clk)
@@ -19776,7 +19787,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$203  = seen;
-    if (\port$6079$0 [0]) begin
+    if (\port$6081$0 [0]) begin
       \$203  = \$110 [9:0];
     end
     if (restart) begin
@@ -19795,7 +19806,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$204  = first;
-    if (\port$6079$0 [0]) begin
+    if (\port$6081$0 [0]) begin
       \$204  = \$116 ;
     end
     if (load) begin
@@ -19811,7 +19822,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$21 ) begin end
     \$205  = \matches ;
-    if (\port$6079$0 [0]) begin
+    if (\port$6081$0 [0]) begin
       \$205  = \$193 ;
     end
     if (load) begin
@@ -19824,8 +19835,8 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
       \$205  = 11'h000;
     end
   end
-  assign valid = \port$6079$0 [0];
-  assign symbol = \port$6079$0 [3:1];
+  assign valid = \port$6081$0 [0];
+  assign symbol = \port$6081$0 [3:1];
   assign \loaded.first  = loaded[0];
   assign \loaded.seen  = loaded[10:1];
   assign \loaded.matches  = loaded[26:16];
@@ -19866,7 +19877,7 @@ module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_com
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$6079$0 , restart, state, clk);
+module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$6081$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -20259,8 +20270,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire \loaded.last ;
   wire [8:0] \loaded.run ;
   reg [8:0] old = 9'h000;
-  input [3:0] \port$6079$0 ;
-  wire [3:0] \port$6079$0 ;
+  input [3:0] \port$6081$0 ;
+  wire [3:0] \port$6081$0 ;
   input restart;
   wire restart;
   input rst;
@@ -20273,92 +20284,92 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   wire [8:0] \state.run ;
   wire [2:0] symbol;
   wire valid;
-  assign \$1  = \port$6079$0 [1] == \$signal ;
+  assign \$1  = \port$6081$0 [1] == \$signal ;
   assign \$2  = heard & \$1 ;
   assign \$3  = 1'h0 + \$2 ;
-  assign \$4  = \port$6079$0 [1] == \$signal ;
+  assign \$4  = \port$6081$0 [1] == \$signal ;
   assign \$5  = heard & \$4 ;
-  assign \$6  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$6  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$7  = \$5  & \$6 ;
   assign \$8  = \$3  + \$7 ;
-  assign \$9  = \port$6079$0 [1] == \$signal ;
+  assign \$9  = \port$6081$0 [1] == \$signal ;
   assign \$10  = heard & \$9 ;
-  assign \$11  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$11  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$12  = \$10  & \$11 ;
-  assign \$13  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$13  = \port$6081$0 [3] == \port$6081$0 [2];
   assign \$14  = \$12  & \$13 ;
   assign \$15  = \$8 [1:0] + \$14 ;
   assign \$16  = | \$15 [1:0];
-  assign \$17  = \port$6079$0 [0] & \$16 ;
-  assign \$18  = \port$6079$0 [1] == \$signal ;
+  assign \$17  = \port$6081$0 [0] & \$16 ;
+  assign \$18  = \port$6081$0 [1] == \$signal ;
   assign \$19  = heard & \$18 ;
   assign \$20  = 1'h0 + \$19 ;
-  assign \$21  = \port$6079$0 [1] == \$signal ;
+  assign \$21  = \port$6081$0 [1] == \$signal ;
   assign \$22  = heard & \$21 ;
-  assign \$23  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$23  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$24  = \$22  & \$23 ;
   assign \$25  = \$20  + \$24 ;
-  assign \$26  = \port$6079$0 [1] == \$signal ;
+  assign \$26  = \port$6081$0 [1] == \$signal ;
   assign \$27  = heard & \$26 ;
-  assign \$28  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$28  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$29  = \$27  & \$28 ;
-  assign \$30  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$30  = \port$6081$0 [3] == \port$6081$0 [2];
   assign \$31  = \$29  & \$30 ;
   assign \$32  = \$25 [1:0] + \$31 ;
   assign \$33  = run + \$32 [1:0];
-  assign \$35  = \port$6079$0 [1] == \$signal ;
+  assign \$35  = \port$6081$0 [1] == \$signal ;
   assign \$36  = heard & \$35 ;
   assign \$37  = 1'h0 + \$36 ;
-  assign \$38  = \port$6079$0 [1] == \$signal ;
+  assign \$38  = \port$6081$0 [1] == \$signal ;
   assign \$39  = heard & \$38 ;
-  assign \$40  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$40  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$41  = \$39  & \$40 ;
   assign \$42  = \$37  + \$41 ;
-  assign \$43  = \port$6079$0 [1] == \$signal ;
+  assign \$43  = \port$6081$0 [1] == \$signal ;
   assign \$44  = heard & \$43 ;
-  assign \$45  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$45  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$46  = \$44  & \$45 ;
-  assign \$47  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$47  = \port$6081$0 [3] == \port$6081$0 [2];
   assign \$48  = \$46  & \$47 ;
   assign \$49  = \$42 [1:0] + \$48 ;
   assign \$50  = run + \$49 [1:0];
   assign \$51  = \$34  ? 9'h1ff : \$50 [8:0];
-  assign \$52  = \port$6079$0 [3] == \port$6079$0 [2];
-  assign \$53  = \port$6079$0 [1] == \$signal ;
+  assign \$52  = \port$6081$0 [3] == \port$6081$0 [2];
+  assign \$53  = \port$6081$0 [1] == \$signal ;
   assign \$54  = heard & \$53 ;
-  assign \$55  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$55  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$56  = \$54  & \$55 ;
-  assign \$57  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$57  = \port$6081$0 [3] == \port$6081$0 [2];
   assign \$58  = \$56  & \$57 ;
   assign \$59  = ~ \$58 ;
   assign \$60  = \$52  & \$59 ;
-  assign \$61  = \port$6079$0 [1] == \$signal ;
+  assign \$61  = \port$6081$0 [1] == \$signal ;
   assign \$62  = heard & \$61 ;
-  assign \$63  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$63  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$64  = \$62  & \$63 ;
-  assign \$65  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$65  = \port$6081$0 [3] == \port$6081$0 [2];
   assign \$66  = \$64  & \$65 ;
-  assign \$67  = \port$6079$0 [3] == \port$6079$0 [2];
-  assign \$68  = \port$6079$0 [1] == \$signal ;
+  assign \$67  = \port$6081$0 [3] == \port$6081$0 [2];
+  assign \$68  = \port$6081$0 [1] == \$signal ;
   assign \$69  = heard & \$68 ;
-  assign \$70  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$70  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$71  = \$69  & \$70 ;
-  assign \$72  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$72  = \port$6081$0 [3] == \port$6081$0 [2];
   assign \$73  = \$71  & \$72 ;
   assign \$74  = ~ \$73 ;
   assign \$75  = \$67  & \$74 ;
-  assign \$76  = \port$6079$0 [1] == \$signal ;
+  assign \$76  = \port$6081$0 [1] == \$signal ;
   assign \$77  = heard & \$76 ;
-  assign \$78  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$78  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$79  = \$77  & \$78 ;
-  assign \$80  = \port$6079$0 [2] == \port$6079$0 [1];
-  assign \$81  = \port$6079$0 [1] == \$signal ;
+  assign \$80  = \port$6081$0 [2] == \port$6081$0 [1];
+  assign \$81  = \port$6081$0 [1] == \$signal ;
   assign \$82  = heard & \$81 ;
-  assign \$83  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$83  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$84  = \$82  & \$83 ;
   assign \$85  = ~ \$84 ;
   assign \$86  = \$80  & \$85 ;
-  assign \$87  = \port$6079$0 [1] == \$signal ;
+  assign \$87  = \port$6081$0 [1] == \$signal ;
   assign \$88  = heard & \$87 ;
   assign \$90  = \$88  ? 1'h0 : 1'h1;
   assign \$91  = \$90  + 1'h1;
@@ -20367,93 +20378,93 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$94  = \$93  + 1'h1;
   assign \$95  = \$75  ? \$94  : 3'h1;
   assign \$96  = \$66  ? 3'h0 : \$95 ;
-  assign \$97  = \port$6079$0 [2] == \port$6079$0 [1];
-  assign \$98  = \port$6079$0 [1] == \$signal ;
+  assign \$97  = \port$6081$0 [2] == \port$6081$0 [1];
+  assign \$98  = \port$6081$0 [1] == \$signal ;
   assign \$99  = heard & \$98 ;
-  assign \$100  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$100  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$101  = \$99  & \$100 ;
   assign \$102  = ~ \$101 ;
   assign \$103  = \$97  & \$102 ;
-  assign \$104  = \port$6079$0 [1] == \$signal ;
+  assign \$104  = \port$6081$0 [1] == \$signal ;
   assign \$105  = heard & \$104 ;
-  assign \$106  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$106  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$107  = \$105  & \$106 ;
-  assign \$108  = \port$6079$0 [2] == \port$6079$0 [1];
-  assign \$109  = \port$6079$0 [1] == \$signal ;
+  assign \$108  = \port$6081$0 [2] == \port$6081$0 [1];
+  assign \$109  = \port$6081$0 [1] == \$signal ;
   assign \$110  = heard & \$109 ;
-  assign \$111  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$111  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$112  = \$110  & \$111 ;
   assign \$113  = ~ \$112 ;
   assign \$114  = \$108  & \$113 ;
-  assign \$115  = \port$6079$0 [1] == \$signal ;
+  assign \$115  = \port$6081$0 [1] == \$signal ;
   assign \$116  = heard & \$115 ;
   assign \$118  = \$116  ? 1'h0 : 1'h1;
   assign \$119  = \$118  + 1'h1;
   assign \$120  = \$114  ? \$119  : 2'h1;
   assign \$121  = \$107  ? 2'h0 : \$120 ;
-  assign \$122  = \port$6079$0 [1] == \$signal ;
+  assign \$122  = \port$6081$0 [1] == \$signal ;
   assign \$123  = heard & \$122 ;
   assign \$125  = \$123  ? 1'h0 : 1'h1;
   assign \$126  = \$125  > 1'h0;
-  assign \$128  = \port$6079$0 [1] == \$signal ;
+  assign \$128  = \port$6081$0 [1] == \$signal ;
   assign \$129  = heard & \$128 ;
   assign \$131  = \$129  ? 1'h0 : 1'h1;
   assign \$133  = \$121  > 1'h0;
   assign \$134  = \$103  & \$133 ;
-  assign \$135  = \port$6079$0 [1] == \$signal ;
+  assign \$135  = \port$6081$0 [1] == \$signal ;
   assign \$136  = heard & \$135 ;
-  assign \$137  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$137  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$138  = \$136  & \$137 ;
-  assign \$139  = \port$6079$0 [2] == \port$6079$0 [1];
-  assign \$140  = \port$6079$0 [1] == \$signal ;
+  assign \$139  = \port$6081$0 [2] == \port$6081$0 [1];
+  assign \$140  = \port$6081$0 [1] == \$signal ;
   assign \$141  = heard & \$140 ;
-  assign \$142  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$142  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$143  = \$141  & \$142 ;
   assign \$144  = ~ \$143 ;
   assign \$145  = \$139  & \$144 ;
-  assign \$146  = \port$6079$0 [1] == \$signal ;
+  assign \$146  = \port$6081$0 [1] == \$signal ;
   assign \$147  = heard & \$146 ;
   assign \$149  = \$147  ? 1'h0 : 1'h1;
   assign \$150  = \$149  + 1'h1;
   assign \$151  = \$145  ? \$150  : 2'h1;
   assign \$152  = \$138  ? 2'h0 : \$151 ;
-  assign \$153  = \port$6079$0 [1] == \$signal ;
+  assign \$153  = \port$6081$0 [1] == \$signal ;
   assign \$154  = heard & \$153 ;
   assign \$156  = \$154  ? 1'h0 : 1'h1;
   assign \$157  = \$156  > 1'h0;
-  assign \$159  = \port$6079$0 [1] == \$signal ;
+  assign \$159  = \port$6081$0 [1] == \$signal ;
   assign \$160  = heard & \$159 ;
   assign \$162  = \$160  ? 1'h0 : 1'h1;
   assign \$164  = \$134  ? \$152  : 2'h0;
   assign \$165  = \$96 [1:0] > \$164 ;
   assign \$166  = \$60  & \$165 ;
-  assign \$167  = \port$6079$0 [1] == \$signal ;
+  assign \$167  = \port$6081$0 [1] == \$signal ;
   assign \$168  = heard & \$167 ;
-  assign \$169  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$169  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$170  = \$168  & \$169 ;
-  assign \$171  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$171  = \port$6081$0 [3] == \port$6081$0 [2];
   assign \$172  = \$170  & \$171 ;
-  assign \$173  = \port$6079$0 [3] == \port$6079$0 [2];
-  assign \$174  = \port$6079$0 [1] == \$signal ;
+  assign \$173  = \port$6081$0 [3] == \port$6081$0 [2];
+  assign \$174  = \port$6081$0 [1] == \$signal ;
   assign \$175  = heard & \$174 ;
-  assign \$176  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$176  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$177  = \$175  & \$176 ;
-  assign \$178  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$178  = \port$6081$0 [3] == \port$6081$0 [2];
   assign \$179  = \$177  & \$178 ;
   assign \$180  = ~ \$179 ;
   assign \$181  = \$173  & \$180 ;
-  assign \$182  = \port$6079$0 [1] == \$signal ;
+  assign \$182  = \port$6081$0 [1] == \$signal ;
   assign \$183  = heard & \$182 ;
-  assign \$184  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$184  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$185  = \$183  & \$184 ;
-  assign \$186  = \port$6079$0 [2] == \port$6079$0 [1];
-  assign \$187  = \port$6079$0 [1] == \$signal ;
+  assign \$186  = \port$6081$0 [2] == \port$6081$0 [1];
+  assign \$187  = \port$6081$0 [1] == \$signal ;
   assign \$188  = heard & \$187 ;
-  assign \$189  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$189  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$190  = \$188  & \$189 ;
   assign \$191  = ~ \$190 ;
   assign \$192  = \$186  & \$191 ;
-  assign \$193  = \port$6079$0 [1] == \$signal ;
+  assign \$193  = \port$6081$0 [1] == \$signal ;
   assign \$194  = heard & \$193 ;
   assign \$196  = \$194  ? 1'h0 : 1'h1;
   assign \$197  = \$196  + 1'h1;
@@ -20462,132 +20473,132 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   assign \$200  = \$199  + 1'h1;
   assign \$201  = \$181  ? \$200  : 3'h1;
   assign \$202  = \$172  ? 3'h0 : \$201 ;
-  assign \$203  = \port$6079$0 [2] == \port$6079$0 [1];
-  assign \$204  = \port$6079$0 [1] == \$signal ;
+  assign \$203  = \port$6081$0 [2] == \port$6081$0 [1];
+  assign \$204  = \port$6081$0 [1] == \$signal ;
   assign \$205  = heard & \$204 ;
-  assign \$206  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$206  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$207  = \$205  & \$206 ;
   assign \$208  = ~ \$207 ;
   assign \$209  = \$203  & \$208 ;
-  assign \$210  = \port$6079$0 [1] == \$signal ;
+  assign \$210  = \port$6081$0 [1] == \$signal ;
   assign \$211  = heard & \$210 ;
-  assign \$212  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$212  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$213  = \$211  & \$212 ;
-  assign \$214  = \port$6079$0 [2] == \port$6079$0 [1];
-  assign \$215  = \port$6079$0 [1] == \$signal ;
+  assign \$214  = \port$6081$0 [2] == \port$6081$0 [1];
+  assign \$215  = \port$6081$0 [1] == \$signal ;
   assign \$216  = heard & \$215 ;
-  assign \$217  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$217  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$218  = \$216  & \$217 ;
   assign \$219  = ~ \$218 ;
   assign \$220  = \$214  & \$219 ;
-  assign \$221  = \port$6079$0 [1] == \$signal ;
+  assign \$221  = \port$6081$0 [1] == \$signal ;
   assign \$222  = heard & \$221 ;
   assign \$224  = \$222  ? 1'h0 : 1'h1;
   assign \$225  = \$224  + 1'h1;
   assign \$226  = \$220  ? \$225  : 2'h1;
   assign \$227  = \$213  ? 2'h0 : \$226 ;
-  assign \$228  = \port$6079$0 [1] == \$signal ;
+  assign \$228  = \port$6081$0 [1] == \$signal ;
   assign \$229  = heard & \$228 ;
   assign \$231  = \$229  ? 1'h0 : 1'h1;
   assign \$232  = \$231  > 1'h0;
-  assign \$234  = \port$6079$0 [1] == \$signal ;
+  assign \$234  = \port$6081$0 [1] == \$signal ;
   assign \$235  = heard & \$234 ;
   assign \$237  = \$235  ? 1'h0 : 1'h1;
   assign \$239  = \$227  > 1'h0;
   assign \$240  = \$209  & \$239 ;
-  assign \$241  = \port$6079$0 [1] == \$signal ;
+  assign \$241  = \port$6081$0 [1] == \$signal ;
   assign \$242  = heard & \$241 ;
-  assign \$243  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$243  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$244  = \$242  & \$243 ;
-  assign \$245  = \port$6079$0 [2] == \port$6079$0 [1];
-  assign \$246  = \port$6079$0 [1] == \$signal ;
+  assign \$245  = \port$6081$0 [2] == \port$6081$0 [1];
+  assign \$246  = \port$6081$0 [1] == \$signal ;
   assign \$247  = heard & \$246 ;
-  assign \$248  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$248  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$249  = \$247  & \$248 ;
   assign \$250  = ~ \$249 ;
   assign \$251  = \$245  & \$250 ;
-  assign \$252  = \port$6079$0 [1] == \$signal ;
+  assign \$252  = \port$6081$0 [1] == \$signal ;
   assign \$253  = heard & \$252 ;
   assign \$255  = \$253  ? 1'h0 : 1'h1;
   assign \$256  = \$255  + 1'h1;
   assign \$257  = \$251  ? \$256  : 2'h1;
   assign \$258  = \$244  ? 2'h0 : \$257 ;
-  assign \$259  = \port$6079$0 [1] == \$signal ;
+  assign \$259  = \port$6081$0 [1] == \$signal ;
   assign \$260  = heard & \$259 ;
   assign \$262  = \$260  ? 1'h0 : 1'h1;
   assign \$263  = \$262  > 1'h0;
-  assign \$265  = \port$6079$0 [1] == \$signal ;
+  assign \$265  = \port$6081$0 [1] == \$signal ;
   assign \$266  = heard & \$265 ;
   assign \$268  = \$266  ? 1'h0 : 1'h1;
   assign \$270  = \$240  ? \$258  : 2'h0;
   assign \$271  = \$166  ? \$202 [1:0] : \$270 ;
-  assign \$272  = \port$6079$0 [0] ? \$271  : 2'h0;
-  assign \$273  = \port$6079$0 [1] == \$signal ;
+  assign \$272  = \port$6081$0 [0] ? \$271  : 2'h0;
+  assign \$273  = \port$6081$0 [1] == \$signal ;
   assign \$274  = heard & \$273 ;
-  assign \$275  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$275  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$276  = \$274  & \$275 ;
-  assign \$277  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$277  = \port$6081$0 [3] == \port$6081$0 [2];
   assign \$278  = \$276  & \$277 ;
-  assign \$279  = \port$6079$0 [1] == \$signal ;
+  assign \$279  = \port$6081$0 [1] == \$signal ;
   assign \$280  = heard & \$279 ;
   assign \$281  = 1'h0 + \$280 ;
-  assign \$282  = \port$6079$0 [1] == \$signal ;
+  assign \$282  = \port$6081$0 [1] == \$signal ;
   assign \$283  = heard & \$282 ;
-  assign \$284  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$284  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$285  = \$283  & \$284 ;
   assign \$286  = \$281  + \$285 ;
-  assign \$287  = \port$6079$0 [1] == \$signal ;
+  assign \$287  = \port$6081$0 [1] == \$signal ;
   assign \$288  = heard & \$287 ;
-  assign \$289  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$289  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$290  = \$288  & \$289 ;
-  assign \$291  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$291  = \port$6081$0 [3] == \port$6081$0 [2];
   assign \$292  = \$290  & \$291 ;
   assign \$293  = \$286 [1:0] + \$292 ;
   assign \$294  = run + \$293 [1:0];
-  assign \$296  = \port$6079$0 [1] == \$signal ;
+  assign \$296  = \port$6081$0 [1] == \$signal ;
   assign \$297  = heard & \$296 ;
   assign \$298  = 1'h0 + \$297 ;
-  assign \$299  = \port$6079$0 [1] == \$signal ;
+  assign \$299  = \port$6081$0 [1] == \$signal ;
   assign \$300  = heard & \$299 ;
-  assign \$301  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$301  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$302  = \$300  & \$301 ;
   assign \$303  = \$298  + \$302 ;
-  assign \$304  = \port$6079$0 [1] == \$signal ;
+  assign \$304  = \port$6081$0 [1] == \$signal ;
   assign \$305  = heard & \$304 ;
-  assign \$306  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$306  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$307  = \$305  & \$306 ;
-  assign \$308  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$308  = \port$6081$0 [3] == \port$6081$0 [2];
   assign \$309  = \$307  & \$308 ;
   assign \$310  = \$303 [1:0] + \$309 ;
   assign \$311  = run + \$310 [1:0];
   assign \$312  = \$295  ? 9'h1ff : \$311 [8:0];
-  assign \$313  = \port$6079$0 [1] == \$signal ;
+  assign \$313  = \port$6081$0 [1] == \$signal ;
   assign \$314  = heard & \$313 ;
-  assign \$315  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$315  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$316  = \$314  & \$315 ;
-  assign \$317  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$317  = \port$6081$0 [3] == \port$6081$0 [2];
   assign \$318  = \$316  & \$317 ;
-  assign \$319  = \port$6079$0 [3] == \port$6079$0 [2];
-  assign \$320  = \port$6079$0 [1] == \$signal ;
+  assign \$319  = \port$6081$0 [3] == \port$6081$0 [2];
+  assign \$320  = \port$6081$0 [1] == \$signal ;
   assign \$321  = heard & \$320 ;
-  assign \$322  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$322  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$323  = \$321  & \$322 ;
-  assign \$324  = \port$6079$0 [3] == \port$6079$0 [2];
+  assign \$324  = \port$6081$0 [3] == \port$6081$0 [2];
   assign \$325  = \$323  & \$324 ;
   assign \$326  = ~ \$325 ;
   assign \$327  = \$319  & \$326 ;
-  assign \$328  = \port$6079$0 [1] == \$signal ;
+  assign \$328  = \port$6081$0 [1] == \$signal ;
   assign \$329  = heard & \$328 ;
-  assign \$330  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$330  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$331  = \$329  & \$330 ;
-  assign \$332  = \port$6079$0 [2] == \port$6079$0 [1];
-  assign \$333  = \port$6079$0 [1] == \$signal ;
+  assign \$332  = \port$6081$0 [2] == \port$6081$0 [1];
+  assign \$333  = \port$6081$0 [1] == \$signal ;
   assign \$334  = heard & \$333 ;
-  assign \$335  = \port$6079$0 [2] == \port$6079$0 [1];
+  assign \$335  = \port$6081$0 [2] == \port$6081$0 [1];
   assign \$336  = \$334  & \$335 ;
   assign \$337  = ~ \$336 ;
   assign \$338  = \$332  & \$337 ;
-  assign \$339  = \port$6079$0 [1] == \$signal ;
+  assign \$339  = \port$6081$0 [1] == \$signal ;
   assign \$340  = heard & \$339 ;
   assign \$342  = \$340  ? 1'h0 : 1'h1;
   assign \$343  = \$342  + 1'h1;
@@ -20648,8 +20659,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$358  = \$signal ;
-    if (\port$6079$0 [0]) begin
-      \$358  = \port$6079$0 [3];
+    if (\port$6081$0 [0]) begin
+      \$358  = \port$6081$0 [3];
     end
     if (load) begin
       \$358  = loaded[0];
@@ -20664,7 +20675,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$359  = heard;
-    if (\port$6079$0 [0]) begin
+    if (\port$6081$0 [0]) begin
       \$359  = 1'h1;
     end
     if (restart) begin
@@ -20683,7 +20694,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$22 ) begin end
     \$360  = run;
-    if (\port$6079$0 [0]) begin
+    if (\port$6081$0 [0]) begin
       \$360  = \$349 ;
     end
     if (load) begin
@@ -20696,8 +20707,8 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
       \$360  = 9'h000;
     end
   end
-  assign valid = \port$6079$0 [0];
-  assign symbol = \port$6079$0 [3:1];
+  assign valid = \port$6081$0 [0];
+  assign symbol = \port$6081$0 [3:1];
   assign \loaded.last  = loaded[0];
   assign \loaded.heard  = loaded[1];
   assign \loaded.run  = loaded[24:16];
@@ -20747,7 +20758,7 @@ module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$6079$0 , restart, state__r_data, clk);
+module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$6081$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -20786,8 +20797,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   output failed;
   wire failed;
   reg [7:0] heard = 8'h00;
-  input [6:0] \port$6079$0 ;
-  wire [6:0] \port$6079$0 ;
+  input [6:0] \port$6081$0 ;
+  wire [6:0] \port$6081$0 ;
   wire [2:0] read__addr;
   wire [10:0] read__data;
   wire [7:0] \read__data.run ;
@@ -20836,8 +20847,8 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
     end
   end
   assign read__data = _0_;
-  assign read__addr = state__r_stb ? state__r_addr : \port$6079$0 [6:4];
-  assign read__en = \port$6079$0 [0] | state__r_stb;
+  assign read__addr = state__r_stb ? state__r_addr : \port$6081$0 [6:4];
+  assign read__en = \port$6081$0 [0] | state__r_stb;
   assign \$1  = heard >> \column$7 ;
   assign \$2  = read__data[2:0] == \$signal ;
   assign \$3  = \$1  & \$2 ;
@@ -20889,7 +20900,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$10  = \port$6079$0 [0];
+    \$10  = \port$6081$0 [0];
     if (control_command[10]) begin
       \$10  = 1'h0;
     end
@@ -20899,7 +20910,7 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$23 ) begin end
-    \$11  = \port$6079$0 [3:1];
+    \$11  = \port$6081$0 [3:1];
     if (control_command[10]) begin
       \$11  = 3'h0;
     end
@@ -20976,9 +20987,9 @@ module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_add
       \$13  = 8'h00;
     end
   end
-  assign column = \port$6079$0 [6:4];
-  assign valid = \port$6079$0 [0];
-  assign symbol = \port$6079$0 [3:1];
+  assign column = \port$6081$0 [6:4];
+  assign valid = \port$6081$0 [0];
+  assign symbol = \port$6081$0 [3:1];
   assign \read__data.symbol  = read__data[2:0];
   assign \read__data.run  = read__data[10:3];
   assign \write__data.symbol  = write__data[2:0];
@@ -21139,7 +21150,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
   \ohmcarlo_core.entropy.neg_log.table  \table  (
     .clk(clk),
     .control_command(control_command),
-    .\port$6174$0 (fine[22:0]),
+    .\port$6176$0 (fine[22:0]),
     .rst(rst),
     .value(value)
   );
@@ -21218,7 +21229,7 @@ module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6174$0 , value, clk);
+module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6176$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
@@ -21253,8 +21264,8 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6174$0 
   reg [16:0] \fraction$7  = 17'h00000;
   wire [5:0] index;
   reg [16:0] low = 17'h00000;
-  input [22:0] \port$6174$0 ;
-  wire [22:0] \port$6174$0 ;
+  input [22:0] \port$6176$0 ;
+  wire [22:0] \port$6176$0 ;
   input rst;
   wire rst;
   output [17:0] value;
@@ -21330,7 +21341,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6174$0 
   end
   reg [10:0] _0_;
   always @(posedge clk) begin
-    _0_ <= deltas[\port$6174$0 [22:17]];
+    _0_ <= deltas[\port$6176$0 [22:17]];
   end
   assign delta_port__data = _0_;
   (* ram_style = "block" *)
@@ -21404,7 +21415,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6174$0 
   end
   reg [16:0] _1_;
   always @(posedge clk) begin
-    _1_ <= lows[\port$6174$0 [22:17]];
+    _1_ <= lows[\port$6176$0 [22:17]];
   end
   assign \$signature__data  = _1_;
   assign \$2  = $signed({ low, 17'h10000 }) + $signed(\$1 );
@@ -21421,7 +21432,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6174$0 
   assign \$1  = $signed(delta) * $signed({ 1'h0, \fraction$7  });
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$25 ) begin end
-    \$4  = \port$6174$0 [16:0];
+    \$4  = \port$6176$0 [16:0];
     if (control_command[10]) begin
       \$4  = 17'h00000;
     end
@@ -21469,10 +21480,10 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6174$0 
       \$8  = 18'h00000;
     end
   end
-  assign \$signature__addr  = \port$6174$0 [22:17];
-  assign index = \port$6174$0 [22:17];
-  assign delta_port__addr = \port$6174$0 [22:17];
-  assign fraction = \port$6174$0 [16:0];
+  assign \$signature__addr  = \port$6176$0 [22:17];
+  assign index = \port$6176$0 [22:17];
+  assign delta_port__addr = \port$6176$0 [22:17];
+  assign fraction = \port$6176$0 [16:0];
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -21488,7 +21499,7 @@ module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6174$0 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4750$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
+module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4752$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
 , requests__valid, requests__payload, readings__ready, predictions__valid, predictions__payload, requests__ready, predictions__ready, terms__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
   wire \$1 ;
@@ -21735,8 +21746,8 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   wire \points__valid$34 ;
   input [10:0] points_used;
   wire [10:0] points_used;
-  input [21:0] \port$4750$0 ;
-  wire [21:0] \port$4750$0 ;
+  input [21:0] \port$4752$0 ;
+  wire [21:0] \port$4752$0 ;
   wire predict;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
@@ -22039,7 +22050,7 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
     .\last$21 (last),
     .magnitude(magnitude),
     .\output (\output ),
-    .\port$4750$0 (\port$4750$0 ),
+    .\port$4752$0 (\port$4752$0 ),
     .rst(rst),
     .take(output__ready),
     .valid(valid),
@@ -22152,10 +22163,10 @@ module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, co
   assign drop = halt;
   assign \note$61  = \input__valid$60 ;
   assign \context  = \input__payload$62 ;
-  assign mantissa = \port$4750$0 [15:0];
-  assign logit_mantissa = \port$4750$0 [15:0];
-  assign shift = \port$4750$0 [21:16];
-  assign logit_shift = \port$4750$0 [21:16];
+  assign mantissa = \port$4752$0 [15:0];
+  assign logit_mantissa = \port$4752$0 [15:0];
+  assign shift = \port$4752$0 [21:16];
+  assign logit_shift = \port$4752$0 [21:16];
   assign \valid$69  = valid;
   assign \output$71  = \output ;
   assign \dot$73  = dot;
@@ -26371,7 +26382,7 @@ module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4750$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
+module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4752$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
   wire [40:0] \$1 ;
   wire [22:0] \$10 ;
@@ -26484,8 +26495,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
   input \output ;
   wire \output ;
   reg [3:0] outputs = 4'h0;
-  input [21:0] \port$4750$0 ;
-  wire [21:0] \port$4750$0 ;
+  input [21:0] \port$4752$0 ;
+  wire [21:0] \port$4752$0 ;
   reg [40:0] product = 41'h00000000000;
   input rst;
   wire rst;
@@ -26568,9 +26579,9 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
     magnitude <= \$66 ;
   always @(posedge clk)
     activation <= \$67 ;
-  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4750$0 [15:0] });
+  assign \$1  = $signed(dot) * $signed({ 1'h0, \port$4752$0 [15:0] });
   assign \$2  = \output  ? 3'h0 : 3'h7;
-  assign \$3  = \port$4750$0 [21:16] + \$2 ;
+  assign \$3  = \port$4752$0 [21:16] + \$2 ;
   assign \$4  = $signed({ product, 1'h0 }) >>> { amount[6:3], 3'h0 };
   assign \$5  = $signed(coarse) >>> fine_amount;
   assign \$7  = $signed(\$6 ) + $signed({ 1'h0, shifted[0] });
@@ -26702,8 +26713,8 @@ module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, 
       \$67  = 8'h00;
     end
   end
-  assign mantissa = \port$4750$0 [15:0];
-  assign shift = \port$4750$0 [21:16];
+  assign mantissa = \port$4752$0 [15:0];
+  assign shift = \port$4752$0 [21:16];
   assign \context.offset  = \context [15:0];
   assign \context.label  = \context [17:16];
   assign \context.last  = \context [18];
@@ -28653,7 +28664,7 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing (rst, load_inv_sigma__stb, load_inv_sigma__r_stb, load_log_sigma__stb, load_log_sigma__r_stb, devices__valid, devices__ready, \port$2454$0 , \port$2472$0 , price__valid, price__payload, rho, control_command, hastings, mid, lo, hi, valid_lo, valid_hi, \port$4752$0 , \port$4754$0 
+module \ohmcarlo_core.pricing (rst, load_inv_sigma__stb, load_inv_sigma__r_stb, load_log_sigma__stb, load_log_sigma__r_stb, devices__valid, devices__ready, \port$2456$0 , \port$2474$0 , price__valid, price__payload, rho, control_command, hastings, mid, lo, hi, valid_lo, valid_hi, \port$4754$0 , \port$4756$0 
 , load_inv_sigma__addr, load_inv_sigma__data, load_inv_sigma__r_addr, load_log_sigma__addr, load_log_sigma__data, load_log_sigma__r_addr, devices__payload, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
   wire \$1 ;
@@ -28801,14 +28812,14 @@ module \ohmcarlo_core.pricing (rst, load_inv_sigma__stb, load_inv_sigma__r_stb, 
   wire [31:0] \payload.hastings ;
   wire [31:0] \payload.prior ;
   wire \payload.stuck ;
-  output [23:0] \port$2454$0 ;
-  wire [23:0] \port$2454$0 ;
-  output [22:0] \port$2472$0 ;
-  wire [22:0] \port$2472$0 ;
-  input [21:0] \port$4752$0 ;
-  wire [21:0] \port$4752$0 ;
+  output [23:0] \port$2456$0 ;
+  wire [23:0] \port$2456$0 ;
+  output [22:0] \port$2474$0 ;
+  wire [22:0] \port$2474$0 ;
   input [21:0] \port$4754$0 ;
   wire [21:0] \port$4754$0 ;
+  input [21:0] \port$4756$0 ;
+  wire [21:0] \port$4756$0 ;
   (* init = 65'h00000000000000000 *)
   wire [64:0] price;
   wire [31:0] \price.hastings ;
@@ -28925,8 +28936,8 @@ module \ohmcarlo_core.pricing (rst, load_inv_sigma__stb, load_inv_sigma__r_stb, 
     .\load__r_stb$31 (load_log_sigma__r_stb),
     .load__stb(load_inv_sigma__stb),
     .\load__stb$33 (load_log_sigma__stb),
-    .\port$2454$0 (\$25 ),
-    .\port$2472$0 (\$26 ),
+    .\port$2456$0 (\$25 ),
+    .\port$2474$0 (\$26 ),
     .rho(rho),
     .rst(rst),
     .stuck(stuck),
@@ -28939,9 +28950,9 @@ module \ohmcarlo_core.pricing (rst, load_inv_sigma__stb, load_inv_sigma__r_stb, 
     .code(devices__payload[19:10]),
     .control_command(control_command),
     .mid(mid),
-    .\port$4752$0 (\port$4752$0 ),
     .\port$4754$0 (\port$4754$0 ),
-    .\port$5257$32 (devices__payload[33:32]),
+    .\port$4756$0 (\port$4756$0 ),
+    .\port$5259$32 (devices__payload[33:32]),
     .prior(prior),
     .rst(rst),
     .valid(valid)
@@ -29114,14 +29125,14 @@ module \ohmcarlo_core.pricing (rst, load_inv_sigma__stb, load_inv_sigma__r_stb, 
   assign last = devices__payload[33];
   assign \back$17  = back;
   assign \mid$25  = mid;
-  assign weight_mantissa = \port$4752$0 [15:0];
-  assign \weight_mantissa$27  = \port$4752$0 [15:0];
-  assign weight_shift = \port$4752$0 [21:16];
-  assign \weight_shift$29  = \port$4752$0 [21:16];
-  assign common_mantissa = \port$4754$0 [15:0];
-  assign \common_mantissa$31  = \port$4754$0 [15:0];
-  assign common_shift = \port$4754$0 [21:16];
-  assign \common_shift$33  = \port$4754$0 [21:16];
+  assign weight_mantissa = \port$4754$0 [15:0];
+  assign \weight_mantissa$27  = \port$4754$0 [15:0];
+  assign weight_shift = \port$4754$0 [21:16];
+  assign \weight_shift$29  = \port$4754$0 [21:16];
+  assign common_mantissa = \port$4756$0 [15:0];
+  assign \common_mantissa$31  = \port$4756$0 [15:0];
+  assign common_shift = \port$4756$0 [21:16];
+  assign \common_shift$33  = \port$4756$0 [21:16];
   assign \rho$35  = rho;
   assign \lo$37  = lo;
   assign \hi$39  = hi;
@@ -29143,8 +29154,8 @@ module \ohmcarlo_core.pricing (rst, load_inv_sigma__stb, load_inv_sigma__r_stb, 
   assign \load_log_sigma__stb$67  = load_log_sigma__stb;
   assign last_13 = arrived;
   assign price = payload;
-  assign \port$2454$0  = \$25 ;
-  assign \port$2472$0  = \$26 ;
+  assign \port$2456$0  = \$25 ;
+  assign \port$2474$0  = \$26 ;
   assign \price__payload.prior  = price__payload[31:0];
   assign \price__payload.hastings  = price__payload[63:32];
   assign \price__payload.stuck  = price__payload[64];
@@ -29502,7 +29513,7 @@ module \ohmcarlo_core.pricing.landing.kept (rst, w_en, r_data, control_command, 
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups (rst, load__stb, load__r_stb, \load__stb$33 , \load__r_stb$31 , valid, first, code, \end , centre, hastings, \port$2454$0 , \port$2472$0 , rho, control_command, lo, hi, valid_lo, valid_hi, load__addr, load__data
+module \ohmcarlo_core.pricing.lookups (rst, load__stb, load__r_stb, \load__stb$33 , \load__r_stb$31 , valid, first, code, \end , centre, hastings, \port$2456$0 , \port$2474$0 , rho, control_command, lo, hi, valid_lo, valid_hi, load__addr, load__data
 , load__r_addr, \load__addr$23 , \load__data$25 , \load__r_addr$27 , back, stuck, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$47  = 0;
   wire [44:0] \$1 ;
@@ -29665,10 +29676,10 @@ module \ohmcarlo_core.pricing.lookups (rst, load__stb, load__r_stb, \load__stb$3
   reg [31:0] logs = 32'd0;
   reg [24:0] low = 25'h0000000;
   reg [12:0] missed = 13'h0000;
-  output [23:0] \port$2454$0 ;
-  wire [23:0] \port$2454$0 ;
-  output [22:0] \port$2472$0 ;
-  wire [22:0] \port$2472$0 ;
+  output [23:0] \port$2456$0 ;
+  wire [23:0] \port$2456$0 ;
+  output [22:0] \port$2474$0 ;
+  wire [22:0] \port$2474$0 ;
   input [8:0] rho;
   wire [8:0] rho;
   wire [8:0] \rho$6 ;
@@ -29878,8 +29889,8 @@ module \ohmcarlo_core.pricing.lookups (rst, load__stb, load__r_stb, \load__stb$3
     .load__r_addr(load__r_addr),
     .load__r_stb(load__r_stb),
     .load__stb(load__stb),
-    .\port$2454$0 (\$64 ),
-    .\port$6022$0 (target),
+    .\port$2456$0 (\$64 ),
+    .\port$6024$0 (target),
     .rst(rst),
     .value(value)
   );
@@ -29891,8 +29902,8 @@ module \ohmcarlo_core.pricing.lookups (rst, load__stb, load__r_stb, \load__stb$3
     .load__r_addr(\load__r_addr$27 ),
     .load__r_stb(\load__r_stb$31 ),
     .load__stb(\load__stb$33 ),
-    .\port$2472$0 (\$65 ),
-    .\port$6022$0 (target),
+    .\port$2474$0 (\$65 ),
+    .\port$6024$0 (target),
     .rst(rst),
     .value(\value$74 )
   );
@@ -30059,8 +30070,8 @@ module \ohmcarlo_core.pricing.lookups (rst, load__stb, load__r_stb, \load__stb$3
   assign \fraction$38  = target[3:0];
   assign \index$39  = target[11:4];
   assign hastings = \$13 [31:0];
-  assign \port$2454$0  = \$64 ;
-  assign \port$2472$0  = \$65 ;
+  assign \port$2456$0  = \$64 ;
+  assign \port$2474$0  = \$65 ;
   assign \tag.back  = tag[0];
   assign \tag.first  = tag[1];
   assign \tag_1.back  = tag_1[0];
@@ -30106,7 +30117,7 @@ module \ohmcarlo_core.pricing.lookups (rst, load__stb, load__r_stb, \load__stb$3
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \port$2454$0 , control_command, load__addr, load__data, load__r_addr, \port$6022$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \port$2456$0 , control_command, load__addr, load__data, load__r_addr, \port$6024$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
   wire \$1 ;
   reg [23:0] \$10 ;
@@ -30156,10 +30167,10 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \p
   input load__stb;
   wire load__stb;
   reg [23:0] low = 24'h000000;
-  output [23:0] \port$2454$0 ;
-  wire [23:0] \port$2454$0 ;
-  input [11:0] \port$6022$0 ;
-  wire [11:0] \port$6022$0 ;
+  output [23:0] \port$2456$0 ;
+  wire [23:0] \port$2456$0 ;
+  input [11:0] \port$6024$0 ;
+  wire [11:0] \port$6024$0 ;
   reg [27:0] product_1 = 28'h0000000;
   input rst;
   wire rst;
@@ -30215,7 +30226,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \p
   always @(posedge clk)
     product_1 <= \$4 ;
   always @(posedge clk)
-    late_1 <= \port$6022$0 [11:4];
+    late_1 <= \port$6024$0 [11:4];
   always @(posedge clk)
     step <= load__r_addr[0];
   always @(posedge clk)
@@ -30237,14 +30248,14 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    delta_port__addr = \port$6022$0 [11:4];
+    delta_port__addr = \port$6024$0 [11:4];
     if (load__r_stb) begin
       delta_port__addr = load__r_addr[8:1];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$48 ) begin end
-    \$7  = \port$6022$0 [3:0];
+    \$7  = \port$6024$0 [3:0];
     if (control_command[10]) begin
       \$7  = 4'h0;
     end
@@ -30296,10 +30307,10 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \p
   assign write__data = load__data[23:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[23:0];
-  assign index = \port$6022$0 [11:4];
+  assign index = \port$6024$0 [11:4];
   assign load__r_data = { \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3 [23], \$3  };
-  assign \fraction$25  = \port$6022$0 [3:0];
-  assign \port$2454$0  = \$3 ;
+  assign \fraction$25  = \port$6024$0 [3:0];
+  assign \port$2456$0  = \$3 ;
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30316,7 +30327,7 @@ module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \p
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.lookups.log_sigma (rst, load__stb, load__r_stb, \port$2472$0 , control_command, load__addr, load__data, load__r_addr, \port$6022$0 , value, clk);
+module \ohmcarlo_core.pricing.lookups.log_sigma (rst, load__stb, load__r_stb, \port$2474$0 , control_command, load__addr, load__data, load__r_addr, \port$6024$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
   wire \$1 ;
   reg [22:0] \$10 ;
@@ -30366,10 +30377,10 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, load__stb, load__r_stb, \p
   input load__stb;
   wire load__stb;
   reg [21:0] low = 22'h000000;
-  output [22:0] \port$2472$0 ;
-  wire [22:0] \port$2472$0 ;
-  input [11:0] \port$6022$0 ;
-  wire [11:0] \port$6022$0 ;
+  output [22:0] \port$2474$0 ;
+  wire [22:0] \port$2474$0 ;
+  input [11:0] \port$6024$0 ;
+  wire [11:0] \port$6024$0 ;
   reg [26:0] product_1 = 27'h0000000;
   input rst;
   wire rst;
@@ -30425,7 +30436,7 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, load__stb, load__r_stb, \p
   always @(posedge clk)
     product_1 <= \$4 ;
   always @(posedge clk)
-    late_1 <= \port$6022$0 [11:4];
+    late_1 <= \port$6024$0 [11:4];
   always @(posedge clk)
     step <= load__r_addr[0];
   always @(posedge clk)
@@ -30447,14 +30458,14 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, load__stb, load__r_stb, \p
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    delta_port__addr = \port$6022$0 [11:4];
+    delta_port__addr = \port$6024$0 [11:4];
     if (load__r_stb) begin
       delta_port__addr = load__r_addr[8:1];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$49 ) begin end
-    \$7  = \port$6022$0 [3:0];
+    \$7  = \port$6024$0 [3:0];
     if (control_command[10]) begin
       \$7  = 4'h0;
     end
@@ -30506,10 +30517,10 @@ module \ohmcarlo_core.pricing.lookups.log_sigma (rst, load__stb, load__r_stb, \p
   assign write__data = load__data[21:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[22:0];
-  assign index = \port$6022$0 [11:4];
+  assign index = \port$6024$0 [11:4];
   assign load__r_data = { \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3 [22], \$3  };
-  assign \fraction$25  = \port$6022$0 [3:0];
-  assign \port$2472$0  = \$3 ;
+  assign \fraction$25  = \port$6024$0 [3:0];
+  assign \port$2474$0  = \$3 ;
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -30632,7 +30643,7 @@ module \ohmcarlo_core.pricing.lookups.target$100 (rst, code, centre, rho, contro
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid, \port$4752$0 , \port$4754$0 , code, \port$5257$32 , clk);
+module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid, \port$4754$0 , \port$4756$0 , code, \port$5259$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
   wire \$1 ;
   wire [13:0] \$10 ;
@@ -30733,12 +30744,12 @@ module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid,
   wire odd;
   reg pair_1 = 1'h0;
   reg [9:0] plus = 10'h000;
-  input [21:0] \port$4752$0 ;
-  wire [21:0] \port$4752$0 ;
   input [21:0] \port$4754$0 ;
   wire [21:0] \port$4754$0 ;
-  input [1:0] \port$5257$32 ;
-  wire [1:0] \port$5257$32 ;
+  input [21:0] \port$4756$0 ;
+  wire [21:0] \port$4756$0 ;
+  input [1:0] \port$5259$32 ;
+  wire [1:0] \port$5259$32 ;
   output [31:0] prior;
   wire [31:0] prior;
   reg [32:0] product_0 = 33'h000000000;
@@ -30807,7 +30818,7 @@ module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid,
   always @(posedge clk)
     common_1 <= \$52 ;
   always @(posedge clk)
-    last_1 <= \port$5257$32 [1];
+    last_1 <= \port$5259$32 [1];
   always @(posedge clk)
     last_common_1 <= last_1;
   always @(posedge clk)
@@ -30864,12 +30875,12 @@ module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid,
     rounded_valid_6 <= \$63 ;
   always @(posedge clk)
     total_9 <= \$64 ;
-  assign \$1  = ~ \port$5257$32 [0];
+  assign \$1  = ~ \port$5259$32 [0];
   assign \$2  = valid & \$1 ;
   assign \$3  = plus - code;
   assign \$4  = plus + code;
   assign \$7  = \$5  - \$6 ;
-  assign \$8  = valid & \port$5257$32 [0];
+  assign \$8  = valid & \port$5259$32 [0];
   assign \$9  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$10  = common_1 ? away : { difference_1[10], difference_1[10], difference_1[10], difference_1 };
   assign \$11  = $signed(\$9 ) * $signed(\$10 );
@@ -30882,14 +30893,14 @@ module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid,
   assign \$18  = common_fresh ? 34'h000000000 : common_sum;
   assign \$19  = \$18  + square_2;
   assign \$20  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$21  = sum_tag_1[0] ? \port$4754$0 [15:0] : \port$4752$0 [15:0];
+  assign \$21  = sum_tag_1[0] ? \port$4756$0 [15:0] : \port$4754$0 [15:0];
   assign \$22  = \$20 [16:0] * \$21 ;
   assign \$23  = sum_tag_1[0] ? common_sum : weight_sum;
-  assign \$24  = sum_tag_1[0] ? \port$4754$0 [15:0] : \port$4752$0 [15:0];
+  assign \$24  = sum_tag_1[0] ? \port$4756$0 [15:0] : \port$4754$0 [15:0];
   assign \$25  = \$23 [33:17] * \$24 ;
   assign \$28  = \$26  + \$27 ;
-  assign \$29  = product_tag_2[0] ? \port$4754$0 [21:16] : \port$4752$0 [21:16];
-  assign \$31  = product_tag_2[0] ? \port$4754$0 [21:16] : \port$4752$0 [21:16];
+  assign \$29  = product_tag_2[0] ? \port$4756$0 [21:16] : \port$4754$0 [21:16];
+  assign \$31  = product_tag_2[0] ? \port$4756$0 [21:16] : \port$4754$0 [21:16];
   assign \$33  = \$30  >> \$32 ;
   assign \$34  = coarse_6 >> fine_1;
   assign \$35  = | shifted_7[50:33];
@@ -31043,12 +31054,12 @@ module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid,
       \$64  = \$41 [33:0];
     end
   end
-  assign odd = \port$5257$32 [0];
-  assign last = \port$5257$32 [1];
-  assign weight_mantissa = \port$4752$0 [15:0];
-  assign common_mantissa = \port$4754$0 [15:0];
-  assign weight_shift = \port$4752$0 [21:16];
-  assign common_shift = \port$4754$0 [21:16];
+  assign odd = \port$5259$32 [0];
+  assign last = \port$5259$32 [1];
+  assign weight_mantissa = \port$4754$0 [15:0];
+  assign common_mantissa = \port$4756$0 [15:0];
+  assign weight_shift = \port$4754$0 [21:16];
+  assign common_shift = \port$4756$0 [21:16];
   assign prior = \$49 [31:0];
   assign \square_tag_1.common  = square_tag_1[0];
   assign \square_tag_1.last  = square_tag_1[1];
@@ -31083,7 +31094,7 @@ module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid,
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal (rst, load__stb, load__r_stb, targets__valid, targets__payload, \port$2288$0 , rho, control_command, \port$4734$4 , mid, lo, hi, load__addr, load__data, load__r_addr, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready
+module \ohmcarlo_core.proposal (rst, load__stb, load__r_stb, targets__valid, targets__payload, \port$2290$0 , rho, control_command, \port$4736$4 , mid, lo, hi, load__addr, load__data, load__r_addr, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready
 , output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
   wire [21:0] \$1 ;
@@ -31387,10 +31398,10 @@ module \ohmcarlo_core.proposal (rst, load__stb, load__r_stb, targets__valid, tar
   wire [2:0] \payload.kind ;
   wire \payload.last ;
   wire [7:0] \payload.row ;
-  output [13:0] \port$2288$0 ;
-  wire [13:0] \port$2288$0 ;
-  input [1:0] \port$4734$4 ;
-  wire [1:0] \port$4734$4 ;
+  output [13:0] \port$2290$0 ;
+  wire [13:0] \port$2290$0 ;
+  input [1:0] \port$4736$4 ;
+  wire [1:0] \port$4736$4 ;
   wire [13:0] read__addr;
   wire [27:0] read__data;
   wire [11:0] \read__data.centre ;
@@ -31556,14 +31567,14 @@ module \ohmcarlo_core.proposal (rst, load__stb, load__r_stb, targets__valid, tar
   assign \$21  = ! order_1[2:0];
   assign \$22  = order_1[2:0] == 1'h1;
   assign \$23  = \$21  | \$22 ;
-  assign \$24  = \$23  & \port$4734$4 [1];
+  assign \$24  = \$23  & \port$4736$4 [1];
   assign \$25  = ! order_1[2:0];
   assign \$26  = order_1[2:0] == 1'h1;
   assign \$27  = \$25  | \$26 ;
   assign \$28  = order_1[2:0] == 2'h2;
   assign \$29  = \$27  | \$28 ;
   assign \$30  = \$29  ? mid : 12'h000;
-  assign \$31  = \port$4734$4 [0] ? held[15:0] : 16'h0000;
+  assign \$31  = \port$4736$4 [0] ? held[15:0] : 16'h0000;
   assign \$32  = target - mid;
   assign \$34  = $signed({ 1'h0, target }) + $signed(\$33 );
   assign \$35  = $signed(spread_6) * $signed(gain_1);
@@ -31594,8 +31605,8 @@ module \ohmcarlo_core.proposal (rst, load__stb, load__r_stb, targets__valid, tar
     .load__r_addr(load__r_addr),
     .load__r_stb(load__r_stb),
     .load__stb(load__stb),
-    .\port$2185$0 (\$10 [11:0]),
-    .\port$2288$0 (\$47 ),
+    .\port$2187$0 (\$10 [11:0]),
+    .\port$2290$0 (\$47 ),
     .rst(rst),
     .value(value)
   );
@@ -31746,9 +31757,9 @@ module \ohmcarlo_core.proposal (rst, load__stb, load__r_stb, targets__valid, tar
   assign fraction = \$10 [3:0];
   assign index = \$10 [11:4];
   assign valid_10 = arrived;
-  assign centre_enable = \port$4734$4 [1];
-  assign trim_enable = \port$4734$4 [0];
-  assign \port$2288$0  = \$47 ;
+  assign centre_enable = \port$4736$4 [1];
+  assign trim_enable = \port$4736$4 [0];
+  assign \port$2290$0  = \$47 ;
   assign \targets__payload.kind  = targets__payload[2:0];
   assign \targets__payload.row  = targets__payload[10:3];
   assign \targets__payload.device  = targets__payload[16:11];
@@ -31859,7 +31870,7 @@ module \ohmcarlo_core.proposal (rst, load__stb, load__r_stb, targets__valid, tar
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.proposal.dac (rst, load__stb, load__r_stb, \port$2185$0 , \port$2288$0 , control_command, load__addr, load__data, load__r_addr, value, clk);
+module \ohmcarlo_core.proposal.dac (rst, load__stb, load__r_stb, \port$2187$0 , \port$2290$0 , control_command, load__addr, load__data, load__r_addr, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
   wire \$1 ;
   reg [13:0] \$10 ;
@@ -31908,10 +31919,10 @@ module \ohmcarlo_core.proposal.dac (rst, load__stb, load__r_stb, \port$2185$0 , 
   input load__stb;
   wire load__stb;
   reg [13:0] low = 14'h0000;
-  input [11:0] \port$2185$0 ;
-  wire [11:0] \port$2185$0 ;
-  output [13:0] \port$2288$0 ;
-  wire [13:0] \port$2288$0 ;
+  input [11:0] \port$2187$0 ;
+  wire [11:0] \port$2187$0 ;
+  output [13:0] \port$2290$0 ;
+  wire [13:0] \port$2290$0 ;
   input rst;
   wire rst;
   reg step = 1'h0;
@@ -31977,21 +31988,21 @@ module \ohmcarlo_core.proposal.dac (rst, load__stb, load__r_stb, \port$2185$0 , 
     value <= \$11 ;
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
-    \$signature__addr  = \port$2185$0 [11:4];
+    \$signature__addr  = \port$2187$0 [11:4];
     if (load__r_stb) begin
       \$signature__addr  = load__r_addr[8:1];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
-    delta_port__addr = \port$2185$0 [11:4];
+    delta_port__addr = \port$2187$0 [11:4];
     if (load__r_stb) begin
       delta_port__addr = load__r_addr[8:1];
     end
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$53 ) begin end
-    \$7  = \port$2185$0 [3:0];
+    \$7  = \port$2187$0 [3:0];
     if (control_command[10]) begin
       \$7  = 4'h0;
     end
@@ -32043,10 +32054,10 @@ module \ohmcarlo_core.proposal.dac (rst, load__stb, load__r_stb, \port$2185$0 , 
   assign write__data = load__data[13:0];
   assign \write__addr$6  = load__addr[8:1];
   assign \write__data$7  = load__data[13:0];
-  assign index = \port$2185$0 [11:4];
+  assign index = \port$2187$0 [11:4];
   assign load__r_data = { \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3 [13], \$3  };
-  assign fraction = \port$2185$0 [3:0];
-  assign \port$2288$0  = \$3 ;
+  assign fraction = \port$2187$0 [3:0];
+  assign \port$2290$0  = \$3 ;
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
   assign \control_command.halt  = control_command[2];
@@ -32515,14 +32526,14 @@ module \ohmcarlo_core.proposal.target$103 (rst, centre, walk, rho, control_comma
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_pulses, emulator__present, clk, rst, access_state_step__r_data, access_state_held__r_data, access_state_wear__r_data, \port$2288$0 , \port$2454$0 , \port$2472$0 , access_state_counters__r_data, status_state, entropy_symbol_counts, row_status, row_held, row_wear, control_command, control_steps
+module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_pulses, emulator__present, clk, rst, access_state_step__r_data, access_state_held__r_data, access_state_wear__r_data, \port$2290$0 , \port$2456$0 , \port$2474$0 , access_state_counters__r_data, status_state, entropy_symbol_counts, row_status, row_held, row_wear, control_command, control_steps
 , control_external_loglik, model_points, model_features, model_hidden, model_regions, model_region_groups, model_rows_per_region, model_min_free, model_retries, model_options, model_dots, proposal_rho, proposal_mid, proposal_lo, proposal_hi, proposal_valid_lo, proposal_valid_hi, proposal_logit, proposal_weight, proposal_common, proposal_wide_every
 , entropy_rct_cutoff, entropy_rct_symbol_cutoff, entropy_apt_cutoff, entropy_fold, sequencer_form, sequencer_reset, sequencer_set, sequencer_read, sequencer_dot, sequencer_watchdog, emulator_key0, emulator_key1, emulator_d2d_rel, emulator_stuck_level, emulator_median_gain, emulator_sigma_gain, emulator_first_pulse_lo, emulator_first_pulse_hi, raw_command, raw_dac, row_select
 , access_dac__stb, access_dac__addr, access_dac__data, access_dac__r_stb, access_dac__r_addr, access_inv_sigma__stb, access_inv_sigma__addr, access_inv_sigma__data, access_inv_sigma__r_stb, access_inv_sigma__r_addr, access_log_sigma__stb, access_log_sigma__addr, access_log_sigma__data, access_log_sigma__r_stb, access_log_sigma__r_addr, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data
 , load_bad_rows__stb, load_bad_rows__addr, load_bad_rows__data, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, load_calibration__stb, load_calibration__addr, load_calibration__data, access_state_queues__stb, access_state_queues__addr, access_state_queues__data, access_state_queues__r_stb, access_state_queues__r_addr, access_state_groups__stb, access_state_groups__addr, access_state_groups__data, access_state_groups__r_stb
 , access_state_groups__r_addr, access_state_held__stb, access_state_held__addr, access_state_held__data, access_state_held__r_stb, access_state_held__r_addr, access_state_wear__stb, access_state_wear__addr, access_state_wear__data, access_state_wear__r_stb, access_state_wear__r_addr, access_state_regions__stb, access_state_regions__addr, access_state_regions__data, access_state_regions__r_stb, access_state_regions__r_addr, access_state_samples__stb, access_state_samples__addr, access_state_samples__data, access_state_samples__r_stb, access_state_samples__r_addr
 , access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, error_3, access_state_regions__r_data
-, access_state_samples__r_data, \port$5298$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
+, access_state_samples__r_data, \port$5300$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -33784,14 +33795,14 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   reg [16:0] model_rows_per_region = 17'h00100;
   wire model_rows_per_region_hit;
   reg [31:0] model_value = 32'd0;
-  input [13:0] \port$2288$0 ;
-  wire [13:0] \port$2288$0 ;
-  input [23:0] \port$2454$0 ;
-  wire [23:0] \port$2454$0 ;
-  input [22:0] \port$2472$0 ;
-  wire [22:0] \port$2472$0 ;
-  input [1:0] \port$5298$0 ;
-  wire [1:0] \port$5298$0 ;
+  input [13:0] \port$2290$0 ;
+  wire [13:0] \port$2290$0 ;
+  input [23:0] \port$2456$0 ;
+  wire [23:0] \port$2456$0 ;
+  input [22:0] \port$2474$0 ;
+  wire [22:0] \port$2474$0 ;
+  input [1:0] \port$5300$0 ;
+  wire [1:0] \port$5300$0 ;
   reg \proposal.common_read  = 1'h0;
   reg \proposal.hi_read  = 1'h0;
   reg \proposal.lo_read  = 1'h0;
@@ -34811,13 +34822,13 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$45  = row_select_hit & bus__w_stb;
   assign \$46  = access_dac_hit & bus__w_stb;
   assign \$47  = access_dac_hit & bus__r_stb;
-  assign \$48  = { access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read } & { \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0  };
+  assign \$48  = { access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read, access_dac_was_read } & { \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0  };
   assign \$49  = access_inv_sigma_hit & bus__w_stb;
   assign \$50  = access_inv_sigma_hit & bus__r_stb;
-  assign \$51  = { access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read } & { \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0  };
+  assign \$51  = { access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read, access_inv_sigma_was_read } & { \port$2456$0 [23], \port$2456$0 [23], \port$2456$0 [23], \port$2456$0 [23], \port$2456$0 [23], \port$2456$0 [23], \port$2456$0 [23], \port$2456$0 [23], \port$2456$0  };
   assign \$52  = access_log_sigma_hit & bus__w_stb;
   assign \$53  = access_log_sigma_hit & bus__r_stb;
-  assign \$54  = { access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read } & { \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0  };
+  assign \$54  = { access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read, access_log_sigma_was_read } & { \port$2474$0 [22], \port$2474$0 [22], \port$2474$0 [22], \port$2474$0 [22], \port$2474$0 [22], \port$2474$0 [22], \port$2474$0 [22], \port$2474$0 [22], \port$2474$0 [22], \port$2474$0  };
   assign \$55  = load_median_hit & bus__w_stb;
   assign \$56  = load_sigma_hit & bus__w_stb;
   assign \$57  = load_bad_rows_hit & bus__w_stb;
@@ -34967,7 +34978,7 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
   assign \$216  = { \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read , \status.state_read  } & { status_state[16], bus_error, status_state[15:0] };
   assign \$217  = { \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read , \status.steps_done_read  } & status_steps_done;
   assign \$218  = { 14'h0000, \$216  } | \$217 ;
-  assign \$219  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5298$0  };
+  assign \$219  = { \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read , \status.turn_read  } & { 4'h0, \port$5300$0  };
   assign \$220  = \$218  | { 26'h0000000, \$219  };
   assign \$221  = { \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read , \model.points_read  } & model_points;
   assign \$222  = { \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read , \model.features_read  } & model_features;
@@ -37179,10 +37190,10 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
       \$702  = 1'h0;
     end
   end
-  assign access_dac__r_data = { \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0 [13], \port$2288$0  };
-  assign access_inv_sigma__r_data = { \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0 [23], \port$2454$0  };
-  assign access_log_sigma__r_data = { \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0 [22], \port$2472$0  };
-  assign status_turn = { 4'h0, \port$5298$0  };
+  assign access_dac__r_data = { \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0 [13], \port$2290$0  };
+  assign access_inv_sigma__r_data = { \port$2456$0 [23], \port$2456$0 [23], \port$2456$0 [23], \port$2456$0 [23], \port$2456$0 [23], \port$2456$0 [23], \port$2456$0 [23], \port$2456$0 [23], \port$2456$0  };
+  assign access_log_sigma__r_data = { \port$2474$0 [22], \port$2474$0 [22], \port$2474$0 [22], \port$2474$0 [22], \port$2474$0 [22], \port$2474$0 [22], \port$2474$0 [22], \port$2474$0 [22], \port$2474$0 [22], \port$2474$0  };
+  assign status_turn = { 4'h0, \port$5300$0  };
   assign bus__error = error_3;
   assign \control_command.start  = control_command[0];
   assign \control_command.run  = control_command[1];
@@ -37368,7 +37379,7 @@ module \ohmcarlo_core.results (clk, rst, input__valid, input__ready, output__val
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.samples$559 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
+module \ohmcarlo_core.samples$562 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$59  = 0;
   wire \$1 ;
   reg \$10 ;
@@ -37524,7 +37535,7 @@ module \ohmcarlo_core.samples$559 (clk, rst, control_command, input__valid, inpu
 endmodule
 
 (* generator = "Amaranth" *)
-module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6491$0 , \port$6495$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
+module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6493$0 , \port$6497$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
   wire \$1 ;
   wire \$10 ;
@@ -37812,11 +37823,11 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   (* enum_value_10 = "PULSE" *)
   (* enum_value_11 = "AFTER" *)
   reg [1:0] phase = 2'h0;
-  output [4:0] \port$6491$0 ;
-  wire [4:0] \port$6491$0 ;
+  output [4:0] \port$6493$0 ;
+  wire [4:0] \port$6493$0 ;
   (* init = 26'h0000000 *)
-  output [25:0] \port$6495$0 ;
-  wire [25:0] \port$6495$0 ;
+  output [25:0] \port$6497$0 ;
+  wire [25:0] \port$6497$0 ;
   reg [23:0] request_clocks = 24'h000001;
   wire request_timeout;
   output [286:0] requests__payload;
@@ -38462,8 +38473,8 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   assign kind = { \$51 , \$50 , \$49 , \$48 , \$47  };
   assign lines = { \$159 , \$157  };
   assign clear = control_command[6];
-  assign \port$6491$0  = \$157 ;
-  assign \port$6495$0  = \$159 ;
+  assign \port$6493$0  = \$157 ;
+  assign \port$6497$0  = \$159 ;
   assign \commands__payload.op  = commands__payload[2:0];
   assign \commands__payload.row  = commands__payload[10:3];
   assign \commands__payload.device  = commands__payload[16:11];

@@ -2,33 +2,35 @@
 
 (* top =  1  *)
 (* generator = "Amaranth" *)
-module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_records__ready, predictions__ready, off, clk, rst, bus__r_data, bus__error, samples__payload, samples__valid, step_records__payload, step_records__valid, predictions__payload, predictions__valid, raw_bits, busy, sample_pairs, bus__addr
-);
+module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_records__ready, predictions__ready, off, clk, rst, bus__r_data, bus__error, samples__payload, samples__valid, step_records__payload, step_records__valid, predictions__payload, predictions__valid, raw_bits, busy, sample_pairs, executing
+, fault, alarm, restart, bus__addr);
   wire \$1 ;
   wire [30:0] \$2 ;
   wire \$3 ;
-  wire \$4 ;
+  output alarm;
+  wire alarm;
+  wire \alarm$96 ;
   input [15:0] bus__addr;
   wire [15:0] bus__addr;
-  wire [15:0] \bus__addr$72 ;
+  wire [15:0] \bus__addr$76 ;
   output bus__error;
   wire bus__error;
-  wire \bus__error$73 ;
+  wire \bus__error$77 ;
   output [31:0] bus__r_data;
   wire [31:0] bus__r_data;
-  wire [31:0] \bus__r_data$74 ;
+  wire [31:0] \bus__r_data$78 ;
   input bus__r_stb;
   wire bus__r_stb;
-  wire \bus__r_stb$75 ;
+  wire \bus__r_stb$79 ;
   input [31:0] bus__w_data;
   wire [31:0] bus__w_data;
-  wire [31:0] \bus__w_data$76 ;
+  wire [31:0] \bus__w_data$80 ;
   input bus__w_stb;
   wire bus__w_stb;
-  wire \bus__w_stb$77 ;
+  wire \bus__w_stb$81 ;
   output busy;
   wire busy;
-  wire \busy$90 ;
+  wire \busy$98 ;
   input clk;
   wire clk;
   wire [16:0] d2d_rel;
@@ -52,6 +54,12 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   wire emulator__restart;
   wire [11:0] emulator__sigma_gain;
   wire [16:0] emulator__stuck_level;
+  output executing;
+  wire executing;
+  wire \executing$94 ;
+  output fault;
+  wire fault;
+  wire \fault$95 ;
   wire [63:0] first_pulse;
   wire idle;
   wire [31:0] key0;
@@ -68,71 +76,71 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   wire [17:0] median_gain;
   input off;
   wire off;
-  wire \off$88 ;
+  wire \off$92 ;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
-  wire [127:0] \predictions__payload$84 ;
-  wire [63:0] \predictions__payload$84.square ;
-  wire [63:0] \predictions__payload$84.sum ;
+  wire [127:0] \predictions__payload$88 ;
+  wire [63:0] \predictions__payload$88.square ;
+  wire [63:0] \predictions__payload$88.sum ;
   wire [63:0] \predictions__payload.square ;
   wire [63:0] \predictions__payload.sum ;
   input predictions__ready;
   wire predictions__ready;
-  wire \predictions__ready$85 ;
+  wire \predictions__ready$89 ;
   output predictions__valid;
   wire predictions__valid;
-  wire \predictions__valid$86 ;
+  wire \predictions__valid$90 ;
   wire [63:0] pulses;
   output [6:0] raw_bits;
   wire [6:0] raw_bits;
-  wire [6:0] \raw_bits$87 ;
-  wire [2:0] \raw_bits$87.column ;
-  wire [2:0] \raw_bits$87.symbol ;
-  wire \raw_bits$87.valid ;
+  wire [6:0] \raw_bits$91 ;
+  wire [2:0] \raw_bits$91.column ;
+  wire [2:0] \raw_bits$91.symbol ;
+  wire \raw_bits$91.valid ;
   wire [2:0] \raw_bits.column ;
   wire [2:0] \raw_bits.symbol ;
   wire \raw_bits.valid ;
   wire [286:0] requests__payload;
-  wire [286:0] \requests__payload$22 ;
-  wire [11:0] \requests__payload$22.dac ;
-  wire [5:0] \requests__payload$22.device ;
-  wire [255:0] \requests__payload$22.inputs ;
-  wire [7:0] \requests__payload$22.inputs[0] ;
-  wire [7:0] \requests__payload$22.inputs[10] ;
-  wire [7:0] \requests__payload$22.inputs[11] ;
-  wire [7:0] \requests__payload$22.inputs[12] ;
-  wire [7:0] \requests__payload$22.inputs[13] ;
-  wire [7:0] \requests__payload$22.inputs[14] ;
-  wire [7:0] \requests__payload$22.inputs[15] ;
-  wire [7:0] \requests__payload$22.inputs[16] ;
-  wire [7:0] \requests__payload$22.inputs[17] ;
-  wire [7:0] \requests__payload$22.inputs[18] ;
-  wire [7:0] \requests__payload$22.inputs[19] ;
-  wire [7:0] \requests__payload$22.inputs[1] ;
-  wire [7:0] \requests__payload$22.inputs[20] ;
-  wire [7:0] \requests__payload$22.inputs[21] ;
-  wire [7:0] \requests__payload$22.inputs[22] ;
-  wire [7:0] \requests__payload$22.inputs[23] ;
-  wire [7:0] \requests__payload$22.inputs[24] ;
-  wire [7:0] \requests__payload$22.inputs[25] ;
-  wire [7:0] \requests__payload$22.inputs[26] ;
-  wire [7:0] \requests__payload$22.inputs[27] ;
-  wire [7:0] \requests__payload$22.inputs[28] ;
-  wire [7:0] \requests__payload$22.inputs[29] ;
-  wire [7:0] \requests__payload$22.inputs[2] ;
-  wire [7:0] \requests__payload$22.inputs[30] ;
-  wire [7:0] \requests__payload$22.inputs[31] ;
-  wire [7:0] \requests__payload$22.inputs[3] ;
-  wire [7:0] \requests__payload$22.inputs[4] ;
-  wire [7:0] \requests__payload$22.inputs[5] ;
-  wire [7:0] \requests__payload$22.inputs[6] ;
-  wire [7:0] \requests__payload$22.inputs[7] ;
-  wire [7:0] \requests__payload$22.inputs[8] ;
-  wire [7:0] \requests__payload$22.inputs[9] ;
-  wire [2:0] \requests__payload$22.op ;
-  wire [7:0] \requests__payload$22.row ;
-  wire \requests__payload$22.tile ;
-  wire \requests__payload$22.top ;
+  wire [286:0] \requests__payload$26 ;
+  wire [11:0] \requests__payload$26.dac ;
+  wire [5:0] \requests__payload$26.device ;
+  wire [255:0] \requests__payload$26.inputs ;
+  wire [7:0] \requests__payload$26.inputs[0] ;
+  wire [7:0] \requests__payload$26.inputs[10] ;
+  wire [7:0] \requests__payload$26.inputs[11] ;
+  wire [7:0] \requests__payload$26.inputs[12] ;
+  wire [7:0] \requests__payload$26.inputs[13] ;
+  wire [7:0] \requests__payload$26.inputs[14] ;
+  wire [7:0] \requests__payload$26.inputs[15] ;
+  wire [7:0] \requests__payload$26.inputs[16] ;
+  wire [7:0] \requests__payload$26.inputs[17] ;
+  wire [7:0] \requests__payload$26.inputs[18] ;
+  wire [7:0] \requests__payload$26.inputs[19] ;
+  wire [7:0] \requests__payload$26.inputs[1] ;
+  wire [7:0] \requests__payload$26.inputs[20] ;
+  wire [7:0] \requests__payload$26.inputs[21] ;
+  wire [7:0] \requests__payload$26.inputs[22] ;
+  wire [7:0] \requests__payload$26.inputs[23] ;
+  wire [7:0] \requests__payload$26.inputs[24] ;
+  wire [7:0] \requests__payload$26.inputs[25] ;
+  wire [7:0] \requests__payload$26.inputs[26] ;
+  wire [7:0] \requests__payload$26.inputs[27] ;
+  wire [7:0] \requests__payload$26.inputs[28] ;
+  wire [7:0] \requests__payload$26.inputs[29] ;
+  wire [7:0] \requests__payload$26.inputs[2] ;
+  wire [7:0] \requests__payload$26.inputs[30] ;
+  wire [7:0] \requests__payload$26.inputs[31] ;
+  wire [7:0] \requests__payload$26.inputs[3] ;
+  wire [7:0] \requests__payload$26.inputs[4] ;
+  wire [7:0] \requests__payload$26.inputs[5] ;
+  wire [7:0] \requests__payload$26.inputs[6] ;
+  wire [7:0] \requests__payload$26.inputs[7] ;
+  wire [7:0] \requests__payload$26.inputs[8] ;
+  wire [7:0] \requests__payload$26.inputs[9] ;
+  wire [2:0] \requests__payload$26.op ;
+  wire [7:0] \requests__payload$26.row ;
+  wire \requests__payload$26.tile ;
+  wire \requests__payload$26.top ;
   wire [11:0] \requests__payload.dac ;
   wire [5:0] \requests__payload.device ;
   wire [255:0] \requests__payload.inputs ;
@@ -173,46 +181,49 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   wire \requests__payload.tile ;
   wire \requests__payload.top ;
   wire requests__ready;
-  wire \requests__ready$24 ;
+  wire \requests__ready$28 ;
   wire requests__valid;
-  wire \requests__valid$26 ;
+  wire \requests__valid$30 ;
   wire [24:0] responses__payload;
-  wire [24:0] \responses__payload$28 ;
-  wire [24:0] \responses__payload$28.value ;
+  wire [24:0] \responses__payload$32 ;
+  wire [24:0] \responses__payload$32.value ;
   wire [24:0] \responses__payload.value ;
   wire responses__ready;
-  wire \responses__ready$30 ;
+  wire \responses__ready$34 ;
   wire responses__valid;
-  wire \responses__valid$32 ;
+  wire \responses__valid$36 ;
+  output restart;
   wire restart;
+  wire \restart$51 ;
+  wire \restart$97 ;
   input rst;
   wire rst;
   output [7:0] sample_pairs;
   wire [7:0] sample_pairs;
-  wire [7:0] \sample_pairs$89 ;
+  wire [7:0] \sample_pairs$93 ;
   output [32:0] samples__payload;
   wire [32:0] samples__payload;
-  wire [32:0] \samples__payload$78 ;
-  wire \samples__payload$78.last ;
-  wire [31:0] \samples__payload$78.word ;
+  wire [32:0] \samples__payload$82 ;
+  wire \samples__payload$82.last ;
+  wire [31:0] \samples__payload$82.word ;
   wire \samples__payload.last ;
   wire [31:0] \samples__payload.word ;
   input samples__ready;
   wire samples__ready;
-  wire \samples__ready$79 ;
+  wire \samples__ready$83 ;
   output samples__valid;
   wire samples__valid;
-  wire \samples__valid$80 ;
+  wire \samples__valid$84 ;
   wire [11:0] sigma_gain;
   output [78:0] step_records__payload;
   wire [78:0] step_records__payload;
-  wire [78:0] \step_records__payload$81 ;
-  wire \step_records__payload$81.accepted ;
-  wire [31:0] \step_records__payload$81.loglik ;
-  wire [10:0] \step_records__payload$81.points ;
-  wire [31:0] \step_records__payload$81.prior ;
-  wire [1:0] \step_records__payload$81.region ;
-  wire \step_records__payload$81.valid ;
+  wire [78:0] \step_records__payload$85 ;
+  wire \step_records__payload$85.accepted ;
+  wire [31:0] \step_records__payload$85.loglik ;
+  wire [10:0] \step_records__payload$85.points ;
+  wire [31:0] \step_records__payload$85.prior ;
+  wire [1:0] \step_records__payload$85.region ;
+  wire \step_records__payload$85.valid ;
   wire \step_records__payload.accepted ;
   wire [31:0] \step_records__payload.loglik ;
   wire [10:0] \step_records__payload.points ;
@@ -221,21 +232,22 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   wire \step_records__payload.valid ;
   input step_records__ready;
   wire step_records__ready;
-  wire \step_records__ready$82 ;
+  wire \step_records__ready$86 ;
   output step_records__valid;
   wire step_records__valid;
-  wire \step_records__valid$83 ;
+  wire \step_records__valid$87 ;
   wire [16:0] stuck_level;
   assign \$1  = ~ emulator__idle;
-  assign busy = \busy$90  | \$1 ;
+  assign busy = \busy$98  | \$1 ;
   ohmcarlo_core core (
+    .alarm(alarm),
     .bus__addr(bus__addr),
     .bus__error(bus__error),
     .bus__r_data(bus__r_data),
     .bus__r_stb(bus__r_stb),
     .bus__w_data(bus__w_data),
     .bus__w_stb(bus__w_stb),
-    .busy(\busy$90 ),
+    .busy(\busy$98 ),
     .clk(clk),
     .emulator__d2d_rel(d2d_rel),
     .emulator__first_pulse(first_pulse),
@@ -254,9 +266,11 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .emulator__median_gain(median_gain),
     .emulator__present(1'h1),
     .emulator__pulses(emulator__pulses),
-    .emulator__restart(restart),
+    .emulator__restart(\restart$51 ),
     .emulator__sigma_gain(sigma_gain),
     .emulator__stuck_level(stuck_level),
+    .executing(executing),
+    .fault(fault),
     .hold(\$3 ),
     .lines(\$2 ),
     .off(off),
@@ -270,7 +284,7 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .responses__payload(responses__payload),
     .responses__ready(responses__ready),
     .responses__valid(responses__valid),
-    .restart(\$4 ),
+    .restart(restart),
     .rst(rst),
     .sample_pairs(sample_pairs),
     .samples__payload(samples__payload),
@@ -304,17 +318,17 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .responses__payload(responses__payload),
     .responses__ready(responses__ready),
     .responses__valid(responses__valid),
-    .restart(restart),
+    .restart(\restart$51 ),
     .rst(rst),
     .sigma_gain(sigma_gain),
     .stuck_level(stuck_level)
   );
-  assign \requests__payload$22  = requests__payload;
-  assign \requests__ready$24  = requests__ready;
-  assign \requests__valid$26  = requests__valid;
-  assign \responses__payload$28  = responses__payload;
-  assign \responses__ready$30  = responses__ready;
-  assign \responses__valid$32  = responses__valid;
+  assign \requests__payload$26  = requests__payload;
+  assign \requests__ready$28  = requests__ready;
+  assign \requests__valid$30  = requests__valid;
+  assign \responses__payload$32  = responses__payload;
+  assign \responses__ready$34  = responses__ready;
+  assign \responses__valid$36  = responses__valid;
   assign emulator__key0 = key0;
   assign emulator__key1 = key1;
   assign emulator__d2d_rel = d2d_rel;
@@ -322,7 +336,7 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   assign emulator__median_gain = median_gain;
   assign emulator__sigma_gain = sigma_gain;
   assign emulator__first_pulse = first_pulse;
-  assign emulator__restart = restart;
+  assign emulator__restart = \restart$51 ;
   assign pulses = emulator__pulses;
   assign idle = emulator__idle;
   assign emulator__present = 1'h1;
@@ -335,24 +349,28 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   assign emulator__load_state_codes__addr = load_state_codes__addr;
   assign emulator__load_state_codes__data = load_state_codes__data;
   assign emulator__load_state_codes__stb = load_state_codes__stb;
-  assign \bus__addr$72  = bus__addr;
-  assign \bus__error$73  = bus__error;
-  assign \bus__r_data$74  = bus__r_data;
-  assign \bus__r_stb$75  = bus__r_stb;
-  assign \bus__w_data$76  = bus__w_data;
-  assign \bus__w_stb$77  = bus__w_stb;
-  assign \samples__payload$78  = samples__payload;
-  assign \samples__ready$79  = samples__ready;
-  assign \samples__valid$80  = samples__valid;
-  assign \step_records__payload$81  = step_records__payload;
-  assign \step_records__ready$82  = step_records__ready;
-  assign \step_records__valid$83  = step_records__valid;
-  assign \predictions__payload$84  = predictions__payload;
-  assign \predictions__ready$85  = predictions__ready;
-  assign \predictions__valid$86  = predictions__valid;
-  assign \raw_bits$87  = raw_bits;
-  assign \off$88  = off;
-  assign \sample_pairs$89  = sample_pairs;
+  assign \bus__addr$76  = bus__addr;
+  assign \bus__error$77  = bus__error;
+  assign \bus__r_data$78  = bus__r_data;
+  assign \bus__r_stb$79  = bus__r_stb;
+  assign \bus__w_data$80  = bus__w_data;
+  assign \bus__w_stb$81  = bus__w_stb;
+  assign \samples__payload$82  = samples__payload;
+  assign \samples__ready$83  = samples__ready;
+  assign \samples__valid$84  = samples__valid;
+  assign \step_records__payload$85  = step_records__payload;
+  assign \step_records__ready$86  = step_records__ready;
+  assign \step_records__valid$87  = step_records__valid;
+  assign \predictions__payload$88  = predictions__payload;
+  assign \predictions__ready$89  = predictions__ready;
+  assign \predictions__valid$90  = predictions__valid;
+  assign \raw_bits$91  = raw_bits;
+  assign \off$92  = off;
+  assign \sample_pairs$93  = sample_pairs;
+  assign \executing$94  = executing;
+  assign \fault$95  = fault;
+  assign \alarm$96  = alarm;
+  assign \restart$97  = restart;
   assign \samples__payload.word  = samples__payload[31:0];
   assign \samples__payload.last  = samples__payload[32];
   assign \step_records__payload.accepted  = step_records__payload[0];
@@ -405,58 +423,58 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   assign \requests__payload.inputs[29]  = requests__payload[270:263];
   assign \requests__payload.inputs[30]  = requests__payload[278:271];
   assign \requests__payload.inputs[31]  = requests__payload[286:279];
-  assign \requests__payload$22.op  = requests__payload[2:0];
-  assign \requests__payload$22.row  = requests__payload[10:3];
-  assign \requests__payload$22.device  = requests__payload[16:11];
-  assign \requests__payload$22.dac  = requests__payload[28:17];
-  assign \requests__payload$22.tile  = requests__payload[29];
-  assign \requests__payload$22.top  = requests__payload[30];
-  assign \requests__payload$22.inputs  = requests__payload[286:31];
-  assign \requests__payload$22.inputs[0]  = requests__payload[38:31];
-  assign \requests__payload$22.inputs[1]  = requests__payload[46:39];
-  assign \requests__payload$22.inputs[2]  = requests__payload[54:47];
-  assign \requests__payload$22.inputs[3]  = requests__payload[62:55];
-  assign \requests__payload$22.inputs[4]  = requests__payload[70:63];
-  assign \requests__payload$22.inputs[5]  = requests__payload[78:71];
-  assign \requests__payload$22.inputs[6]  = requests__payload[86:79];
-  assign \requests__payload$22.inputs[7]  = requests__payload[94:87];
-  assign \requests__payload$22.inputs[8]  = requests__payload[102:95];
-  assign \requests__payload$22.inputs[9]  = requests__payload[110:103];
-  assign \requests__payload$22.inputs[10]  = requests__payload[118:111];
-  assign \requests__payload$22.inputs[11]  = requests__payload[126:119];
-  assign \requests__payload$22.inputs[12]  = requests__payload[134:127];
-  assign \requests__payload$22.inputs[13]  = requests__payload[142:135];
-  assign \requests__payload$22.inputs[14]  = requests__payload[150:143];
-  assign \requests__payload$22.inputs[15]  = requests__payload[158:151];
-  assign \requests__payload$22.inputs[16]  = requests__payload[166:159];
-  assign \requests__payload$22.inputs[17]  = requests__payload[174:167];
-  assign \requests__payload$22.inputs[18]  = requests__payload[182:175];
-  assign \requests__payload$22.inputs[19]  = requests__payload[190:183];
-  assign \requests__payload$22.inputs[20]  = requests__payload[198:191];
-  assign \requests__payload$22.inputs[21]  = requests__payload[206:199];
-  assign \requests__payload$22.inputs[22]  = requests__payload[214:207];
-  assign \requests__payload$22.inputs[23]  = requests__payload[222:215];
-  assign \requests__payload$22.inputs[24]  = requests__payload[230:223];
-  assign \requests__payload$22.inputs[25]  = requests__payload[238:231];
-  assign \requests__payload$22.inputs[26]  = requests__payload[246:239];
-  assign \requests__payload$22.inputs[27]  = requests__payload[254:247];
-  assign \requests__payload$22.inputs[28]  = requests__payload[262:255];
-  assign \requests__payload$22.inputs[29]  = requests__payload[270:263];
-  assign \requests__payload$22.inputs[30]  = requests__payload[278:271];
-  assign \requests__payload$22.inputs[31]  = requests__payload[286:279];
+  assign \requests__payload$26.op  = requests__payload[2:0];
+  assign \requests__payload$26.row  = requests__payload[10:3];
+  assign \requests__payload$26.device  = requests__payload[16:11];
+  assign \requests__payload$26.dac  = requests__payload[28:17];
+  assign \requests__payload$26.tile  = requests__payload[29];
+  assign \requests__payload$26.top  = requests__payload[30];
+  assign \requests__payload$26.inputs  = requests__payload[286:31];
+  assign \requests__payload$26.inputs[0]  = requests__payload[38:31];
+  assign \requests__payload$26.inputs[1]  = requests__payload[46:39];
+  assign \requests__payload$26.inputs[2]  = requests__payload[54:47];
+  assign \requests__payload$26.inputs[3]  = requests__payload[62:55];
+  assign \requests__payload$26.inputs[4]  = requests__payload[70:63];
+  assign \requests__payload$26.inputs[5]  = requests__payload[78:71];
+  assign \requests__payload$26.inputs[6]  = requests__payload[86:79];
+  assign \requests__payload$26.inputs[7]  = requests__payload[94:87];
+  assign \requests__payload$26.inputs[8]  = requests__payload[102:95];
+  assign \requests__payload$26.inputs[9]  = requests__payload[110:103];
+  assign \requests__payload$26.inputs[10]  = requests__payload[118:111];
+  assign \requests__payload$26.inputs[11]  = requests__payload[126:119];
+  assign \requests__payload$26.inputs[12]  = requests__payload[134:127];
+  assign \requests__payload$26.inputs[13]  = requests__payload[142:135];
+  assign \requests__payload$26.inputs[14]  = requests__payload[150:143];
+  assign \requests__payload$26.inputs[15]  = requests__payload[158:151];
+  assign \requests__payload$26.inputs[16]  = requests__payload[166:159];
+  assign \requests__payload$26.inputs[17]  = requests__payload[174:167];
+  assign \requests__payload$26.inputs[18]  = requests__payload[182:175];
+  assign \requests__payload$26.inputs[19]  = requests__payload[190:183];
+  assign \requests__payload$26.inputs[20]  = requests__payload[198:191];
+  assign \requests__payload$26.inputs[21]  = requests__payload[206:199];
+  assign \requests__payload$26.inputs[22]  = requests__payload[214:207];
+  assign \requests__payload$26.inputs[23]  = requests__payload[222:215];
+  assign \requests__payload$26.inputs[24]  = requests__payload[230:223];
+  assign \requests__payload$26.inputs[25]  = requests__payload[238:231];
+  assign \requests__payload$26.inputs[26]  = requests__payload[246:239];
+  assign \requests__payload$26.inputs[27]  = requests__payload[254:247];
+  assign \requests__payload$26.inputs[28]  = requests__payload[262:255];
+  assign \requests__payload$26.inputs[29]  = requests__payload[270:263];
+  assign \requests__payload$26.inputs[30]  = requests__payload[278:271];
+  assign \requests__payload$26.inputs[31]  = requests__payload[286:279];
   assign \responses__payload.value  = responses__payload;
-  assign \responses__payload$28.value  = responses__payload;
-  assign \samples__payload$78.word  = samples__payload[31:0];
-  assign \samples__payload$78.last  = samples__payload[32];
-  assign \step_records__payload$81.accepted  = step_records__payload[0];
-  assign \step_records__payload$81.valid  = step_records__payload[1];
-  assign \step_records__payload$81.region  = step_records__payload[3:2];
-  assign \step_records__payload$81.points  = step_records__payload[14:4];
-  assign \step_records__payload$81.loglik  = step_records__payload[46:15];
-  assign \step_records__payload$81.prior  = step_records__payload[78:47];
-  assign \predictions__payload$84.sum  = predictions__payload[63:0];
-  assign \predictions__payload$84.square  = predictions__payload[127:64];
-  assign \raw_bits$87.valid  = raw_bits[0];
-  assign \raw_bits$87.symbol  = raw_bits[3:1];
-  assign \raw_bits$87.column  = raw_bits[6:4];
+  assign \responses__payload$32.value  = responses__payload;
+  assign \samples__payload$82.word  = samples__payload[31:0];
+  assign \samples__payload$82.last  = samples__payload[32];
+  assign \step_records__payload$85.accepted  = step_records__payload[0];
+  assign \step_records__payload$85.valid  = step_records__payload[1];
+  assign \step_records__payload$85.region  = step_records__payload[3:2];
+  assign \step_records__payload$85.points  = step_records__payload[14:4];
+  assign \step_records__payload$85.loglik  = step_records__payload[46:15];
+  assign \step_records__payload$85.prior  = step_records__payload[78:47];
+  assign \predictions__payload$88.sum  = predictions__payload[63:0];
+  assign \predictions__payload$88.square  = predictions__payload[127:64];
+  assign \raw_bits$91.valid  = raw_bits[0];
+  assign \raw_bits$91.symbol  = raw_bits[3:1];
+  assign \raw_bits$91.column  = raw_bits[6:4];
 endmodule

@@ -35,6 +35,7 @@ from ohmcarlo_hdl.buses.axi4_lite import Axi4LiteBridge
 from ohmcarlo_hdl.buses.wishbone import WishboneBridge
 from ohmcarlo_hdl.config import COMPACT, BitSerialConfig, CoreConfig
 from ohmcarlo_hdl.core.core import EmulatedCore
+from ohmcarlo_hdl.ip.core import IpCore
 from ohmcarlo_hdl.regs.map import register_map
 from ohmcarlo_hdl.soc.bit_serial import BitSerialBoard
 from ohmcarlo_hdl.soc.simulated import SimulatedBoard
@@ -47,6 +48,8 @@ pytestmark = pytest.mark.hdl
 HEADER = re.compile(
     r"(?P<names>[\w*]+(?:, \w+)*) : (?:(?P<flow>In|Out)\((?P<shape>.+)\)|(?P<ref>\w+))"
 )
+
+
 PLATFORM_ONLY = (BoardTop,)
 """Components that need the platform of a board, and have no ports."""
 
@@ -95,10 +98,11 @@ def made() -> Made:
     with pytest.MonkeyPatch.context() as patch:
         for base in (wiring.Component, wiring.Signature):
             patch.setattr(base, "__init__", recorder(base.__init__, found))
+        patch.setattr(IpCore, "controller", lambda self: EmulatedCore(self.config, fast=False))
         for top in (
             SimulatedBoard(Soc(whole, b"", **board)),
             Soc(phy, b"", **board),
-            EmulatedCore(COMPACT, fast=False),
+            IpCore(COMPACT),
             BitSerialBoard(BitSerialConfig(), 12_000_000, 1_000_000),
             Loopback(),
             Axi4LiteBridge(10),

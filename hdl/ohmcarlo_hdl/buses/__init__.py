@@ -1,1 +1,1 @@
-"""Standard buses in front of the register bus."""
+"""Standard buses in front of the register bus, and AXI4-Stream."""

@@ -7,7 +7,7 @@ documentation of its signature.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,7 @@ class BusKind:
         Level of the reset.
     prefix : str
         Beginning of the names of the bus.
-    signature : function
+    signature : type
         The ports of the bus, from the bits of an address.
     byte_addresses : bool
         Addresses are those of bytes, not of words.
@@ -65,7 +65,7 @@ class BusKind:
     reset: str
     active_low: bool
     prefix: str
-    signature: Callable[[int], wiring.Signature]
+    signature: Any
     byte_addresses: bool = True
     bridge: Any = None
     side: str = ""
