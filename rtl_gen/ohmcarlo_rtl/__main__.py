@@ -12,6 +12,7 @@ from .configs import CONFIGS, REFERENCE, config_of
 from .controller.generate import PYTHON, files_of, first_difference, python_of, register_site, write
 from .controller.lint import lint
 from .controller.modules import MODULES, complete_text
+from .registers.table import PLACE, table_differs, write_table
 from .sources import require_checkout
 
 ELSEWHERE = Path("build/rtl")
@@ -21,7 +22,8 @@ controller, of the array emulator and of both together, memory images, C header,
 and a manifest with the sha256 of each file. Equal sources give equal bytes."""
 EPILOG = """\
 examples:
-  python -m ohmcarlo_rtl                      renew the committed outputs, rtl_gen/reference
+  python -m ohmcarlo_rtl                      renew the committed outputs: rtl_gen/reference, and
+                                              the register table in ohmcarlo.spec
   python -m ohmcarlo_rtl --check              compare them with the sources (1: different)
   python -m ohmcarlo_rtl --config all --out build/rtl
   python -m ohmcarlo_rtl --config all --lint  Verilator's lint, without writing anything"""
@@ -81,7 +83,11 @@ def _one(name: str, options: argparse.Namespace) -> int:
         return max(_lint(name, module) for module in MODULES)
     folder = (options.out or _default_folder(name)) / name
     files = files_of(name, config)
+    committed = name == REFERENCE and options.out is None
     if options.check:
+        if committed and table_differs():
+            print(f"{PLACE}: run `python -m ohmcarlo_rtl`, and commit it", file=sys.stderr)
+            return 1
         if difference := first_difference(files, folder):
             other = python_of(folder)
             advice = "run `python -m ohmcarlo_rtl`, and commit the changes"
@@ -92,6 +98,8 @@ def _one(name: str, options: argparse.Namespace) -> int:
         print(f"{folder}: {len(files)} files match the sources")
         return 0
     write(files, folder)
+    if committed:
+        write_table()
     if options.site:
         register_site(config, (options.out or ELSEWHERE) / name / "site")
     print(f"{folder}: {len(files)} files")

@@ -206,11 +206,11 @@ def parameters_of(config: CoreConfig, emulator: bool, ip: bool = False) -> dict[
         "DEVICE_BITS": config.device_bits,
         "EMULATOR": int(emulator),
         "VERSION": major << 16 | minor << 8 | patch,
-        **_phy_parameters(config),
+        **phy_parameters(config),
     }
 
 
-def _phy_parameters(config: CoreConfig) -> dict[str, Any]:
+def phy_parameters(config: CoreConfig) -> dict[str, Any]:
     """Reset values of the registers of a real array; empty for an emulated array."""
     phy = config.phy
     if phy is None:
@@ -250,6 +250,13 @@ def compile_board_rdl() -> AddrmapNode:
 def board_map() -> RegisterMap:
     """The map of a board's own registers: link, records, clock."""
     return _map(BOARD, {})
+
+
+def contents(
+    top: str, parameters: dict[str, Any]
+) -> tuple[tuple[Register, ...], tuple[MemoryWindow, ...]]:
+    """Registers and windows of the address map ``top``, with these parameters of the source."""
+    return _read(_elaborate(top, parameters))
 
 
 def _map(top: str, parameters: dict[str, Any]) -> RegisterMap:
