@@ -31,6 +31,13 @@ def firmware_sources() -> Path:
     return PACKAGE.with_name("ohmcarlo_firmware")
 
 
+def driver_sources() -> Path:
+    """The folder of the bare-metal driver's C sources, in the same way."""
+    if in_checkout():
+        return REPOSITORY / "firmware" / "driver"
+    return PACKAGE.with_name("ohmcarlo_driver")
+
+
 def firmware_digest() -> str:
     """SHA-256 of the firmware's sources, the same in a checkout and in a wheel."""
     folder = firmware_sources()

@@ -23,6 +23,7 @@ PACKAGES = {
     "ohmcarlo_hdl": ROOT / "hdl" / "ohmcarlo_hdl",
     "ohmcarlo_rtl": ROOT / "rtl_gen" / "ohmcarlo_rtl",
     "ohmcarlo_firmware": ROOT / "firmware" / "src",
+    "ohmcarlo_driver": ROOT / "firmware" / "driver",
 }
 LEFT_OUT = {".pyc", ".md", ".nbi", ".nbc"}
 IGNORED = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")
@@ -73,7 +74,7 @@ def contents(wheel: Path) -> dict[str, bytes]:
 
 @pytest.mark.slow
 def test_the_wheel_is_complete(wheel: Path) -> None:
-    """The wheel contains every file of the four packages, byte for byte, and no other file."""
+    """The wheel contains every file of the five packages, byte for byte, and no other file."""
     found = contents(wheel)
     expected = {
         f"{name}/{path.relative_to(folder).as_posix()}": path.read_bytes()

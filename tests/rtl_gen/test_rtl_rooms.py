@@ -18,7 +18,7 @@ ROOMS = [
     {"verilog"},
     {"registers"},
     {"controller"},
-    {"firmware"},
+    {"driver", "firmware"},
     {"verilated", "bitstream"},
     {"pages", "__main__"},
 ]

@@ -13,9 +13,12 @@ from ohmcarlo_hdl.regs.map import CONTROLLER, RegisterMap
 
 PACKED = "__attribute__ ((__packed__)) "
 ASSERT = """
-#if !defined(__cplusplus) && !defined(static_assert) && \\
-    (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 202311L)
+#if !defined(__cplusplus) && !defined(static_assert)
+#if !defined(__STDC_VERSION__) || __STDC_VERSION__ < 201112L
+#define static_assert(condition, message) extern char ohmcarlo_assertion[(condition) ? 1 : -1]
+#elif __STDC_VERSION__ < 202311L
 #define static_assert _Static_assert
+#endif
 #endif
 """
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ...golden import Registers
 from ...golden import machine as golden
 from ...spec import CODE_BITS, SYMBOL_BITS
+from ...spec.link import PAIR_MINUS_SHIFT
 from .layout import Layout
 
 State = dict[str, NDArray[Any]]
@@ -33,13 +34,13 @@ def pairs_of(registers: Registers) -> tuple[NDArray[np.int32], NDArray[np.int32]
 def packed(codes: NDArray[Any]) -> NDArray[np.uint32]:
     """(…, devices) → (…, pairs): g⁺ in bits 9:0, g⁻ in bits 25:16."""
     codes = codes.astype(np.uint32)
-    words: NDArray[np.uint32] = codes[..., 0::2] | codes[..., 1::2] << np.uint32(16)
+    words: NDArray[np.uint32] = codes[..., 0::2] | codes[..., 1::2] << np.uint32(PAIR_MINUS_SHIFT)
     return words
 
 
 def unpacked(words: NDArray[np.int64]) -> NDArray[np.int64]:
     """(…, pairs) → (…, devices)."""
-    both = np.stack([words & CODE_MASK, words >> 16 & CODE_MASK], axis=-1)
+    both = np.stack([words & CODE_MASK, words >> PAIR_MINUS_SHIFT & CODE_MASK], axis=-1)
     return both.reshape(*words.shape[:-1], 2 * words.shape[-1])
 
 

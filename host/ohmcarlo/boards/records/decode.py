@@ -18,6 +18,7 @@ from ...spec.link import (
     SAMPLE_CURRENT_BIT,
     SAMPLE_HEADER_WORDS,
     SAMPLE_PROPOSAL_BIT,
+    SAMPLE_REGION_BITS,
     SAMPLE_WORDS_BITS,
     STEP_ACCEPTED_SHIFT,
     STEP_POINTS_BITS,
@@ -122,7 +123,7 @@ class Records:
         head, pairs = table[:, :SAMPLE_HEADER_WORDS], table[:, SAMPLE_HEADER_WORDS:]
         return Samples(
             current=(head[:, 0] >> SAMPLE_CURRENT_BIT & 1).astype(np.bool_),
-            region=(head[:, 0] & 0xFF).astype(np.uint8),
+            region=(head[:, 0] & low_bits(SAMPLE_REGION_BITS)).astype(np.uint8),
             multiplicity=head[:, 1].astype(np.int32),
             log_posterior=signed(head[:, 2:4]).sum(axis=1),
             codes=unpacked(pairs).astype(np.uint16),

@@ -1,0 +1,1 @@
+"""The bare-metal driver of the IP core: its headers, and training jobs as C."""
