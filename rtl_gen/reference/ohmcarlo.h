@@ -9,9 +9,12 @@ extern "C" {
 #endif
 #include <stdint.h>
 
-#if !defined(__cplusplus) && !defined(static_assert) && \
-    (!defined(__STDC_VERSION__) || __STDC_VERSION__ < 202311L)
+#if !defined(__cplusplus) && !defined(static_assert)
+#if !defined(__STDC_VERSION__) || __STDC_VERSION__ < 201112L
+#define static_assert(condition, message) extern char ohmcarlo_assertion[(condition) ? 1 : -1]
+#elif __STDC_VERSION__ < 202311L
 #define static_assert _Static_assert
+#endif
 #endif
 
 // reg - ohmcarlo.id.magic

@@ -1,4 +1,4 @@
-"""The bare-metal driver over stubbed registers: results, records, interrupts, warnings, format.
+"""The bare-metal driver over stubbed registers: results, records, interrupts, warnings.
 
 ``verif/test_driver_soc.py`` runs it on the simulated hardware.
 """
@@ -9,7 +9,6 @@ import ctypes
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -455,11 +454,3 @@ def test_no_number_of_the_map_is_typed() -> None:
     code = re.sub(r"//.*", "", text)
     assert not re.findall(r"0x[0-9a-fA-F]+", code)
     assert {int(n) for n in re.findall(r"\b(\d+)u?\b", code)} <= {0, 1, 2, 3, 4, 32}
-
-
-def test_format() -> None:
-    tool = Path(sys.executable).with_name("clang-format")
-    files = sorted(driver_sources().glob("*.[ch]"))
-    assert len(files) == 3
-    done = subprocess.run([tool, "--dry-run", "-Werror", *files], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr

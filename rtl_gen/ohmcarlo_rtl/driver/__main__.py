@@ -41,12 +41,14 @@ def parser() -> argparse.ArgumentParser:
         )
     chain = made.add_argument_group("chain and data")
     for name, value, text in (
-        ("chains", 1, "independent chains (default: 1)"),
-        ("steps", 2000, "steps of each chain (default: 2000)"),
-        ("seed", 0, "seed of split and array (default: 0)"),
-        ("features", None, "number of features, by chi² score (default: that of the task)"),
+        ("chains", 1, "independent chains"),
+        ("steps", 2000, "steps of each chain"),
+        ("seed", 0, "seed of split and array"),
     ):
+        text = f"{text} (default: {value})"
         chain.add_argument(f"--{name}", type=int, default=value, metavar="N", help=text)
+    text = "number of features, by chi² score (default: that of the task)"
+    chain.add_argument("--features", type=int, metavar="N", help=text)
     chain.add_argument("--label", metavar="NAME", help="label column of a CSV file")
     chain.add_argument("--positive", metavar="CLASS", help="class of two that is 1")
     chain.add_argument(
@@ -108,8 +110,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"ohmcarlo_rtl.driver: {error}", file=sys.stderr)
         return error.exit_code
     print(
-        f"{options.out}: {job.name}, {len(job.points)} data points, {len(job.test_points)} to predict, "
-        f"{job.steps} steps"
+        f"{options.out}: {job.name}, {len(job.points)} data points, "
+        f"{len(job.test_points)} to predict, {job.steps} steps"
     )
     return 0
 

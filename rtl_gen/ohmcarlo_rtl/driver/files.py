@@ -16,7 +16,8 @@ EXAMPLE = "main.c"
 
 def driver_files(config: CoreConfig, emulator: bool = True) -> Mapping[str, str]:
     """File name → text: the driver and the headers of its core."""
-    return {k: v for k, v in _sources().items() if k != EXAMPLE} | driver_headers(config, emulator)
+    sources = {name: text for name, text in _sources().items() if name != EXAMPLE}
+    return {**sources, **driver_headers(config, emulator)}
 
 
 def example_files(job: Job) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from ohmcarlo.boards.serial_board import MULTIPLICITY
+from ohmcarlo.boards.hardware_board import MULTIPLICITY
 from ohmcarlo.spec import CODE_BITS, LOGLIK_FRAC, PROB_FRAC, link
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.regs.map import compile_rdl, register_map
