@@ -12,6 +12,8 @@ from ohmcarlo.spec import CODE_BITS, Geometry
 
 from .array.phy.parts import PhyConfig
 
+MAX_DATA_POINTS = 1 << 16
+"""Data points of an evaluation; a step record has 17 bits for their number."""
 ARRAYS = EMULATOR, PHY = "emulator", "phy"
 """Arrays of a board: a model beside the controller, or a real array on a daughterboard."""
 
@@ -27,6 +29,9 @@ class CoreConfig:
         ``row_group`` and ``regions`` are registers of the hardware and have no effect here.
     max_points : int
         Data points that the data memory holds, a power of two.
+    max_streamed_points : int
+        Data points of an evaluation whose points beyond ``max_points`` come from a stream, a power
+        of two; 0: no such stream.
     max_group_rows : int
         Rows of the largest row group, a power of two: 1 for logistic regression only,
         8 for up to 7 hidden units.
@@ -54,6 +59,7 @@ class CoreConfig:
     digital_dots: bool = False
     repeats: bool = False
     phy: PhyConfig | None = None
+    max_streamed_points: int = 0
 
     def __post_init__(self) -> None:
         self.validate()
@@ -61,16 +67,32 @@ class CoreConfig:
     def validate(self) -> None:
         """Raise UsageError if a value is outside its range."""
         for name, low, high in (
-            ("max_points", 16, 1 << 16),
+            ("max_points", 16, MAX_DATA_POINTS),
             ("max_group_rows", 1, 64),
             ("max_regions", 1, 64),
         ):
             value = getattr(self, name)
             if not low <= value <= high or value & (value - 1):
                 raise UsageError(f"{name} = {value}: choose a power of two from {low} to {high}")
+        self._validate_streamed()
         if self.max_group_rows > self.geometry.rows:
             raise UsageError(
                 f"max_group_rows = {self.max_group_rows}: the array has {self.geometry.rows} rows"
+            )
+
+    def _validate_streamed(self) -> None:
+        most, low = self.max_streamed_points, 2 * self.max_points
+        if not most:
+            return
+        if low > MAX_DATA_POINTS:
+            raise UsageError(
+                f"max_streamed_points = {most}: a data memory of {self.max_points} points holds as "
+                "many as an evaluation may have; choose 0, or a smaller max_points"
+            )
+        if not low <= most <= MAX_DATA_POINTS or most & (most - 1):
+            raise UsageError(
+                f"max_streamed_points = {most}: choose 0, or a power of two from {low} to "
+                f"{MAX_DATA_POINTS} (max_points = {self.max_points})"
             )
 
     # -- the array -------------------------------------------------------------------------
@@ -140,6 +162,11 @@ class CoreConfig:
         return bits_for(self.max_points - 1)
 
     @property
+    def position_bits(self) -> int:
+        """Bits of a position in an evaluation: ``point_bits``, or more if points are streamed."""
+        return bits_for(max(self.max_points, self.max_streamed_points) - 1)
+
+    @property
     def group_row_bits(self) -> int:
         return bits_for(self.max_group_rows - 1)
 
@@ -183,6 +210,10 @@ class BitSerialConfig(CoreConfig):
             raise UsageError(
                 "a bit-serial controller has an emulated array: a real one needs a controller with "
                 "a processor"
+            )
+        if self.max_streamed_points:
+            raise UsageError(
+                "a bit-serial controller has no stream of data points: set max_streamed_points = 0"
             )
         if self.digital_dots or self.repeats:
             raise UsageError(

@@ -140,6 +140,9 @@ class CoreDriver:
         """
         image = controller_image(self.registers, self.points, array, self.config.geometry)
         image.fields["model.options.external"] = int(external)
+        room = self.config.max_points  # the points behind them are streamed
+        image.windows["points"] = image.windows["points"][: room * self.config.point_words]
+        image.windows["order"] = image.windows["order"][:room]
         await self._load(image)
         if self.emulator is not None:
             await self._load(emulator_image(self.emulator, first_pulse))

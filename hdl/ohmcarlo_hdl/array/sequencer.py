@@ -130,6 +130,9 @@ class Sequencer(wiring.Component):
         Timing of each operation, and the watchdog.
     off : In(1)
         Emergency stop: a fault while it is high.
+    wrong_points : In(1)
+        The stream of data points has an error: a fault; only with ``max_streamed_points`` of the
+        configuration.
     clear : In(1)
         End the fault; has an effect only while ``idle`` is high and ``off`` low.
     fault : Out(1)
@@ -172,6 +175,7 @@ class Sequencer(wiring.Component):
                 "idle": Out(1),
                 "outstanding": Out(range(max_outstanding + 1)),
             }
+            | ({"wrong_points": In(1)} if config.max_streamed_points else {})
         )
         # The state is on the object for the proofs.
         self.pending = Signal()
@@ -222,8 +226,13 @@ class Sequencer(wiring.Component):
             accept.eq(self.commands.valid & self.commands.ready),
             unknown.eq(accept & ~self._is(self.commands.p.op, Op.SELECT, *PULSES.values())),
             answered.eq(self.results.valid & self.results.ready),
-            trip.eq(self.off | unknown | request_timeout | response_timeout | spurious),
         ]
+        causes = self.off | unknown | request_timeout | response_timeout | spurious
+        wrong_points = None
+        if self.config.max_streamed_points:
+            wrong_points = self.wrong_points & ~causes
+            causes |= self.wrong_points
+        m.d.comb += trip.eq(causes)
 
         # Commands to requests: one register. An offer is never withdrawn: during an offer, the
         # lines stay free and the number of outstanding responses does not grow.
@@ -276,7 +285,7 @@ class Sequencer(wiring.Component):
             with m.Elif(~clocks.all()):
                 m.d.sync += clocks.eq(clocks + 1)
 
-        self._fault(m, trip, unknown, request_timeout, response_timeout)
+        self._fault(m, trip, unknown, request_timeout, response_timeout, wrong_points)
         m.d.comb += self.idle.eq(~self.pending & (self.phase == Phase.IDLE) & ~owed)
         self._pulse(m, take, ends, self.fault | trip)
         return m
@@ -292,6 +301,7 @@ class Sequencer(wiring.Component):
         unknown: Signal,
         request_timeout: Signal,
         response_timeout: Signal,
+        wrong_points: Value | None,
     ) -> None:
         with m.If(trip):
             m.d.sync += self.fault.eq(1)
@@ -306,6 +316,9 @@ class Sequencer(wiring.Component):
                     m.d.sync += self.fault_cause.eq(FaultCause.RESPONSE_TIMEOUT)
                 with m.Else():
                     m.d.sync += self.fault_cause.eq(FaultCause.SPURIOUS_RESPONSE)
+                if wrong_points is not None:
+                    with m.If(wrong_points):
+                        m.d.sync += self.fault_cause.eq(FaultCause.WRONG_POINTS)
         with m.Elif(self.clear & self.idle):
             m.d.sync += [self.fault.eq(0), self.fault_cause.eq(FaultCause.NONE)]
 

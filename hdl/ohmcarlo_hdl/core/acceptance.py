@@ -45,7 +45,7 @@ class Acceptance(wiring.Component):
         partial = Signal(signed(ACC_BITS + 2))
         threshold = Signal(signed(ACC_BITS + 4))
         total = Signal(signed(ACC_BITS))
-        points = Signal(self.config.point_bits + 1)
+        points = Signal(self.config.position_bits + 1)
         summed = Signal()  # the total changed in the clock before
         ended = Signal()  # … for the last time
         below = Signal()

@@ -66,7 +66,8 @@ def connect_likelihood(m: Module, bank: Any, step: Any, likelihood: Any) -> None
             "logit_shift": bank.proposal_logit.shift,
         },
     )
-    m.d.comb += step.likelihood_idle.eq(likelihood.idle)
+    if not likelihood.config.max_streamed_points:  # otherwise, its stream is idle, too
+        m.d.comb += step.likelihood_idle.eq(likelihood.idle)
 
 
 def connect_step(m: Module, bank: Any, step: Any, faulted: Signal) -> None:

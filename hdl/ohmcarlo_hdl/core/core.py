@@ -40,6 +40,7 @@ from .counters import COUNTED, Counters
 from .digital_dots import DigitalDots
 from .interface import PREDICTION, RECORD_WORD, TERM, StepState, device_target, step_record
 from .likelihood import Likelihood
+from .point_stream import POINT_WORD, PointStream
 from .pricing import Pricing
 from .proposal import Proposal
 from .sample import sample_pairs
@@ -82,9 +83,18 @@ class ControllerPorts(wiring.Signature):
     restart : Out(1)
         Everything but registers and tables is reset; outstanding responses are dropped, and the
         rest of a record will not come.
+    data_points : In(stream of POINT_WORD)
+        Points beyond the data memory (``PointStream``); only with ``max_streamed_points`` of the
+        configuration, like the next one.
+    points_streamed : Out(1)
+        ``model.points`` exceeds the data memory: evaluations take passes of ``data_points``.
     """
 
     def __init__(self, config: CoreConfig) -> None:
+        streamed = {
+            "data_points": In(stream.Signature(POINT_WORD)),
+            "points_streamed": Out(1),
+        }
         super().__init__(
             {
                 "bus": In(Bus(register_map(config).addr_width)),
@@ -100,6 +110,7 @@ class ControllerPorts(wiring.Signature):
                 "alarm": Out(1),
                 "restart": Out(1),
             }
+            | (streamed if config.max_streamed_points else {})
         )
 
 
@@ -145,6 +156,8 @@ class _Blocks:
         self.terms = StreamRegister(TERM)
         m.submodules.terms = ResetInserter(restart | self.step.stop)(self.terms)
         self.counters = block("counters", Counters(config))
+        if config.max_streamed_points:
+            m.submodules.points = self.points = PointStream(config)
 
 
 class Core(wiring.Component):
@@ -161,8 +174,7 @@ class Core(wiring.Component):
     Attributes
     ----------
     bus, samples, step_records, predictions, raw_bits, off, busy, sample_pairs : ControllerPorts
-        As in ``ControllerPorts``.
-    executing, fault, alarm, restart : ControllerPorts
+    executing, fault, alarm, restart, data_points, points_streamed : ControllerPorts
         As in ``ControllerPorts``.
     requests : Out(stream of array_request)
         Operations, to the array.
@@ -216,6 +228,8 @@ class Core(wiring.Component):
             if self.config.digital_dots:
                 codes = self.emulator.load_state_codes
                 drive_from(m, blocks.digital.load, codes, ("stb", "addr", "data"))
+        if self.config.max_streamed_points:
+            self._connect_points(m, bank, blocks)
         if self.config.phy is not None:
             for name in phy_voltages().members:
                 m.d.comb += self.rails[name].eq(getattr(bank, f"rails_{name}"))
@@ -255,6 +269,22 @@ class Core(wiring.Component):
             wiring.connect(m, source, sink)
         if self.config.device_calibration:
             wiring.connect(m, bank.load_calibration, proposal.load_calibration)
+
+    def _connect_points(self, m: Module, bank: RegisterBank, blocks: _Blocks) -> None:
+        """Points beyond the data memory. A run ends when the last pass has ended."""
+        points, likelihood = blocks.points, blocks.likelihood
+        wiring.connect(m, wiring.flipped(self.data_points), points.words)
+        wiring.connect(m, points.points, likelihood.streamed)
+        m.d.sync += self.points_streamed.eq(bank.model_points > self.config.max_points)
+        m.d.comb += [
+            points.points_used.eq(bank.model_points),
+            points.wants.eq(likelihood.wants_streamed),
+            points.drop.eq(likelihood.drop_streamed),
+            points.restart.eq(bank.control_command.reset_state),
+            blocks.step.likelihood_idle.eq(likelihood.idle & ~points.busy),
+            blocks.step.settings.points_streamed.eq(self.points_streamed),
+            blocks.sequencer.wrong_points.eq(points.wrong_length),
+        ]
 
     def _around_sequencer(self, m: Module, bank: RegisterBank, blocks: _Blocks) -> list[Any]:
         """Streams from the commands to the sequencer, and back to the results."""
@@ -427,8 +457,7 @@ class EmulatedCore(wiring.Component):
     Attributes
     ----------
     bus, samples, step_records, predictions, raw_bits, off, busy, sample_pairs : ControllerPorts
-        As in ``ControllerPorts``.
-    executing, fault, alarm, restart : ControllerPorts
+    executing, fault, alarm, restart, data_points, points_streamed : ControllerPorts
         As in ``ControllerPorts``.
     """
 

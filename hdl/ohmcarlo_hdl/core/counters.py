@@ -45,7 +45,7 @@ class Counters(wiring.Component):
         Its proposal was valid.
     accepted : In(1)
         Its proposal was accepted.
-    evaluated : In(point_bits + 1)
+    evaluated : In(position_bits + 1)
         Data points that it evaluated.
     state : In(Access)
         The counters in the order of ``COUNTED``, lower half first; while nothing is counted.
@@ -70,7 +70,7 @@ class Counters(wiring.Component):
                 "step": In(1),
                 "valid": In(1),
                 "accepted": In(1),
-                "evaluated": In(config.point_bits + 1),
+                "evaluated": In(config.position_bits + 1),
                 "state": In(Access(bits_for(2 * len(COUNTED) - 1))),
             }
             | {name: Out(COUNTER_BITS) for name in COUNTED}

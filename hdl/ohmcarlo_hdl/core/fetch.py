@@ -12,12 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import CoreConfig
 from ..lib.window import Window
-
-INPUT_BITS = 8
-OFFSET_BITS = 16
-LABEL_BITS = 2
-WORD_INPUTS = 4
-"""Inputs in one 32-bit word of the data memory."""
+from .point_stream import INPUT_BITS, LABEL_BITS, OFFSET_BITS, data_point, word_widths
 
 
 def fetch_job(config: CoreConfig) -> data.StructLayout:
@@ -46,6 +41,9 @@ class Fetch(wiring.Component):
     most ``credits`` points are out; each ``returned`` gives one back. Two jobs may wait: their
     ``ready`` comes from a register.
 
+    With ``max_streamed_points``, positions from ``max_points`` on are not in the table. Their points
+    come from ``streamed``, and are issued when the points of the memory before them have left it.
+
     Point i has the words ``i * point_words ..`` of ``load_points``; word 0 is ``{offset [15:0],
     label [17:16]}``, the words after it hold four int8 inputs each, input j in word ``1 + j // 4``,
     the lowest input in the lowest byte. ``load_order`` has one word per position: the index of the
@@ -53,7 +51,7 @@ class Fetch(wiring.Component):
 
     Attributes
     ----------
-    points_used : In(point_bits + 1)
+    points_used : In(position_bits + 1)
         Data points in use.
     jobs : In(stream of fetch_job)
         All points, or one.
@@ -69,6 +67,11 @@ class Fetch(wiring.Component):
         Words of the points.
     load_order : In(Window)
         Order of the points.
+    streamed : In(stream of data_point)
+        Points beyond the data memory; only with ``max_streamed_points`` of the configuration, like
+        the next one.
+    wants_streamed : Out(1)
+        The next point is one of them.
     """
 
     LATENCY = 4
@@ -78,9 +81,13 @@ class Fetch(wiring.Component):
 
     def __init__(self, config: CoreConfig, credits: int) -> None:
         self.config, self.credits = config, credits
+        streamed = {
+            "streamed": In(stream.Signature(data_point(config))),
+            "wants_streamed": Out(1),
+        }
         super().__init__(
             {
-                "points_used": In(config.point_bits + 1),
+                "points_used": In(config.position_bits + 1),
                 "jobs": In(stream.Signature(fetch_job(config))),
                 "points": Out(stream.Signature(fetched_point(config))),
                 "note": Out(1),
@@ -91,6 +98,7 @@ class Fetch(wiring.Component):
                 ),
                 "load_order": In(Window(config.point_bits)),
             }
+            | (streamed if config.max_streamed_points else {})
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -117,7 +125,7 @@ class Fetch(wiring.Component):
         m.submodules.ahead = ahead = SyncFIFO(
             width=len(Value.cast(self.points.payload)), depth=points_ahead
         )
-        position = Signal(config.point_bits)
+        position = Signal(config.position_bits)
         issue, last = Signal(), Signal()
         room = self._count(m, issue, self.returned, self.credits)
         space = self._count(m, issue, self.points.valid & self.points.ready, points_ahead)
@@ -174,7 +182,35 @@ class Fetch(wiring.Component):
             Value.cast(self.points.payload).eq(ahead.r_data),
             ahead.r_en.eq(self.points.ready),
         ]
+        if config.max_streamed_points:
+            beyond = Signal()
+            m.d.comb += [
+                beyond.eq(job_valid & ~job.predict & position[config.point_bits :].any()),
+                self.wants_streamed.eq(beyond),
+            ]
+            with m.If(beyond):
+                at_memories = at_order | at_point | at_data
+                m.d.comb += issue.eq(self.streamed.valid & room & space & ~at_memories)
+                m.d.sync += at_order.eq(0)
+                with m.If(issue):
+                    self._take_streamed(m, job.row, last, fetched, ahead)
         return m
+
+    def _take_streamed(
+        self, m: Module, row: Value, last: Signal, fetched: Any, ahead: SyncFIFO
+    ) -> None:
+        """The point of the stream takes the place of one that leaves the memories."""
+        point = self.streamed.payload
+        m.d.comb += [
+            self.streamed.ready.eq(1),
+            self.note.eq(1),
+            self.context.offset.eq(point.offset),
+            self.context.label.eq(point.label),
+            self.context.last.eq(last),
+            fetched.row.eq(row),
+            fetched.inputs.eq(point.inputs),
+            ahead.w_en.eq(1),
+        ]
 
     def _count(self, m: Module, enters: Value, leaves: Value, most: int) -> Signal:
         """Whether fewer than ``most`` are inside; from a register."""
@@ -187,12 +223,9 @@ class Fetch(wiring.Component):
     def _memories(self, m: Module, address: Any) -> list[Any]:
         """The words of the point at ``address``, one clock later; memories have used bits only."""
         config = self.config
-        widths = [OFFSET_BITS + LABEL_BITS]
-        for first in range(0, config.max_features, WORD_INPUTS):
-            widths.append(INPUT_BITS * min(WORD_INPUTS, config.max_features - first))
         word_bits = (config.point_words - 1).bit_length()
         words = []
-        for i, width in enumerate(widths):
+        for i, width in enumerate(word_widths(config)):
             memory = Memory(shape=unsigned(width), depth=config.max_points, init=[])
             m.submodules[f"word{i}"] = memory
             write, read = memory.write_port(), memory.read_port()

@@ -21,6 +21,7 @@ from ..array.interface import array_request, array_response
 from ..config import CoreConfig
 from ..entropy.interface import T_BITS
 from ..lib.window import Access, Window
+from .point_stream import data_point
 
 TERM_BITS = 28
 """Signed width of one point's log-likelihood: -z²/2 ≥ -512, LSB 2**-LOGLIK_FRAC."""
@@ -188,7 +189,7 @@ def decision(config: CoreConfig) -> data.StructLayout:
             "stuck": unsigned(1),
             "loglik": signed(ACC_BITS),
             "prior": signed(ACC_BITS),
-            "points": unsigned(config.point_bits + 1),
+            "points": unsigned(config.position_bits + 1),
         }
     )
 
@@ -203,7 +204,7 @@ def step_record(config: CoreConfig) -> data.StructLayout:
             "accepted": unsigned(1),
             "valid": unsigned(1),
             "region": unsigned(config.region_bits),
-            "points": unsigned(config.point_bits + 1),
+            "points": unsigned(config.position_bits + 1),
             "loglik": signed(ACC_BITS),
             "prior": signed(ACC_BITS),
         }
@@ -318,7 +319,7 @@ class StepSettings(wiring.Signature):
         Inputs of a point, the bias among them.
     hidden : Out(range(max_group_rows))
         Hidden units; 0: logistic regression.
-    points : Out(point_bits + 1)
+    points : Out(position_bits + 1)
         Data points in use.
     valid_lo, valid_hi : Out(CODE_BITS)
         Lowest and highest code of a valid read-back.
@@ -337,6 +338,8 @@ class StepSettings(wiring.Signature):
     log_repeats : Out(REPEAT_BITS)
         Every READ of a proposal is made 2**log_repeats times and averaged; without effect unless
         the configuration has ``repeats``.
+    points_streamed : Out(1)
+        ``points`` exceeds the data memory; only with ``max_streamed_points`` of the configuration.
     """
 
     def __init__(self, config: CoreConfig) -> None:
@@ -345,7 +348,7 @@ class StepSettings(wiring.Signature):
                 "steps": Out(32),
                 "features": Out(range(config.max_features + 1)),
                 "hidden": Out(range(config.max_group_rows)),
-                "points": Out(config.point_bits + 1),
+                "points": Out(config.position_bits + 1),
                 "valid_lo": Out(CODE_BITS),
                 "valid_hi": Out(CODE_BITS),
                 "early_reject": Out(1),
@@ -356,6 +359,7 @@ class StepSettings(wiring.Signature):
                 "folds": Out(1),
                 "log_repeats": Out(REPEAT_BITS),
             }
+            | ({"points_streamed": Out(1)} if config.max_streamed_points else {})
         )
 
 
@@ -634,7 +638,7 @@ class LikelihoodPorts(wiring.Signature):
         Drop the evaluation in progress.
     idle : Out(1)
         No job is in progress.
-    points : In(point_bits + 1)
+    points : In(position_bits + 1)
         Data points in use.
     features : In(range(max_features + 1))
         Inputs of a point, the bias among them.
@@ -651,13 +655,26 @@ class LikelihoodPorts(wiring.Signature):
     log_repeats : In(REPEAT_BITS)
         Every access is made 2**log_repeats times and averaged; only with ``repeats`` of the
         configuration.
+    streamed : In(stream of data_point)
+        Points beyond the data memory; only with ``max_streamed_points`` of the configuration, like
+        the next two.
+    wants_streamed : Out(1)
+        The evaluation needs one of them next.
+    drop_streamed : Out(1)
+        The evaluation has ended early.
     """
 
     def __init__(self, config: CoreConfig) -> None:
         word_bits = (config.point_words - 1).bit_length()
         repeats = {"log_repeats": In(REPEAT_BITS)} if config.repeats else {}
+        streamed = {
+            "streamed": In(stream.Signature(data_point(config))),
+            "wants_streamed": Out(1),
+            "drop_streamed": Out(1),
+        }
         super().__init__(
             repeats
+            | (streamed if config.max_streamed_points else {})
             | {
                 "jobs": In(stream.Signature(likelihood_job(config))),
                 "requests": Out(stream.Signature(array_request(config))),
@@ -666,7 +683,7 @@ class LikelihoodPorts(wiring.Signature):
                 "predictions": Out(stream.Signature(PREDICTION)),
                 "stop": In(1),
                 "idle": Out(1),
-                "points": In(config.point_bits + 1),
+                "points": In(config.position_bits + 1),
                 "features": In(range(config.max_features + 1)),
                 "hidden": In(range(max(config.max_group_rows, 2))),
                 "logit_mantissa": In(COEF_BITS),

@@ -52,6 +52,7 @@ class Likelihood(wiring.Component):
     ----------
     jobs, requests, readings, terms, predictions, stop, idle, log_repeats : LikelihoodPorts
     points, features, hidden, logit_mantissa, logit_shift, load_points, load_order : LikelihoodPorts
+    streamed, wants_streamed, drop_streamed : LikelihoodPorts
         As in ``LikelihoodPorts``.
     """
 
@@ -143,6 +144,13 @@ class Likelihood(wiring.Component):
             contexts.input.valid.eq(fetch.note),
             contexts.input.payload.eq(fetch.context),
         ]
+
+        if config.max_streamed_points:
+            wiring.connect(m, wiring.flipped(self.streamed), fetch.streamed)
+            m.d.comb += [
+                self.wants_streamed.eq(fetch.wants_streamed),
+                self.drop_streamed.eq(dropping),
+            ]
 
         if config.repeats:
             for block in (issue, dots):

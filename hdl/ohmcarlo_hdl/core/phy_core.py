@@ -29,6 +29,7 @@ class PhyCore(wiring.Component):
     Attributes
     ----------
     bus, samples, step_records, predictions, raw_bits, off, busy, sample_pairs : ControllerPorts
+    data_points, points_streamed : ControllerPorts
         As in ``ControllerPorts``.
     executing, fault, alarm, restart : ControllerPorts
         As in ``ControllerPorts``.

@@ -194,6 +194,7 @@ def parameters_of(config: CoreConfig, emulator: bool, ip: bool = False) -> dict[
         "DOT_BITS": g.dot_bits,
         "DOT_SHIFT": g.dot_shift,
         "MAX_POINTS": config.max_points,
+        "MAX_STREAMED_POINTS": config.max_streamed_points,
         "MAX_GROUP_ROWS": config.max_group_rows,
         "MAX_REGIONS": config.max_regions,
         "DEVICE_CALIBRATION": config.device_calibration,

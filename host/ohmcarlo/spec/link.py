@@ -170,6 +170,8 @@ class FaultCause(IntEnum):
     """An expected response did not arrive within the time of the watchdog."""
     SPURIOUS_RESPONSE = 5
     """The array sent a response without a request."""
+    WRONG_POINTS = 6
+    """A pass of the stream of data points had the wrong number of words."""
 
 
 # Words are aligned to four bytes of a message, because the processor needs it.

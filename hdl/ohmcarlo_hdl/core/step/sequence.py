@@ -67,6 +67,9 @@ class Sequence:
         self._coin_begin = Signal(name="begin")
         self._coin_restart = Signal(name="restart")
         self._clean = Signal(name="clean")  # the start-up test passed
+        self._predictable = self._settings.points != 0
+        if ports.config.max_streamed_points:  # predictions are of points in the memory
+            self._predictable &= ~self._settings.points_streamed
 
     def elaborate(self) -> Any:
         """Add the state machine to the module and return it."""
@@ -147,7 +150,7 @@ class Sequence:
                 m.d.comb += turn.to(0)
                 m.d.sync += turn.save()
                 m.next = "FLUSH"
-            with m.Elif(commands.predict & status.started & (settings.points != 0)):
+            with m.Elif(commands.predict & status.started & self._predictable):
                 m.d.comb += turn.to(0)
                 m.d.sync += [turn.save(), *self._jobs.first()]
                 m.next = "HELD"

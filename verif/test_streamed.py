@@ -1,0 +1,122 @@
+"""Data points beyond the data memory: the whole controller, over a stream that repeats a pass.
+
+The source pauses at random. Every decision, log-posterior, code and multiplicity must be that of the
+golden model with the same points in memory.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cocotb
+import numpy as np
+import pytest
+
+from ohmcarlo.spec import Points
+from ohmcarlo.spec.link import FaultCause, Reason
+from problems import controller, quantised, trace
+from verif.harness import Case, case_parameters, start_clock, stimuli
+from verif.harness.core import CoreDriver
+from verif.harness.point_source import PassSource, pass_of
+from verif.test_core import (
+    check_samples_and_rows,
+    config_of,
+    first_difference,
+    simulate,
+)
+
+CONFIG: Case = {
+    "geometry": {"rows": 64, "pairs": 8, "entropy_pairs": 2},
+    "max_points": 16,
+    "max_streamed_points": 128,
+    "max_group_rows": 4,
+    "max_regions": 2,
+    "device_calibration": False,
+}
+FEATURES = 5
+
+
+def clouds(n: int) -> Points:
+    """``n`` points of two clouds that overlap."""
+    rng = np.random.default_rng(7)
+    y = rng.integers(0, 2, n)
+    x = rng.standard_normal((n, FEATURES - 1)) + 0.7 * (2 * y[:, None] - 1)
+    return Points.of(quantised(x), y.astype(np.uint8))
+
+
+def made_of(case: Case, points: Points) -> Any:
+    """The golden controller of a case, started."""
+    geometry = config_of(case).geometry
+    with_chain = type(geometry)(**(case["config"]["geometry"] | case.get("chain", {})))
+    return controller(points, with_chain, 11, None, {"rel": 0.02}, **case.get("settings", {}))
+
+
+def prepared(dut: Any, case: Case) -> tuple[Any, CoreDriver, PassSource]:
+    """Golden controller, host and source of a case."""
+    config, points = config_of(case), clouds(case["points"])
+    made = made_of(case, points)
+    driver = CoreDriver(dut, config, made.registers, points, made.array)
+    words = pass_of(points, config.geometry, config.max_points)
+    source = PassSource(dut, "data_points", words, case.get("stall", 0.0), stimuli(9))
+    return made, driver, source
+
+
+@cocotb.test()
+async def equals_the_model_with_all_points(dut) -> None:  # type: ignore[no-untyped-def]
+    case = case_parameters()
+    made, driver, source = prepared(dut, case)
+    await start_clock(dut)
+    await driver.load()
+    assert await driver.start() == Reason.DONE
+    expected = trace(made, case["steps"])
+    assert await driver.run(case["steps"]) == Reason.DONE
+    found = driver.trace()
+    assert not (where := first_difference(expected, found)), where
+    assert 0 < found.accepted.sum() < len(found.accepted)
+    assert (found.points > driver.config.max_points).any()
+    # a run ends between two passes
+    assert source.passes and source.number % len(source.words) == 0
+    if made.registers.early_reject:
+        ended = (found.points > driver.config.max_points) & (found.points < case["points"])
+        assert ended.any()  # within a pass, the rest of which was dropped
+    assert source.passes <= len(found.accepted) + made.registers.geometry.regions
+    await check_samples_and_rows(driver, made)
+
+
+@cocotb.test()
+async def finds_a_lost_word(dut) -> None:  # type: ignore[no-untyped-def]
+    """A pass that lacks a word, the last one included, is a fault; then the chain starts anew."""
+    case = case_parameters()
+    made, driver, source = prepared(dut, case)
+    await start_clock(dut)
+    await driver.load()
+    assert await driver.start() == Reason.DONE
+    source.lose = {source.number + len(source.words) + case["lost"]}
+    assert await driver.run(case["steps"]) == Reason.FAULT
+    assert (await driver.status())["fault_cause"] == FaultCause.WRONG_POINTS
+    # the rest of a pass is dropped, and the chain is that of a fresh start
+    await driver.command("reset_state")
+    driver.steps.items.clear()
+    driver.records.items.clear()
+    await driver.load()
+    assert await driver.start() == Reason.DONE
+    expected = trace(made, case["steps"])
+    assert await driver.run(case["steps"]) == Reason.DONE
+    assert not (where := first_difference(expected, driver.trace())), where
+
+
+BASE: Case = {"config": CONFIG, "points": 61, "steps": 60, "stall": 0.3}
+SEVERAL: Case = {"chain": {"regions": 2, "row_group": 3}, "settings": {"hidden": 2, "sigma_p": 2.0}}
+SAME = "equals_the_model_with_all_points"
+
+
+def test_streamed_points() -> None:
+    simulate(
+        BASE | {"name": "early", "tests": SAME},
+        BASE | {"name": "full", "tests": SAME, "settings": {"early_reject": False}, "steps": 30},
+        BASE | SEVERAL | {"name": "networks", "tests": SAME, "steps": 30},
+        BASE | {"name": "lost", "tests": "finds_a_lost_word", "lost": 8},
+        BASE | {"name": "lost end", "tests": "finds_a_lost_word", "lost": -1},
+        module=__name__,
+        test="",
+    )
