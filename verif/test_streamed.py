@@ -1,7 +1,7 @@
 """Data points beyond the data memory: the whole controller, over a stream that repeats a pass.
 
-The source pauses at random. Every decision, log-posterior, code and multiplicity must be that of the
-golden model with the same points in memory.
+The source pauses at random. Every decision, log-posterior, code and multiplicity must be that of
+the golden model with the same points in memory.
 """
 
 from __future__ import annotations
@@ -51,23 +51,24 @@ def made_of(case: Case, points: Points) -> Any:
     return controller(points, with_chain, 11, None, {"rel": 0.02}, **case.get("settings", {}))
 
 
-def prepared(dut: Any, case: Case) -> tuple[Any, CoreDriver, PassSource]:
-    """Golden controller, host and source of a case."""
+async def prepared(dut: Any, case: Case) -> tuple[Any, CoreDriver, PassSource]:
+    """Golden controller, host and source of a case; the chain is started."""
     config, points = config_of(case), clouds(case["points"])
     made = made_of(case, points)
     driver = CoreDriver(dut, config, made.registers, points, made.array)
     words = pass_of(points, config.geometry, config.max_points)
+    dut.data_points__valid.value = 0
+    await start_clock(dut)
     source = PassSource(dut, "data_points", words, case.get("stall", 0.0), stimuli(9))
+    await driver.load()
+    assert await driver.start() == Reason.DONE
     return made, driver, source
 
 
 @cocotb.test()
 async def equals_the_model_with_all_points(dut) -> None:  # type: ignore[no-untyped-def]
     case = case_parameters()
-    made, driver, source = prepared(dut, case)
-    await start_clock(dut)
-    await driver.load()
-    assert await driver.start() == Reason.DONE
+    made, driver, source = await prepared(dut, case)
     expected = trace(made, case["steps"])
     assert await driver.run(case["steps"]) == Reason.DONE
     found = driver.trace()
@@ -76,7 +77,7 @@ async def equals_the_model_with_all_points(dut) -> None:  # type: ignore[no-unty
     assert (found.points > driver.config.max_points).any()
     # a run ends between two passes
     assert source.passes and source.number % len(source.words) == 0
-    if made.registers.early_reject:
+    if made.registers.early_reject and case["points"] > driver.config.max_points + 1:
         ended = (found.points > driver.config.max_points) & (found.points < case["points"])
         assert ended.any()  # within a pass, the rest of which was dropped
     assert source.passes <= len(found.accepted) + made.registers.geometry.regions
@@ -87,10 +88,7 @@ async def equals_the_model_with_all_points(dut) -> None:  # type: ignore[no-unty
 async def finds_a_lost_word(dut) -> None:  # type: ignore[no-untyped-def]
     """A pass that lacks a word, the last one included, is a fault; then the chain starts anew."""
     case = case_parameters()
-    made, driver, source = prepared(dut, case)
-    await start_clock(dut)
-    await driver.load()
-    assert await driver.start() == Reason.DONE
+    made, driver, source = await prepared(dut, case)
     source.lose = {source.number + len(source.words) + case["lost"]}
     assert await driver.run(case["steps"]) == Reason.FAULT
     assert (await driver.status())["fault_cause"] == FaultCause.WRONG_POINTS
@@ -110,13 +108,46 @@ SEVERAL: Case = {"chain": {"regions": 2, "row_group": 3}, "settings": {"hidden":
 SAME = "equals_the_model_with_all_points"
 
 
+LOST = "finds_a_lost_word"
+
+
 def test_streamed_points() -> None:
+    """With early rejection, and with networks in two regions; a lost word is a fault."""
     simulate(
         BASE | {"name": "early", "tests": SAME},
-        BASE | {"name": "full", "tests": SAME, "settings": {"early_reject": False}, "steps": 30},
-        BASE | SEVERAL | {"name": "networks", "tests": SAME, "steps": 30},
-        BASE | {"name": "lost", "tests": "finds_a_lost_word", "lost": 8},
-        BASE | {"name": "lost end", "tests": "finds_a_lost_word", "lost": -1},
+        BASE | SEVERAL | {"name": "networks", "tests": SAME, "steps": 20},
+        BASE | {"name": "lost", "tests": LOST, "lost": 8, "steps": 10},
+        module=__name__,
+        test="",
+    )
+
+
+@pytest.mark.verify
+def test_long_chains_over_streamed_points() -> None:
+    full = {"early_reject": False}
+    simulate(
+        *(
+            BASE
+            | case
+            | {"name": f"{name}, {how}", "tests": SAME, "stall": stall, "settings": settings}
+            for name, case in (
+                ("all but one", {"points": 127, "steps": 100}),
+                ("one point more than the memory", {"points": 17, "steps": 100}),
+                ("all", {"points": 128, "steps": 60}),
+                ("networks", SEVERAL | {"steps": 60}),
+            )
+            for how, stall, early in (
+                ("calm", 0.0, {}),
+                ("stalled", 0.3, {}),
+                ("slow", 0.9, {}),
+                ("full", 0.3, full),
+            )
+            for settings in (case.get("settings", {}) | early,)
+        ),
+        *(
+            BASE | {"name": f"lost {lost}", "tests": LOST, "lost": lost, "steps": 30}
+            for lost in (0, 3, 4, -1)
+        ),
         module=__name__,
         test="",
     )

@@ -141,6 +141,7 @@ typedef struct {
     uint32_t max_points;
     uint32_t max_group_rows;
     uint32_t max_regions;
+    uint8_t RESERVED_38_3b[0x4];
 } ohmcarlo__id_t;
 
 // reg - ohmcarlo.control.command
@@ -1005,7 +1006,7 @@ typedef struct {
 // addrmap - ohmcarlo
 typedef struct {
     ohmcarlo__id_t id;
-    uint8_t RESERVED_38_7f[0x48];
+    uint8_t RESERVED_3c_7f[0x44];
     ohmcarlo__control_t control;
     uint8_t RESERVED_8c_bf[0x34];
     ohmcarlo__status_t status;
@@ -1204,6 +1205,7 @@ static_assert(sizeof(ohmcarlo_t) == 0x30000, "Packing error");
 #define OHMCARLO__STATUS__STATE__FAULT_CAUSE__REQUEST_TIMEOUT_e 3
 #define OHMCARLO__STATUS__STATE__FAULT_CAUSE__RESPONSE_TIMEOUT_e 4
 #define OHMCARLO__STATUS__STATE__FAULT_CAUSE__SPURIOUS_RESPONSE_e 5
+#define OHMCARLO__STATUS__STATE__FAULT_CAUSE__WRONG_POINTS_e 6
 
 #ifdef __cplusplus
 }

@@ -368,6 +368,7 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   (* enum_value_011 = "REQUEST_TIMEOUT" *)
   (* enum_value_100 = "RESPONSE_TIMEOUT" *)
   (* enum_value_101 = "SPURIOUS_RESPONSE" *)
+  (* enum_value_110 = "WRONG_POINTS" *)
   wire [2:0] fault_cause;
   (* init = 1'h0 *)
   wire faulted;
@@ -37791,6 +37792,7 @@ module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, o
   (* enum_value_011 = "REQUEST_TIMEOUT" *)
   (* enum_value_100 = "RESPONSE_TIMEOUT" *)
   (* enum_value_101 = "SPURIOUS_RESPONSE" *)
+  (* enum_value_110 = "WRONG_POINTS" *)
   output [2:0] fault_cause;
   reg [2:0] fault_cause = 3'h0;
   reg [7:0] following;

@@ -35,6 +35,7 @@ from ohmcarlo_hdl.buses.axi4_lite import Axi4LiteBridge
 from ohmcarlo_hdl.buses.wishbone import WishboneBridge
 from ohmcarlo_hdl.config import COMPACT, BitSerialConfig, CoreConfig
 from ohmcarlo_hdl.core.core import EmulatedCore
+from ohmcarlo_hdl.core.phy_core import PhyCore
 from ohmcarlo_hdl.ip.core import IpCore
 from ohmcarlo_hdl.regs.map import register_map
 from ohmcarlo_hdl.soc.bit_serial import BitSerialBoard
@@ -102,7 +103,8 @@ def made() -> Made:
         for top in (
             SimulatedBoard(Soc(whole, b"", **board)),
             Soc(phy, b"", **board),
-            IpCore(COMPACT),
+            IpCore(replace(COMPACT, max_streamed_points=512)),
+            PhyCore(replace(phy, max_streamed_points=512)),
             BitSerialBoard(BitSerialConfig(), 12_000_000, 1_000_000),
             Loopback(),
             Axi4LiteBridge(10),

@@ -30,7 +30,8 @@ class PassSource:
     """Offers the words of ``words`` for ever on the stream ``name``.
 
     ``stall`` is the probability of a pause after a word. ``passes`` counts complete passes. While
-    ``lose`` is not empty, the words of these numbers, counted over all passes, are left out.
+    ``lose`` is not empty, the words of these numbers, counted over all passes, are left out. After
+    ``begin_anew``, the word that is offered is followed by the first word of a pass.
     """
 
     def __init__(
@@ -43,9 +44,13 @@ class PassSource:
         self.stall, self.stalls, self.rng = stall, Stalls(name), rng
         self.lose: set[int] = set()
         self.number = self.taken = self.passes = 0
+        self._anew = False
         self._edge = RisingEdge(dut.clk)
         self.valid.value = 0
         self.task = cocotb.start_soon(self._run())
+
+    def begin_anew(self) -> None:
+        self._anew = True
 
     async def _run(self) -> None:
         wanted = RisingEdge(self.ready)
@@ -62,6 +67,9 @@ class PassSource:
             self.number += 1
             self.taken += 1
             self.passes += place == len(self.words) - 1
+            if self._anew:
+                self._anew = False
+                self.number += -self.number % len(self.words)
             self.stalls.chance(self.stall)
             if self.stall and self.rng.random() < self.stall:
                 self.valid.value = 0

@@ -14,7 +14,7 @@ from amaranth.lib import wiring
 
 from ohmcarlo_hdl.array import sequencer
 from ohmcarlo_hdl.array.phy import adc, chain, dac, phy
-from ohmcarlo_hdl.core import acceptance, hastings, prior, programmer
+from ohmcarlo_hdl.core import acceptance, hastings, point_stream, prior, programmer
 from ohmcarlo_hdl.entropy import health, unit
 from ohmcarlo_hdl.soc import rings
 from verif import (
@@ -22,6 +22,7 @@ from verif import (
     test_entropy_unit,
     test_phy,
     test_phy_adc,
+    test_point_stream,
     test_pricing,
     test_programmer,
     test_rings,
@@ -319,6 +320,7 @@ FOLD = Bed(
 
 ADC = Bed(
     test_phy_adc,
+    test_point_stream,
     lambda: test_phy_adc.Readers(),
     [
         Mutant(
@@ -345,6 +347,65 @@ ADC = Bed(
     ],
 )
 
+SUPPLIES = "supplies_each_evaluation_from_the_first_point_on"
+FINDS = "finds_a_pass_of_wrong_length"
+
+POINT_STREAM = Bed(
+    test_point_stream,
+    lambda: test_point_stream.PointStream(test_point_stream.CONFIG),
+    [
+        Mutant(
+            "a pass is a point longer than its points",
+            point_stream,
+            "self.points_used - config.max_points - 1",
+            "self.points_used - config.max_points",
+            SUPPLIES,
+        ),
+        Mutant(
+            "the drop of a pass ends a point early",
+            point_stream,
+            "left == 0",
+            "left <= 1",
+            SUPPLIES,
+        ),
+        Mutant(
+            "a pass whose first word is taken while the evaluation ends is not dropped",
+            point_stream,
+            "begun | taken",
+            "begun",
+            SUPPLIES,
+        ),
+        Mutant(
+            "a word is taken between two passes",
+            point_stream,
+            "self.wants",
+            "1",
+            "takes_nothing_for_an_evaluation_that_ends_before",
+        ),
+        Mutant(
+            "a wrong length is not noticed",
+            point_stream,
+            "right.eq(self.words.payload.last == (whole & (left == 0)))",
+            "right.eq((self.words.payload.last == (whole & (left == 0))) | {on})",
+            FINDS,
+        ),
+        Mutant(
+            "points are supplied after a pass of wrong length",
+            point_stream,
+            "~full & ~failed",
+            "~full",
+            FINDS,
+        ),
+        Mutant(
+            "the rest of a pass is checked after a restart",
+            point_stream,
+            "(taken & ~right & ~ended) | self.restart",
+            "taken & ~right & ~ended",
+            "a_restart_finds_the_next_pass",
+        ),
+    ],
+)
+
 BEDS = {
     "acceptance": ACCEPTANCE,
     "pricing": PRICING,
@@ -354,6 +415,7 @@ BEDS = {
     "sequencer": SEQUENCER,
     "phy": PHY,
     "adc": ADC,
+    "point stream": POINT_STREAM,
     "receive ring": RECEIVE_RING,
     "transmit ring": TRANSMIT_RING,
 }

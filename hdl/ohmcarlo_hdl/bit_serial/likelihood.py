@@ -30,8 +30,8 @@ from ohmcarlo.spec import (
 from ..array.interface import Op
 from ..config import CoreConfig
 from ..core.dot import total_bits
-from ..core.fetch import INPUT_BITS, LABEL_BITS, OFFSET_BITS, WORD_INPUTS
 from ..core.interface import TERM_BITS, LikelihoodPorts
+from ..core.point_stream import INPUT_BITS, LABEL_BITS, OFFSET_BITS, WORD_INPUTS
 from ..core.term import bit_of
 from ..lib.multiplier import SerialMultiplier
 

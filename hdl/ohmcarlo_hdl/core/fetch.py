@@ -41,8 +41,9 @@ class Fetch(wiring.Component):
     most ``credits`` points are out; each ``returned`` gives one back. Two jobs may wait: their
     ``ready`` comes from a register.
 
-    With ``max_streamed_points``, positions from ``max_points`` on are not in the table. Their points
-    come from ``streamed``, and are issued when the points of the memory before them have left it.
+    With ``max_streamed_points``, positions from ``max_points`` on are not in the table. Their
+    points come from ``streamed``. They are issued when the memories have given the points before
+    them.
 
     Point i has the words ``i * point_words ..`` of ``load_points``; word 0 is ``{offset [15:0],
     label [17:16]}``, the words after it hold four int8 inputs each, input j in word ``1 + j // 4``,

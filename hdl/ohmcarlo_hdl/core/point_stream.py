@@ -49,8 +49,8 @@ class PointStream(wiring.Component):
     ends early. A source may therefore repeat the pass for ever.
 
     ``wrong_length`` lasts one clock: ``last`` came early, within a point, or late. No point is
-    supplied from then on, until ``restart``. A restart within a pass drops the rest of the pass
-    without a check, so that the next one begins with its first point.
+    supplied from then on, until ``restart``. After a restart, words are dropped without a check up
+    to the next ``last``, so that passes are found whether the source was restarted or not.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class PointStream(wiring.Component):
     drop : In(1)
         The evaluation has ended early.
     restart : In(1)
-        Everything is reset, except the place within a pass.
+        Everything is reset; the place within a pass is not known any more.
     points : Out(stream of data_point)
         Points, in order; withdrawn by ``drop``.
     busy : Out(1)
@@ -113,13 +113,12 @@ class PointStream(wiring.Component):
         def checked() -> None:
             """A wrong length has priority over what the state does."""
             m.d.comb += self.busy.eq(begun)
-            with m.If(taken & ~right):
-                m.d.sync += [failed.eq(1), full.eq(0), self.wrong_length.eq(1)]
-                m.next = "SKIP"
-            with m.If(self.restart & (begun | taken)):
-                m.next = "SKIP"
             with m.If(ended):
                 m.next = "BETWEEN"
+            with m.If(taken & ~right):
+                m.d.sync += [failed.eq(1), full.eq(0), self.wrong_length.eq(1)]
+            with m.If((taken & ~right & ~ended) | self.restart):
+                m.next = "SKIP"
 
         with m.FSM(name="state"):
             with m.State("BETWEEN"):
@@ -128,13 +127,15 @@ class PointStream(wiring.Component):
                     left.eq(self.points_used - config.max_points - 1),
                     begun.eq(0),
                 ]
-                with m.If(self.wants & ~full & ~failed & ~self.drop & ~self.restart):
+                with m.If(self.wants & ~full & ~failed & ~self.drop):
                     m.next = "TAKE"
+                with m.If(self.restart):
+                    m.next = "SKIP"
             with m.State("TAKE"):
                 m.d.comb += self.words.ready.eq(~full | self.points.ready)
                 with m.If(taken & whole):
                     m.d.sync += full.eq(1)
-                with m.If(self.drop | self.restart):
+                with m.If(self.drop):
                     m.next = "BETWEEN"
                     with m.If(begun | taken):
                         m.next = "DROP"
@@ -144,7 +145,7 @@ class PointStream(wiring.Component):
                 checked()
             with m.State("SKIP"):
                 m.d.comb += self.words.ready.eq(1)
-                with m.If(ended):
+                with m.If(ended & ~self.restart):
                     m.next = "BETWEEN"
         with m.If(self.drop | self.restart):
             m.d.sync += full.eq(0)

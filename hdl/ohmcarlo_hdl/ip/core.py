@@ -257,12 +257,16 @@ class IpCore(wiring.Component):
     # -- data points -------------------------------------------------------------------------
     def _data_in(self, m: Module, core: Any, bank: RegisterBank, error: Signal) -> Any:
         """Words for the data memory, from the stream."""
-        m.submodules.receiver = receiver = StreamReceiver()
+        receiver = StreamReceiver()
         m.submodules.loader = loader = DataLoader(self.config)
         self._connect(m, "data", receiver.axis)
-        wiring.connect(m, receiver.words, loader.words)
+        m.d.comb += loader.hold.eq(core.executing)
+        if self.config.max_streamed_points:
+            m.submodules.receiver = self._to_evaluations(m, core, receiver, loader)
+        else:
+            m.submodules.receiver = receiver
+            wiring.connect(m, receiver.words, loader.words)
         m.d.comb += [
-            loader.hold.eq(core.executing),
             loader.first.eq(bank.data_in_first),
             loader.clear.eq(bank.interrupt_clear.data_error),
             error.eq(loader.error),
@@ -271,3 +275,24 @@ class IpCore(wiring.Component):
             bank.data_in_state.incomplete.eq(loader.incomplete),
         ]
         return loader.load
+
+    def _to_evaluations(
+        self, m: Module, core: Any, receiver: StreamReceiver, loader: DataLoader
+    ) -> Any:
+        """Words are points of evaluations if ``model.points`` exceeds the data memory.
+
+        A word with bytes that are no data is left out, so that its pass has the wrong length.
+        Returns the receiver; ``reset_state`` drops the words in it.
+        """
+        words, streamed, out = receiver.words, core.points_streamed, core.data_points
+        m.d.comb += [
+            loader.words.payload.eq(words.payload),
+            loader.words.valid.eq(words.valid & ~streamed),
+            out.payload.word.eq(words.payload.word),
+            out.payload.last.eq(words.payload.last),
+            out.valid.eq(words.valid & words.payload.whole & streamed),
+            words.ready.eq(
+                Mux(streamed, out.ready | ~words.payload.whole, loader.words.ready)
+            ),
+        ]
+        return ResetInserter(core.restart & streamed)(receiver)

@@ -84,6 +84,12 @@ class Soc(wiring.Component):
         if not LEAST_DIVISOR <= uart_divisor < 1 << DIVISOR_BITS:
             most = (1 << DIVISOR_BITS) - 1
             raise UsageError(f"uart_divisor = {uart_divisor}: choose {LEAST_DIVISOR} to {most}")
+        if config.max_streamed_points:
+            raise UsageError(
+                f"max_streamed_points = {config.max_streamed_points}: a board with a serial link "
+                "has no stream of data points; set max_streamed_points = 0, or use a core with "
+                "AXI4-Stream"
+            )
         default = board_map()["id.watchdog_clocks"].fields[0]
         self.config = config
         self.firmware = firmware
