@@ -385,8 +385,8 @@ POINT_STREAM = Bed(
         Mutant(
             "a wrong length is not noticed",
             point_stream,
-            "right.eq(self.words.payload.last == (whole & (left == 0)))",
-            "right.eq((self.words.payload.last == (whole & (left == 0))) | {on})",
+            "self.wrong_length.eq(1)",
+            "self.wrong_length.eq(~{on})",
             FINDS,
         ),
         Mutant(

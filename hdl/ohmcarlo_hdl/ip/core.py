@@ -291,8 +291,6 @@ class IpCore(wiring.Component):
             out.payload.word.eq(words.payload.word),
             out.payload.last.eq(words.payload.last),
             out.valid.eq(words.valid & words.payload.whole & streamed),
-            words.ready.eq(
-                Mux(streamed, out.ready | ~words.payload.whole, loader.words.ready)
-            ),
+            words.ready.eq(Mux(streamed, out.ready | ~words.payload.whole, loader.words.ready)),
         ]
         return ResetInserter(core.restart & streamed)(receiver)
