@@ -30,6 +30,7 @@ CONFIGS = {
     "tall": CoreConfig(Geometry(rows=1024, pairs=8), 16, 64, 64),
     "wide": CoreConfig(Geometry(rows=64, pairs=256), 4096, 2, 2),
     "odd": CoreConfig(Geometry(rows=48, pairs=24, entropy_pairs=3), 128, 4, 2),
+    "streamed": CoreConfig(Geometry(rows=64, pairs=16), 64, max_streamed_points=1 << 16),
     "die": CoreConfig(
         Geometry(rows=64, pairs=64), 64, 2, 1, digital_dots=True, repeats=True,
         phy=PhyConfig(50_000_000),
@@ -53,6 +54,7 @@ def sizes_of(config: CoreConfig) -> Sizes:
         config.max_regions,
         config.device_calibration,
         config.phy is not None,
+        streamed=config.max_streamed_points > 0,
     )
 
 

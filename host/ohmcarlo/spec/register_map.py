@@ -26,7 +26,10 @@ from .register_table import DEFAULTS, REGISTERS, WINDOWS
 
 WORD_BYTES = 4
 IP_PART, PHY_PART, CALIBRATION_PART = "ip", "phy", "device_calibration"
+STREAMED_PART = "streamed"
 """Groups of presence in the table."""
+PARTS_OF_FIELDS = {"id.features.streamed": STREAMED_PART}
+"""Fields that are present only with a part, unlike the others of their register."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,8 @@ class Sizes:
         As in ``id.features``.
     ip : bool
         Whether the registers of the core for other people's designs are there.
+    streamed : bool
+        As in ``id.features``.
     """
 
     rows: int
@@ -51,6 +56,7 @@ class Sizes:
     device_calibration: bool
     phy: bool = False
     ip: bool = True
+    streamed: bool = False
 
     @property
     def _geometry(self) -> Geometry:
@@ -121,7 +127,7 @@ class RegisterMap:
     @classmethod
     def of(cls, sizes: Sizes) -> RegisterMap:
         """The map of a controller of these sizes."""
-        registers = [entry for entry in REGISTERS if sizes.has(entry[0])]
+        registers = _registers(sizes)
         windows = _windows(sizes)
         fields = {
             f"{name}.{field}": Field(address, low, width, "r" in sw, "w" in sw)
@@ -143,6 +149,18 @@ class RegisterMap:
 def magic_of(register: str) -> int:
     """The value of ``id.magic`` or ``ip.magic``."""
     return next(int(entry[-1][0][5]) for entry in REGISTERS if entry[1] == register)
+
+
+def _registers(sizes: Sizes) -> list[Any]:
+    """Entries of the registers that are there, each with the fields that are there."""
+    return [
+        (
+            *entry[:-1],
+            [f for f in entry[-1] if sizes.has(PARTS_OF_FIELDS.get(f"{entry[1]}.{f[0]}", ""))],
+        )
+        for entry in REGISTERS
+        if sizes.has(entry[0])
+    ]
 
 
 def _windows(sizes: Sizes) -> list[tuple[str, str, int, int, str]]:
@@ -171,11 +189,7 @@ def _value(formula: int | str | Callable[[Any], int], sizes: Sizes) -> int:
 
 def _hash(sizes: Sizes) -> int:
     """First 32 bits of the SHA-256 of the controller's map, as ``ohmcarlo_hdl.regs.map`` has it."""
-    registers = [
-        _register(entry, sizes)
-        for entry in REGISTERS
-        if sizes.has(entry[0]) and entry[0] != IP_PART
-    ]
+    registers = [_register(e, sizes) for e in _registers(sizes) if e[0] != IP_PART]
     windows = [
         {"name": name, "address": address, "words": words, "sw": sw}
         for part, name, address, words, sw in _windows(sizes)

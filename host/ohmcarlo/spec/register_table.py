@@ -38,7 +38,7 @@ REGISTERS: tuple[Any, ...] = (
      (("value", 0, 32, "r", "na", 0, 0, 0, 0),)),
     ("", "id.max_regions", "id_max_regions", 52, "", 0, 1,
      (("value", 0, 32, "r", "na", 0, 0, 0, 0),)),
-    ("", "id.max_streamed_points", "id_max_streamed_points", 56, "", 0, 1,
+    ("streamed", "id.max_streamed_points", "id_max_streamed_points", 56, "", 0, 1,
      (("value", 0, 32, "r", "na", 0, 0, 0, 0),)),
     ("", "control.command", "control_command", 128, "", 0, 1,
      (("start", 0, 1, "w", "r", 0, 0, 1, 0), ("run", 1, 1, "w", "r", 0, 0, 1, 0), ("halt", 2, 1, "w", "r", 0, 0, 1, 0), ("flush", 3, 1, "w", "r", 0, 0, 1, 0), ("predict", 4, 1, "w", "r", 0, 0, 1, 0), ("external", 5, 1, "w", "r", 0, 0, 1, 0), ("clear_fault", 6, 1, "w", "r", 0, 0, 1, 0), ("off", 7, 1, "w", "r", 0, 0, 1, 0), ("emulator_restart", 8, 1, "w", "r", 0, 0, 1, 0), ("raw", 9, 1, "w", "r", 0, 0, 1, 0), ("reset_state", 10, 1, "w", "r", 0, 0, 1, 0))),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import ohmcarlo.spec
+from ohmcarlo.spec.register_map import IP_PART, PHY_PART, STREAMED_PART
 from ohmcarlo_hdl.array.phy.parts import MAX_CLOCK_HZ, PhyConfig
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.regs.map import (
@@ -52,7 +53,7 @@ SHIFTS = ("EMULATOR", "DEVICE_BITS")
 NUMBERS_OF_A_FIELD = ("name", "low", "width", "sw", "hw")
 MAGIC = ".magic"
 """The constants whose values the table contains."""
-PHY_GROUP, IP_PART, PHY_PART = "rails", "ip", "phy"
+PHY_GROUP, STREAMED_REGISTER = "rails", "id.max_streamed_points"
 
 
 @cache
@@ -137,6 +138,8 @@ def _flags(field: dict[str, Any]) -> tuple[int, int, int]:
 
 
 def _part(register: str) -> str:
+    if register == STREAMED_REGISTER:
+        return STREAMED_PART
     group = register.partition(".")[0]
     return IP_PART if group in IP_GROUPS else PHY_PART if group == PHY_GROUP else ""
 
