@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Module, Signal, Value
+from amaranth import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..lib.pipeline import delayed
 from ..regs.bus import Bus
 from ..regs.map import WORD_BYTES
 
@@ -43,6 +42,8 @@ class AccessEngine(wiring.Component):
         The word to write.
     strobes : In(WORD_BYTES)
         Bytes to write; not used by a read.
+    withdrawn : In(1)
+        The request that was taken is no longer there: it gets no answer.
     taken : Out(1)
         The request is taken in this clock.
     writing : Out(1)
@@ -66,6 +67,7 @@ class AccessEngine(wiring.Component):
                 "write": In(1),
                 "data": In(WORD_BITS),
                 "strobes": In(WORD_BYTES),
+                "withdrawn": In(1),
                 "taken": Out(1),
                 "writing": Out(1),
                 "done": Out(1),
@@ -78,42 +80,38 @@ class AccessEngine(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         bus = self.bus
-        busy, refused = Signal(), Signal()
+        refused = Signal()
+        # of the access under way
+        self.busy, self.kept, self.stages = Signal(), Signal(), Signal(1 + Bus.LATENCY)
+        ends = self.stages[-1]
         aligned, whole, empty = Signal(), Signal(), Signal()
         m.d.comb += [
-            self.taken.eq(self.request & ~busy),
+            self.taken.eq(self.request & ~self.busy),
             aligned.eq(~self.address[:BYTE_BITS].any()),
             whole.eq(~self.write | self.strobes.all()),
             empty.eq(self.write & ~self.strobes.any()),
         ]
         m.d.sync += [
+            self.stages.eq(Cat(self.taken, self.stages)),
             bus.w_stb.eq(self.taken & self.write & aligned & whole),
             bus.r_stb.eq(self.taken & ~self.write & aligned),
         ]
         with m.If(self.taken):
             m.d.sync += [
-                busy.eq(1),
+                self.busy.eq(1),
+                self.kept.eq(1),
                 self.writing.eq(self.write),
                 refused.eq(~(aligned & whole) & ~empty),
                 bus.addr.eq(self.address[BYTE_BITS:]),
                 bus.w_data.eq(self.data),
             ]
-        with m.If(self.done):
-            m.d.sync += busy.eq(0)
+        with m.If(self.withdrawn):
+            m.d.sync += self.kept.eq(0)
+        with m.If(ends):
+            m.d.sync += self.busy.eq(0)
         m.d.comb += [
-            self.done.eq(delayed(m, self.taken, 1 + Bus.LATENCY, "access", reset=True)),
+            self.done.eq(ends & self.kept & ~self.withdrawn),
             self.error.eq(refused | bus.error),
             self.r_data.eq(bus.r_data),
         ]
         return m
-
-
-def answers(m: Module, engine: AccessEngine, selected: Value) -> Signal:
-    """High when ``engine`` is done, unless ``selected`` was low since its request was taken."""
-    kept, answer = Signal(), Signal()
-    with m.If(~selected):
-        m.d.sync += kept.eq(0)
-    with m.Elif(engine.taken):
-        m.d.sync += kept.eq(1)
-    m.d.comb += answer.eq(engine.done & kept & selected)
-    return answer

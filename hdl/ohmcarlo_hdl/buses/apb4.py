@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..regs.bus import Bus
-from .access import BYTE_BITS, WORD_BITS, WORD_BYTES, AccessEngine, answers
+from .access import BYTE_BITS, WORD_BITS, WORD_BYTES, AccessEngine
 
 PROT_BITS = 3
 
@@ -94,15 +94,15 @@ class Apb4Bridge(wiring.Component):
         m.submodules.engine = engine = self.engine
         wiring.connect(m, engine.bus, wiring.flipped(self.bus))
         apb = self.apb
-        answer = answers(m, engine, apb.psel)
         m.d.comb += [
             engine.request.eq(apb.psel & ~apb.pready),
+            engine.withdrawn.eq(~apb.psel),
             engine.write.eq(apb.pwrite),
             engine.address.eq(apb.paddr),
             engine.data.eq(apb.pwdata),
             engine.strobes.eq(apb.pstrb),
         ]
-        m.d.sync += [apb.pready.eq(answer), apb.pslverr.eq(answer & engine.error)]
+        m.d.sync += [apb.pready.eq(engine.done), apb.pslverr.eq(engine.done & engine.error)]
         with m.If(engine.done):
             m.d.sync += apb.prdata.eq(engine.r_data)
         return m

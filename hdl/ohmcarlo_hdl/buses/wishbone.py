@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..regs.bus import Bus
-from .access import BYTE_BITS, WORD_BITS, WORD_BYTES, AccessEngine, answers
+from .access import BYTE_BITS, WORD_BITS, WORD_BYTES, AccessEngine
 
 
 class Wishbone(wiring.Signature):
@@ -95,10 +95,10 @@ class WishboneBridge(wiring.Component):
         wiring.connect(m, engine.bus, wiring.flipped(self.bus))
         wb = self.wb
         selected, acknowledged, failed = Signal(), Signal(), Signal()
-        answer = answers(m, engine, selected)
         m.d.comb += [
             selected.eq(wb.cyc & wb.stb),
             engine.request.eq(selected & wb.stall),
+            engine.withdrawn.eq(~selected),
             engine.write.eq(wb.we),
             engine.address[BYTE_BITS:].eq(wb.adr),
             engine.data.eq(wb.dat_w),
@@ -107,9 +107,9 @@ class WishboneBridge(wiring.Component):
             wb.err.eq(failed & selected),
         ]
         m.d.sync += [
-            acknowledged.eq(answer & ~engine.error),
-            failed.eq(answer & engine.error),
-            wb.stall.eq(~answer),
+            acknowledged.eq(engine.done & ~engine.error),
+            failed.eq(engine.done & engine.error),
+            wb.stall.eq(~engine.done),
         ]
         with m.If(engine.done):
             m.d.sync += wb.dat_r.eq(engine.r_data)

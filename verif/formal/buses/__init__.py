@@ -1,0 +1,1 @@
+"""Bridges from standard buses: the rules of each specification, and every access end to end."""
