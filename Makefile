@@ -98,8 +98,8 @@ rtl: $(VENV)/.installed-dev  ## renew rtl_gen/reference: Verilog, memory images,
 bitstream: $(VENV)/.installed-fpga  ## build a bitstream with open tools: make bitstream BOARD=ulx3s-85f
 	$(BIN)/ohmcarlo build $(or $(BOARD),$(error which board? make bitstream BOARD=ulx3s-85f; ohmcarlo build --help lists them))
 
-formal: $(VENV)/.installed-dev  ## prove the interlocks of the sequencer
-	$(BIN)/python -m pytest verif/test_formal.py
+formal: $(VENV)/.installed-dev  ## prove the interlocks of the sequencer, and the bridges from standard buses
+	$(BIN)/python -m pytest verif/test_formal.py verif/test_bus_formal.py
 
 bench-one: $(VENV)/.installed-dev  ## run a single bench: make bench-one BLOCK=sequencer WAVES=1 SEED=7 [TEST=words of -k]
 	WAVES=$(WAVES) SEED=$(SEED) $(BIN)/python -m pytest \

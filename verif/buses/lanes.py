@@ -19,14 +19,13 @@ from ohmcarlo_hdl.buses.wishbone import Wishbone, WishboneBridge
 from ohmcarlo_hdl.regs.bank import RegisterBank
 from ohmcarlo_hdl.regs.map import board_map
 
-BRIDGES = {"axi": Axi4LiteBridge, "apb": Apb4Bridge, "wb": WishboneBridge}
-"""By the name of the bus's port."""
 MAP = board_map()
 BUSES = {
     "axi": Axi4Lite(MAP.addr_width + BYTE_BITS),
     "apb": Apb4(MAP.addr_width + BYTE_BITS),
     "wb": Wishbone(MAP.addr_width),
 }
+"""By the name of the port of the bus."""
 HARDWARE = {
     "uart_received": 0x1234_5678, "uart_lost": 0x9ABC_DEF0, "uart_sent": 0x0F1E_2D3C,
     "records_received": 0x5A69_7887, "crc_value": 0xC3D2_E1F0, "watchdog_restarts": 0x1122_3344,
@@ -62,7 +61,8 @@ class Lane(wiring.Component):
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.bridge = BRIDGES[name](MAP.addr_width)
+        bridges = {"axi": Axi4LiteBridge, "apb": Apb4Bridge, "wb": WishboneBridge}
+        self.bridge = bridges[name](MAP.addr_width)  # the classes of this moment, mutants or not
         super().__init__(
             {
                 "i": In(bus_layout(name, Out)),

@@ -176,6 +176,7 @@ class AxiManager(Manager):
         self.sent: dict[str, deque[Any]] = {"aw": deque(), "w": deque()}
         self.due: dict[str, deque[tuple[int, Expected]]] = {"b": deque(), "r": deque()}
         self.kept: dict[str, int | None] = {"b": None, "r": None}
+        self.overtaken = {"write": 0, "read": 0}
         self.waits = 0
 
     def pending(self) -> bool:
@@ -216,6 +217,7 @@ class AxiManager(Manager):
 
     def _requests(self, word: int, passed: bool, blocked: bool) -> None:
         accesses = 0
+        asked = self._asked()
         self.seen["write and read wait"] += all(o is not None for o in self.offers.values())
         for channel, offer in self.offers.items():
             if offer is None or not self.get(word, f"{channel}ready"):
@@ -232,10 +234,21 @@ class AxiManager(Manager):
             self.due["b"].append((address, self.model.write(address, data, strobes)))
             accesses += 1
         assert accesses <= 1, "axi: a write and a read are taken together"
-        asks = self.offers["ar"] is not None or any(self.due.values())
-        asks |= self.offers["aw"] is not None and self.offers["w"] is not None
+        self._turns(asked, accesses)
+        asks = any(self._asked().values()) or any(self.due.values())
         self.waits = self.waits + 1 if asks and not (passed or blocked) else 0
         assert self.waits <= self.PROGRESS, "axi: nothing passes"
+
+    def _asked(self) -> dict[str, bool]:
+        offered = {channel: offer is not None for channel, offer in self.offers.items()}
+        return {"write": offered["aw"] and offered["w"], "read": offered["ar"]}
+
+    def _turns(self, asked: dict[str, bool], accesses: int) -> None:
+        """A request that waits is overtaken once at most."""
+        for kind, still in self._asked().items():
+            self.overtaken[kind] += asked[kind] and accesses
+            self.overtaken[kind] *= still
+            assert self.overtaken[kind] <= 1, f"axi: a {kind} is overtaken again"
 
     def drive(self) -> dict[str, int]:
         fields: dict[str, int] = {}

@@ -14,17 +14,21 @@ from amaranth.lib import wiring
 
 from ohmcarlo_hdl.array import sequencer
 from ohmcarlo_hdl.array.phy import adc, chain, dac, phy
+from ohmcarlo_hdl.buses import access, apb4, axi4_lite, wishbone
 from ohmcarlo_hdl.core import acceptance, hastings, point_stream, prior, programmer
 from ohmcarlo_hdl.entropy import health, unit
+from ohmcarlo_hdl.regs import bank
 from ohmcarlo_hdl.soc import rings
 from verif import (
     test_acceptance,
+    test_buses,
     test_entropy_unit,
     test_phy,
     test_phy_adc,
     test_point_stream,
     test_pricing,
     test_programmer,
+    test_registers,
     test_rings,
     test_sequencer,
 )
@@ -406,7 +410,125 @@ POINT_STREAM = Bed(
     ],
 )
 
+BUSES = Bed(
+    test_buses,
+    test_buses.Lanes,
+    [
+        Mutant(
+            "an address without data is written",
+            axi4_lite,
+            "axi.awvalid & axi.wvalid",
+            "axi.awvalid",
+            "axi4_lite",
+        ),
+        Mutant(
+            "the next request does not wait for the response",
+            axi4_lite,
+            "(writes | axi.arvalid) & free",
+            "writes | axi.arvalid",
+            "axi4_lite",
+        ),
+        Mutant(
+            "writes go first",
+            axi4_lite,
+            "~(axi.arvalid & engine.writing)",
+            "1",
+            "axi4_lite",
+        ),
+        Mutant(
+            "a read is taken at the address of a write",
+            axi4_lite,
+            "Mux(writes, axi.awaddr, axi.araddr)",
+            "axi.awaddr",
+            "axi4_lite",
+        ),
+        Mutant(
+            "PSLVERR is early",
+            apb4,
+            "engine.done & engine.error",
+            "engine.error",
+            "apb4",
+        ),
+        Mutant(
+            "PREADY is high without a transfer",
+            apb4,
+            "apb.pready.eq(engine.done)",
+            "apb.pready.eq(engine.done | {on} & ~apb.psel)",
+            "apb4",
+        ),
+        Mutant(
+            "the answer of a withdrawn request goes to the next",
+            wishbone,
+            "engine.withdrawn.eq(~selected)",
+            "engine.withdrawn.eq(~selected & ~{on})",
+            "wishbone",
+        ),
+        Mutant(
+            "a request is made again while it is answered",
+            wishbone,
+            "selected & wb.stall",
+            "selected",
+            "wishbone",
+        ),
+        Mutant(
+            "parts of a word are written",
+            access,
+            "self.strobes.all()",
+            "self.strobes.any()",
+            "axi4_lite|apb4|wishbone",
+        ),
+        Mutant(
+            "addresses are rounded",
+            access,
+            "~self.address[:BYTE_BITS].any()",
+            "1",
+            "axi4_lite|apb4",
+        ),
+        Mutant(
+            "a write without byte strobes fails",
+            access,
+            "~(aligned & whole) & ~empty",
+            "~(aligned & whole)",
+            "axi4_lite|apb4|wishbone",
+        ),
+        Mutant(
+            "an address without a register is not noticed",
+            access,
+            "refused | bus.error",
+            "refused",
+            "axi4_lite|apb4|wishbone",
+        ),
+    ],
+    {"transactions": 400},
+    verify=True,
+)
+
+REGISTERS = Bed(
+    test_registers,
+    lambda: test_registers.RegisterBank(test_registers.register_map(test_registers.CoreConfig())),
+    [
+        Mutant(
+            "the error of an access is a clock early",
+            bank,
+            "bus.error.eq(error)",
+            "bus.error.eq(Mux({on}, missed, error))",
+            "error_of_each_access",
+        ),
+        Mutant(
+            "a write has no error",
+            bank,
+            "(strobes & ~Cat(*was_there)).any()",
+            "(strobes & ~Cat(*was_there))[1]",
+            "error_of_each_access",
+        ),
+    ],
+    {"config": "reference"},
+    verify=True,
+)
+
 BEDS = {
+    "registers": REGISTERS,
+    "buses": BUSES,
     "acceptance": ACCEPTANCE,
     "pricing": PRICING,
     "programmer": PROGRAMMER,
