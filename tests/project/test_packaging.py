@@ -31,6 +31,7 @@ LAYERS = [
     {"boards.link"},
     {"boards.memory"},
     {"boards.records"},
+    {"boards.registers"},
     {"boards"},
     {"pictures"},
     {"datasets"},

@@ -12,6 +12,7 @@ from .base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block, Board, BoardLost
 from .hardware_board import HardwareBoard
 from .link.transport import LINK_TIMEOUT_S, SIMULATED_TIMEOUT_S, Port, link_timeout_s
 from .model import ModelBoard
+from .registers.places import FORMS, check_mapped, is_mapped, open_mapped
 from .serial_board import SerialBoard
 
 __all__ = [
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 MODEL, RTL, SERIAL = "model", "rtl", "serial:"
-BACKENDS = (MODEL, RTL, f"{SERIAL}PORT")
+BACKENDS = (MODEL, RTL, f"{SERIAL}PORT", *FORMS)
 Say = Callable[[str], None]
 
 
@@ -45,7 +46,8 @@ def silent(_: str) -> None:
 
 def check_backend(backend: str, array: str = EmulatedArray.name) -> None:
     """Raise UsageError unless ``backend`` names a board that can have ``array``."""
-    if array == Die.name and not backend.startswith(SERIAL):
+    mapped = is_mapped(backend)
+    if array == Die.name and not (mapped or backend.startswith(SERIAL)):
         raise UsageError(
             f"--array {Die.name} is a die behind a board: name its port, --backend {SERIAL}PORT"
         )
@@ -53,7 +55,9 @@ def check_backend(backend: str, array: str = EmulatedArray.name) -> None:
         return
     if backend == SERIAL.rstrip(":") or backend == SERIAL:
         raise UsageError(f"--backend {SERIAL}PORT needs the name of a port")
-    if backend != RTL and not backend.startswith(SERIAL):
+    if mapped:
+        check_mapped(backend)
+    elif backend != RTL and not backend.startswith(SERIAL):
         raise UsageError(f"backend {backend!r} is unknown: choose {', '.join(BACKENDS)}")
     if array not in (EmulatedArray.name, Die.name):
         raise UsageError(
@@ -69,7 +73,8 @@ def open_board(backend: str, array: Array, say: Say = silent) -> Board:
     ----------
     backend : str
         ``"model"``: the golden model in this process. ``"rtl"``: the hardware, simulated, in a
-        process of its own. ``"serial:PORT"``: a board at a serial port.
+        process of its own. ``"serial:PORT"``: a board at a serial port. ``"mmio:/dev/uio0"`` and
+        ``"devmem:0x43C00000"``: the IP core on a bus of this computer.
     array : Array
         Its geometry is the board's until ``configure`` gives another split into chains.
     say : callable
@@ -92,6 +97,8 @@ def open_hardware(backend: str, array: Array, say: Say = silent) -> HardwareBoar
     """As ``open_board``, for every backend but the model."""
     from .link.ports import SerialPort, SimulatedPort, build_simulated
 
+    if is_mapped(backend):
+        return _open_mapped(backend, array)
     port: Port
     timeout_s = link_timeout_s(SIMULATED_TIMEOUT_S if backend == RTL else LINK_TIMEOUT_S)
     if backend == RTL:
@@ -99,3 +106,10 @@ def open_hardware(backend: str, array: Array, say: Say = silent) -> HardwareBoar
     else:
         port = SerialPort(backend.removeprefix(SERIAL), timeout_s)
     return SerialBoard(port, array, backend, timeout_s=timeout_s)
+
+
+def _open_mapped(backend: str, array: Array) -> HardwareBoard:
+    from .registers.controller import RegisterController
+
+    access, timeout_s = open_mapped(backend), link_timeout_s(LINK_TIMEOUT_S)
+    return HardwareBoard(RegisterController(access, access.name, timeout_s), array, backend)

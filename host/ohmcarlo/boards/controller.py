@@ -72,6 +72,11 @@ class Controller(Protocol):
 
     def close(self) -> None: ...
 
+    @property
+    def record_room(self) -> int | None:
+        """Words of records that one command may have; None if unlimited."""
+        return None
+
     # -- fields --------------------------------------------------------------------------------
 
     def write(self, fields: Mapping[str, int]) -> None:

@@ -26,7 +26,7 @@ from ..golden import (
 )
 from ..golden.machine import STEPS, build_state
 from ..spec import SYMBOL_BITS, Points
-from ..spec.link import Command, FaultCause, Reason
+from ..spec.link import PREDICTION_WORDS, Command, FaultCause, Reason
 from .base import Block, require_reloadable
 from .controller import Controller, Finished
 from .integrity import check_fields, check_log_posteriors, check_window
@@ -67,6 +67,7 @@ from .records.tally import Tally
 
 Result = TypeVar("Result")
 MAX_STEPS = (1 << 32) - 1  # of one command
+RING_WORDS = 1000  # of records that a simulated board may hold, somewhat less than its ring
 CURRENT_ROW, MULTIPLICITY, LOGLIK, PRIOR = 4, 5, 6, 7
 """Words of a region in the window ``state_regions``."""
 
@@ -292,7 +293,8 @@ class HardwareBoard:
 
     def run(self, steps: int) -> Block:
         total, count = steps * self.registers.geometry.regions, 0
-        part = self._stream.room if self.identification["simulated"] else MAX_STEPS
+        room = self._record_room
+        part = MAX_STEPS if room is None else self._stream.steps_within(room)
         while True:
             ended = self._execute(Command.RUN, min(part, total - count))
             count += ended.steps_done
@@ -302,6 +304,12 @@ class HardwareBoard:
         block = self._stream.block(self.remote.take_records(), count, ended.reason)
         self._check_samples(block.codes, block.sample_log_posterior)
         return block
+
+    @property
+    def _record_room(self) -> int | None:
+        """Words of records that a command may have; None if unlimited. A simulated board that waits
+        for the host to take its records costs time: they have to fit into its ring."""
+        return RING_WORDS if self.identification["simulated"] else self.remote.record_room
 
     def _check_samples(self, codes: NDArray[np.uint16], log_posterior: NDArray[np.int64]) -> None:
         """Compare streamed log-posteriors with those of the codes, where the host can compute
@@ -344,9 +352,9 @@ class HardwareBoard:
         """Results of ``work(count)`` on points in parts that fit the data memory. Parts replace the
         points of the chain meanwhile."""
         self._check_inputs(points)
-        if points is self._points:
+        room, results = self._points_of_a_part(), []
+        if points is self._points and len(points) <= room:
             return [work(len(points))]
-        room, results = self.layout.max_points, []
         try:
             for first in range(0, len(points), room):
                 part = slice(first, first + room)
@@ -357,6 +365,12 @@ class HardwareBoard:
         finally:
             self._load_points(self._points)
         return results
+
+    def _points_of_a_part(self) -> int:
+        words = self.remote.record_room
+        if words is None:
+            return self.layout.max_points
+        return min(self.layout.max_points, words // (1 + PREDICTION_WORDS))
 
     def _predict_part(self, points: int) -> NDArray[np.int64]:
         self._execute(Command.PREDICT)

@@ -27,7 +27,8 @@ ArrayOption = Annotated[
         help="emulator (integers, as in the FPGA), physics (device model; physics:1e7 after 1e7 "
         "cycles), measured:FILE (replay of measured cells; docs/measurements.md has the formats), "
         "veriloga:FILE.va,c2c_PARAMETER=0.1 (physics with the constants of a compact model, whose "
-        "pulses are simulated) or phy (a die on a daughterboard, with --backend serial:PORT).",
+        "pulses are simulated) or phy (a die on a daughterboard, with a backend that is a real "
+        "board).",
         rich_help_panel="Array",
     ),
 ]
@@ -55,7 +56,8 @@ BackendOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="Board that runs the chain: model (the bit-exact reference, on this computer), rtl "
-        "(simulated hardware, built at its first use) or serial:PORT.",
+        "(simulated hardware, built at its first use), serial:PORT, or the IP core on a bus of "
+        "this computer: mmio:/dev/uio0, devmem:0x43C00000.",
         rich_help_panel="Array",
     ),
 ]

@@ -326,8 +326,9 @@ def resume(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Board that takes the run over: model, rtl or serial:PORT (default: the one that "
-            "it began on). Use it for a port that came back under another name.",
+            help="Board that takes the run over: model, rtl, serial:PORT, mmio:DEVICE or "
+            "devmem:ADDRESS (default: the one that it began on). Use it for a "
+            "port that came back under another name.",
         ),
     ] = None,
     trace: TraceOption = None,

@@ -39,7 +39,8 @@ class TrainConfig:
     task : str
         Name of a task, or a CSV file with a label column.
     backend : str
-        Board that runs the chain: ``model``, ``rtl`` or ``serial:PORT``.
+        Board that runs the chain: ``model``, ``rtl``, ``serial:PORT``, ``mmio:/dev/uio0`` or
+        ``devmem:0x43C00000``.
     array : str
         ``emulator``, ``physics``, ``measured:FILE`` or ``veriloga:FILE.va``.
     preset : str or None

@@ -81,7 +81,8 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
     repeats : int
         Reads and accesses that are averaged, a power of two.
     backend : str
-        Board that runs the chains: ``"model"``, ``"rtl"`` or ``"serial:PORT"``.
+        Board that runs the chains: ``"model"``, ``"rtl"``, ``"serial:PORT"``,
+        ``"mmio:/dev/uio0"`` or ``"devmem:0x43C00000"``.
     class_weight : dict, "balanced" or None
         Factors of the weights of the points by class, as in scikit-learn; see ``fit``.
     random_state : int, RandomState or None

@@ -70,7 +70,8 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
     repeats : int
         Reads and accesses that are averaged, a power of two.
     backend : str
-        Board that runs the chain: ``"model"``, ``"rtl"`` or ``"serial:PORT"``.
+        Board that runs the chain: ``"model"``, ``"rtl"``, ``"serial:PORT"``,
+        ``"mmio:/dev/uio0"`` or ``"devmem:0x43C00000"``.
     random_state : int, RandomState or None
         Seed of the array, of its noise, of the draws of the host and of the resampling of weights.
 

@@ -78,8 +78,8 @@ def table_text() -> str:
         part = IP_PART if window.name in IP_WINDOWS else _presence(window.name)
         fixed = window.name in IP_WINDOWS or windows[number - 1].name in IP_WINDOWS
         address = window.address if fixed else None
-        head = _text((part, window.name, address))[:-1]
-        lines.append(f'    {head}, {formulas[window.name]}, "{window.sw}"),')
+        place = _text((part, window.name, address))[:-1]
+        lines.append(f'    {place}, {formulas[window.name]}, "{window.sw}"),')
     lines += [")", "", "DEFAULTS = {"]
     lines += [f'    "{name.lower()}": {value},' for name, value in _defaults().items()]
     return "\n".join([*lines, "}", '"""Parameters of a controller without a real array."""', ""])

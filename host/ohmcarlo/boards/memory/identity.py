@@ -20,8 +20,12 @@ OPTIONS = ("rows", "pairs", "entropy_pairs")  # of the command line
 
 
 def require_compatible(found: Identification, place: str) -> None:
-    """Raise OhmcarloError with both versions unless board, firmware and package are compatible."""
-    if found["protocol_version"] != PROTOCOL_VERSION:
+    """Raise OhmcarloError with both versions unless board, firmware and package are compatible.
+
+    Behind a bus there is no firmware: nothing about it is in ``found``.
+    """
+    linked = "protocol_version" in found
+    if linked and found["protocol_version"] != PROTOCOL_VERSION:
         raise OhmcarloError(
             f"the board at {place} has version {found['protocol_version']} of the link protocol, "
             f"this version of ohmcarlo has {PROTOCOL_VERSION}: use the firmware of this version"
@@ -31,6 +35,22 @@ def require_compatible(found: Identification, place: str) -> None:
             f"the board at {place} holds no ohmcarlo controller (magic {found['magic']:#010x} "
             f"instead of {CONTROLLER_MAGIC:#010x}): load its bitstream"
         )
+    versions = {"controller": hardware_version(found)}
+    if linked:
+        _require_firmware(found, place)
+        versions = {"firmware": firmware_version(found), **versions}
+    package = __version__
+    for what, version in versions.items():
+        if version != package:
+            made = "bitstream and firmware" if linked else "bitstream"
+            raise OhmcarloError(
+                f"the {what} of the board at {place} has version {version}, this is ohmcarlo "
+                f"{package}: use the {made} of {package}, or ohmcarlo {version}"
+            )
+
+
+def _require_firmware(found: Identification, place: str) -> None:
+    """Raise OhmcarloError unless the firmware was built for this hardware."""
     for what, firmware, there in (
         ("controller", found["firmware_map_hash"], found["map_hash"]),
         ("board", found["firmware_board_hash"], found["board_hash"]),
@@ -39,16 +59,6 @@ def require_compatible(found: Identification, place: str) -> None:
             raise OhmcarloError(
                 f"the firmware of the board at {place} was built for the {what} with register map "
                 f"{firmware:08x}, the hardware has {there:08x}: build both from one version"
-            )
-    package = __version__
-    for what, version in (
-        ("firmware", firmware_version(found)),
-        ("controller", hardware_version(found)),
-    ):
-        if version != package:
-            raise OhmcarloError(
-                f"the {what} of the board at {place} has version {version}, this is ohmcarlo "
-                f"{package}: use the bitstream and firmware of {package}, or ohmcarlo {version}"
             )
 
 
@@ -64,12 +74,15 @@ def hardware_version(found: Identification) -> str:
 def describe(found: Identification) -> dict[str, Any]:
     """The identification, for a manifest."""
     hashes = ("map_hash", "board_hash", "design_hash")
+    firmware = {}
+    if "firmware_major" in found:
+        firmware["firmware_version"] = firmware_version(found)
     return {
-        "firmware_version": firmware_version(found),
+        **firmware,
         "controller_version": hardware_version(found),
         "simulated": bool(found["simulated"]),
         "clock_hz": found["clock_hz"],
-        **{name: f"{found[name]:08x}" for name in hashes},
+        **{name: f"{found[name]:08x}" for name in hashes if name in found},
     }
 
 

@@ -20,7 +20,6 @@ STATUS = {
     Reason.EXHAUSTED: EXHAUSTED,
     Reason.ENTROPY_ALARM: ENTROPY_ALARM,
 }
-RING_WORDS = 1000  # words of records that a board may hold, somewhat less than its ring
 STEP_WORDS, SAMPLE_WORDS = 1 + ACCEPTED_WORDS, 1 + SAMPLE_HEADER_WORDS  # without the codes
 
 
@@ -60,15 +59,10 @@ class ChainStream:
         self.held = HeldSamples(registers)
         self.tally = Tally(array, registers)
 
-    @property
-    def room(self) -> int:
-        """Steps whose records fit into the ring of a board.
-
-        A simulated controller that waits for its records costs time. A command therefore runs at
-        most this number of steps.
-        """
+    def steps_within(self, words: int) -> int:
+        """Steps whose records have at most this number of words; at least 1."""
         sample = SAMPLE_WORDS + self.registers.sample_devices // 2
-        return max(1, RING_WORDS // (STEP_WORDS + (2 if self.judged else 1) * sample))
+        return max(1, words // (STEP_WORDS + (2 if self.judged else 1) * sample))
 
     def block(self, words: NDArray[np.uint32], count: int, reason: int) -> Block:
         """The stream of ``count`` steps that ended with ``reason``, as a block.
