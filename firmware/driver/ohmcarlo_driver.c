@@ -66,15 +66,13 @@ static struct patience full_patience(const struct ohmcarlo *core)
 }
 
 // False: nothing has happened for too long
-static bool wait_on(struct ohmcarlo *core, struct patience *patience)
+static bool polls_left(const struct ohmcarlo *core, struct patience *patience)
 {
-    if (core->patience != 0) {
-        if (patience->left == 0)
-            return false;
-        patience->left--;
-    }
-    if (core->pause != NULL)
-        core->pause(core->pause_context);
+    if (core->patience == 0)
+        return true;
+    if (patience->left == 0)
+        return false;
+    patience->left--;
     return true;
 }
 
@@ -287,7 +285,7 @@ static enum ohmcarlo_error abandon(struct ohmcarlo *core)
     while ((causes(core) & (CAUSE(RUN_ENDED) | CAUSE(FAULT))) == 0) {
         if (drop_records(core))
             patience = full_patience(core);
-        else if (!wait_on(core, &patience))
+        else if (!polls_left(core, &patience))
             return OHMCARLO_TIMEOUT;
     }
     (void)drop_records(core);
@@ -307,12 +305,14 @@ static enum ohmcarlo_error finish(struct ohmcarlo *core, ohmcarlo_sink sink, voi
             return error;
         if (taken && sink != NULL && !sink(context, &record))
             return abandon(core);
-        if (taken || progress(core) != reached) {
-            reached = progress(core);
+        const uint32_t now = progress(core);
+        if (taken || now != reached)
             patience = full_patience(core);
-        } else if (!wait_on(core, &patience)) {
+        else if (!polls_left(core, &patience))
             return OHMCARLO_TIMEOUT;
-        }
+        reached = now;
+        if (!taken && core->pause != NULL)
+            core->pause(core->pause_context);
     }
 }
 
@@ -417,7 +417,7 @@ static enum ohmcarlo_error restart_emulator(struct ohmcarlo *core)
     struct patience patience = full_patience(core);
     command(core, COMMAND(EMULATOR_RESTART));
     while ((state(core) & STATE(EMULATOR_IDLE)) == 0)
-        if (!wait_on(core, &patience))
+        if (!polls_left(core, &patience))
             return OHMCARLO_TIMEOUT;
     return OHMCARLO_OK;
 }

@@ -144,8 +144,9 @@ struct ohmcarlo {
     uint32_t *buffer;      // for one record
     uint32_t buffer_words; // at least image.record_words
     uint32_t patience;     // polls without progress that end a wait; 0: wait for ever
-    void (*pause)(void *); // called between two polls, for example to sleep until an interrupt;
-                           // may be NULL
+    void (*pause)(void *); // called while a command runs and no record waits; may be NULL. It may
+                           // sleep until an interrupt if run_ended, record_waiting and fault are
+                           // enabled
     void *pause_context;   // its argument
     // the driver's own
     const struct ohmcarlo_image *image;

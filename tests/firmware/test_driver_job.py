@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from driver_stub import WARNINGS, Image
+from ohmcarlo.datasets import load
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.config import CoreConfig
@@ -72,7 +73,9 @@ def test_the_compiled_image_is_that_of_the_host(job: Job, library: ctypes.CDLL) 
 def test_the_held_out_points(job: Job, library: ctypes.CDLL) -> None:
     count = len(job.test_points)
     labels = (ctypes.c_uint8 * count).in_dll(library, "job_test_labels")
-    assert list(labels) == job.test_points.labels.tolist()
+    dataset = load("toy2d")
+    _, test = dataset.split(0)
+    assert list(labels) == dataset.y[test].tolist() and 0 < sum(labels) < count
     words = (ctypes.c_uint32 * (count * job.config.point_words)).in_dll(library, "job_test_words")
     second = np.array(list(words), np.uint32).reshape(count, -1)[:, 1].copy()
     inputs = second.view(np.int8).reshape(count, 4)[:, : job.points.features]

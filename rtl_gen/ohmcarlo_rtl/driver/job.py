@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,9 @@ class Job:
     steps : int
         Steps of all chains together.
     test_points : Points
-        The held-out half.
+        The held-out half, without labels.
+    test_labels : int (n,)
+        0/1, their labels.
     class_names : tuple of str
         Names of the labels 0 and 1.
     """
@@ -57,6 +60,7 @@ class Job:
     array: EmulatedArray
     steps: int
     test_points: Points
+    test_labels: NDArray[np.integer[Any]]
     class_names: tuple[str, ...]
 
     def image(self) -> Image:
@@ -124,6 +128,7 @@ def training_job(config: CoreConfig, train: TrainConfig) -> Job:
             array=array,
             steps=train.steps * registers.geometry.regions,
             test_points=made.test_points,
+            test_labels=made.test_labels,
             class_names=tuple(made.dataset.class_names),
         )
         job.image()
@@ -249,7 +254,7 @@ def _source(job: Job) -> str:
     names_in_c = ", ".join(c_string(name) for name in job.class_names)
     lines += [f"const char *const job_class_names[2] = {{{names_in_c}}};", ""]
     lines += _array("const uint32_t job_test_words", point_words(job.test_points, geometry))
-    lines += _array("const uint8_t job_test_labels", job.test_points.labels.astype(np.uint32))
+    lines += _array("const uint8_t job_test_labels", job.test_labels.astype(np.uint32))
     return "\n".join(lines)
 
 
