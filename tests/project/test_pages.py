@@ -21,6 +21,8 @@ from ohmcarlo.runs.replay import ORDER_AT
 from ohmcarlo.spec import cartpole, formats, link, tables
 from ohmcarlo.spec.geometry import Geometry
 from ohmcarlo_hdl.regs.bus import Bus
+from ohmcarlo_rtl.driver.headers import RECORDS
+from ohmcarlo_rtl.driver.job import HEADER, SOURCE
 from ohmcarlo_rtl.pages import formats as formats_page
 from ohmcarlo_rtl.pages.markers import renewed
 
@@ -33,6 +35,7 @@ PAGES = sorted(
     [*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))]
 )
 SOURCES = ("*.py", "*.toml", "*.c", "*.h", "*.cpp", "*.rdl", "*.md")
+JOB_FILES = {RECORDS, HEADER, SOURCE}  # written for a job
 SYSTEM_HEADERS = {"lz4.h", "zlib.h"}
 README_LINES = 150
 PICTURE_BYTES = 200_000
@@ -217,7 +220,7 @@ def test_files_in_code_exist(page: Path) -> None:
         return
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     named = set(re.findall(r"`([\w./-]+\.(?:py|c|h|rdl|toml|vlt|cpp|v|lpf|xdc|pcf))`", text))
-    elsewhere = {n for n in named if n.startswith("build/")} | SYSTEM_HEADERS
+    elsewhere = {n for n in named if n.startswith("build/")} | SYSTEM_HEADERS | JOB_FILES
     missing = [n for n in named - elsewhere if not any(f.endswith(f"/{n}") for f in every_file())]
     assert not [n for n in missing if not (ROOT / n).is_file()]
 
