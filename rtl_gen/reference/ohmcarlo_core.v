@@ -3038,7 +3038,6 @@ module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_com
   wire \$8 ;
   wire \$9 ;
   reg \$signal  = 1'h0;
-  reg \$signal$11  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -3139,6 +3138,7 @@ module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_com
   wire input__ready;
   input input__valid;
   wire input__valid;
+  reg keeps = 1'h0;
   reg [286:0] kept_0 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   reg [286:0] kept_1 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   output [286:0] output__payload;
@@ -3200,11 +3200,11 @@ module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_com
   assign \$8  = writes ^ \$7 ;
   assign \$9  = ~ output__valid;
   assign \$10  = output__ready | \$9 ;
-  assign \$11  = \$signal$11  | input__valid;
+  assign \$11  = keeps | input__valid;
   assign \$12  = ~ input__valid;
   assign output__payload = \$signal  ? kept_1 : kept_0;
   assign \$13  = \$signal  ? kept_0 : kept_1;
-  assign following = \$signal$11  ? \$13  : input__payload;
+  assign following = keeps ? \$13  : input__payload;
   always @(posedge clk)
     kept_0 <= \$14 ;
   always @(posedge clk)
@@ -3216,7 +3216,7 @@ module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_com
   always @(posedge clk)
     output__valid <= \$18 ;
   always @(posedge clk)
-    \$signal$11  <= \$19 ;
+    keeps <= \$19 ;
   always @(posedge clk)
     takes <= \$20 ;
   always @* begin
@@ -3268,7 +3268,7 @@ module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_com
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$2 ) begin end
-    \$19  = \$signal$11 ;
+    \$19  = keeps;
     if (\$10 ) begin
       \$19  = 1'h0;
     end else if (takes) begin
@@ -11846,7 +11846,6 @@ module \ohmcarlo_core.controller.programs (rst, input__valid, control_command, i
   wire \$7 ;
   reg [325:0] \$8 ;
   reg [325:0] \$9 ;
-  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -11973,6 +11972,7 @@ module \ohmcarlo_core.controller.programs (rst, input__valid, control_command, i
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
+  reg keeps = 1'h0;
   reg [325:0] kept = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
   output [325:0] output__payload;
   reg [325:0] output__payload = 326'h0000000000000000000000000000000000000000000000000000000000000000000000000000000000;
@@ -12036,13 +12036,13 @@ module \ohmcarlo_core.controller.programs (rst, input__valid, control_command, i
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = \$signal  ? kept : input__payload;
-  assign \$1  = ~ \$signal ;
+  assign following = keeps ? kept : input__payload;
+  assign \$1  = ~ keeps;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
   assign \$4  = ~ output__valid;
   assign \$5  = output__ready | \$4 ;
-  assign \$6  = \$signal  | input__valid;
+  assign \$6  = keeps | input__valid;
   assign \$7  = ~ input__valid;
   always @(posedge clk)
     kept <= \$8 ;
@@ -12051,7 +12051,7 @@ module \ohmcarlo_core.controller.programs (rst, input__valid, control_command, i
   always @(posedge clk)
     output__valid <= \$10 ;
   always @(posedge clk)
-    \$signal  <= \$11 ;
+    keeps <= \$11 ;
   always @(posedge clk)
     input__ready <= \$12 ;
   always @* begin
@@ -12089,7 +12089,7 @@ module \ohmcarlo_core.controller.programs (rst, input__valid, control_command, i
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$10 ) begin end
-    \$11  = \$signal ;
+    \$11  = keeps;
     if (\$5 ) begin
       \$11  = 1'h0;
     end else if (input__ready) begin
@@ -13071,7 +13071,6 @@ module \ohmcarlo_core.controller.router.next (rst, output__ready, input__payload
   wire \$7 ;
   reg [38:0] \$8 ;
   reg [38:0] \$9 ;
-  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -13116,6 +13115,7 @@ module \ohmcarlo_core.controller.router.next (rst, output__ready, input__payload
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
+  reg keeps = 1'h0;
   reg [38:0] kept = 39'h0000000000;
   output [38:0] output__payload;
   reg [38:0] output__payload = 39'h0000000000;
@@ -13138,13 +13138,13 @@ module \ohmcarlo_core.controller.router.next (rst, output__ready, input__payload
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = \$signal  ? kept : input__payload;
-  assign \$1  = ~ \$signal ;
+  assign following = keeps ? kept : input__payload;
+  assign \$1  = ~ keeps;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
   assign \$4  = ~ output__valid;
   assign \$5  = output__ready | \$4 ;
-  assign \$6  = \$signal  | input__valid;
+  assign \$6  = keeps | input__valid;
   assign \$7  = ~ input__valid;
   always @(posedge clk)
     kept <= \$8 ;
@@ -13153,7 +13153,7 @@ module \ohmcarlo_core.controller.router.next (rst, output__ready, input__payload
   always @(posedge clk)
     output__valid <= \$10 ;
   always @(posedge clk)
-    \$signal  <= \$11 ;
+    keeps <= \$11 ;
   always @(posedge clk)
     input__ready <= \$12 ;
   always @* begin
@@ -13191,7 +13191,7 @@ module \ohmcarlo_core.controller.router.next (rst, output__ready, input__payload
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$11  = \$signal ;
+    \$11  = keeps;
     if (\$5 ) begin
       \$11  = 1'h0;
     end else if (input__ready) begin
@@ -17954,7 +17954,6 @@ module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready
   wire \$8 ;
   wire \$9 ;
   reg \$signal  = 1'h0;
-  reg \$signal$11  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -18055,6 +18054,7 @@ module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready
   wire input__ready;
   input input__valid;
   wire input__valid;
+  reg keeps = 1'h0;
   reg [286:0] kept_0 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   reg [286:0] kept_1 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   output [286:0] output__payload;
@@ -18116,11 +18116,11 @@ module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready
   assign \$8  = writes ^ \$7 ;
   assign \$9  = ~ output__valid;
   assign \$10  = output__ready | \$9 ;
-  assign \$11  = \$signal$11  | input__valid;
+  assign \$11  = keeps | input__valid;
   assign \$12  = ~ input__valid;
   assign output__payload = \$signal  ? kept_1 : kept_0;
   assign \$13  = \$signal  ? kept_0 : kept_1;
-  assign following = \$signal$11  ? \$13  : input__payload;
+  assign following = keeps ? \$13  : input__payload;
   always @(posedge clk)
     kept_0 <= \$14 ;
   always @(posedge clk)
@@ -18132,7 +18132,7 @@ module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready
   always @(posedge clk)
     output__valid <= \$18 ;
   always @(posedge clk)
-    \$signal$11  <= \$19 ;
+    keeps <= \$19 ;
   always @(posedge clk)
     takes <= \$20 ;
   always @* begin
@@ -18184,7 +18184,7 @@ module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$18 ) begin end
-    \$19  = \$signal$11 ;
+    \$19  = keeps;
     if (\$10 ) begin
       \$19  = 1'h0;
     end else if (takes) begin
@@ -28523,7 +28523,6 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
   wire \$7 ;
   reg [127:0] \$8 ;
   reg [127:0] \$9 ;
-  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -28550,6 +28549,7 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
+  reg keeps = 1'h0;
   reg [127:0] kept = 128'h00000000000000000000000000000000;
   output [127:0] output__payload;
   reg [127:0] output__payload = 128'h00000000000000000000000000000000;
@@ -28563,13 +28563,13 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = \$signal  ? kept : input__payload;
-  assign \$1  = ~ \$signal ;
+  assign following = keeps ? kept : input__payload;
+  assign \$1  = ~ keeps;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
   assign \$4  = ~ output__valid;
   assign \$5  = output__ready | \$4 ;
-  assign \$6  = \$signal  | input__valid;
+  assign \$6  = keeps | input__valid;
   assign \$7  = ~ input__valid;
   always @(posedge clk)
     kept <= \$8 ;
@@ -28578,7 +28578,7 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
   always @(posedge clk)
     output__valid <= \$10 ;
   always @(posedge clk)
-    \$signal  <= \$11 ;
+    keeps <= \$11 ;
   always @(posedge clk)
     input__ready <= \$12 ;
   always @* begin
@@ -28616,7 +28616,7 @@ module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, inpu
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$43 ) begin end
-    \$11  = \$signal ;
+    \$11  = keeps;
     if (\$5 ) begin
       \$11  = 1'h0;
     end else if (input__ready) begin
@@ -37394,7 +37394,6 @@ module \ohmcarlo_core.samples$562 (clk, rst, control_command, input__valid, inpu
   wire \$7 ;
   reg [32:0] \$8 ;
   reg [32:0] \$9 ;
-  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -37421,6 +37420,7 @@ module \ohmcarlo_core.samples$562 (clk, rst, control_command, input__valid, inpu
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
+  reg keeps = 1'h0;
   reg [32:0] kept = 33'h000000000;
   output [32:0] output__payload;
   reg [32:0] output__payload = 33'h000000000;
@@ -37434,13 +37434,13 @@ module \ohmcarlo_core.samples$562 (clk, rst, control_command, input__valid, inpu
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = \$signal  ? kept : input__payload;
-  assign \$1  = ~ \$signal ;
+  assign following = keeps ? kept : input__payload;
+  assign \$1  = ~ keeps;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
   assign \$4  = ~ output__valid;
   assign \$5  = output__ready | \$4 ;
-  assign \$6  = \$signal  | input__valid;
+  assign \$6  = keeps | input__valid;
   assign \$7  = ~ input__valid;
   always @(posedge clk)
     kept <= \$8 ;
@@ -37449,7 +37449,7 @@ module \ohmcarlo_core.samples$562 (clk, rst, control_command, input__valid, inpu
   always @(posedge clk)
     output__valid <= \$10 ;
   always @(posedge clk)
-    \$signal  <= \$11 ;
+    keeps <= \$11 ;
   always @(posedge clk)
     input__ready <= \$12 ;
   always @* begin
@@ -37487,7 +37487,7 @@ module \ohmcarlo_core.samples$562 (clk, rst, control_command, input__valid, inpu
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$59 ) begin end
-    \$11  = \$signal ;
+    \$11  = keeps;
     if (\$5 ) begin
       \$11  = 1'h0;
     end else if (input__ready) begin
@@ -38622,7 +38622,6 @@ module \ohmcarlo_core.step_records (clk, rst, control_command, input__payload, i
   wire \$7 ;
   reg [78:0] \$8 ;
   reg [78:0] \$9 ;
-  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -38657,6 +38656,7 @@ module \ohmcarlo_core.step_records (clk, rst, control_command, input__payload, i
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
+  reg keeps = 1'h0;
   reg [78:0] kept = 79'h00000000000000000000;
   output [78:0] output__payload;
   reg [78:0] output__payload = 79'h00000000000000000000;
@@ -38674,13 +38674,13 @@ module \ohmcarlo_core.step_records (clk, rst, control_command, input__payload, i
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = \$signal  ? kept : input__payload;
-  assign \$1  = ~ \$signal ;
+  assign following = keeps ? kept : input__payload;
+  assign \$1  = ~ keeps;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
   assign \$4  = ~ output__valid;
   assign \$5  = output__ready | \$4 ;
-  assign \$6  = \$signal  | input__valid;
+  assign \$6  = keeps | input__valid;
   assign \$7  = ~ input__valid;
   always @(posedge clk)
     kept <= \$8 ;
@@ -38689,7 +38689,7 @@ module \ohmcarlo_core.step_records (clk, rst, control_command, input__payload, i
   always @(posedge clk)
     output__valid <= \$10 ;
   always @(posedge clk)
-    \$signal  <= \$11 ;
+    keeps <= \$11 ;
   always @(posedge clk)
     input__ready <= \$12 ;
   always @* begin
@@ -38727,7 +38727,7 @@ module \ohmcarlo_core.step_records (clk, rst, control_command, input__payload, i
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$61 ) begin end
-    \$11  = \$signal ;
+    \$11  = keeps;
     if (\$5 ) begin
       \$11  = 1'h0;
     end else if (input__ready) begin
@@ -38802,7 +38802,6 @@ module \ohmcarlo_core.targets (rst, input__valid, input__payload, control_comman
   wire \$7 ;
   reg [51:0] \$8 ;
   reg [51:0] \$9 ;
-  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -38851,6 +38850,7 @@ module \ohmcarlo_core.targets (rst, input__valid, input__payload, control_comman
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
+  reg keeps = 1'h0;
   reg [51:0] kept = 52'h0000000000000;
   output [51:0] output__payload;
   reg [51:0] output__payload = 52'h0000000000000;
@@ -38875,13 +38875,13 @@ module \ohmcarlo_core.targets (rst, input__valid, input__payload, control_comman
   wire rst;
   (* init = 1'h1 *)
   wire takes;
-  assign following = \$signal  ? kept : input__payload;
-  assign \$1  = ~ \$signal ;
+  assign following = keeps ? kept : input__payload;
+  assign \$1  = ~ keeps;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
   assign \$4  = ~ output__valid;
   assign \$5  = output__ready | \$4 ;
-  assign \$6  = \$signal  | input__valid;
+  assign \$6  = keeps | input__valid;
   assign \$7  = ~ input__valid;
   always @(posedge clk)
     kept <= \$8 ;
@@ -38890,7 +38890,7 @@ module \ohmcarlo_core.targets (rst, input__valid, input__payload, control_comman
   always @(posedge clk)
     output__valid <= \$10 ;
   always @(posedge clk)
-    \$signal  <= \$11 ;
+    keeps <= \$11 ;
   always @(posedge clk)
     input__ready <= \$12 ;
   always @* begin
@@ -38928,7 +38928,7 @@ module \ohmcarlo_core.targets (rst, input__valid, input__payload, control_comman
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$62 ) begin end
-    \$11  = \$signal ;
+    \$11  = keeps;
     if (\$5 ) begin
       \$11  = 1'h0;
     end else if (input__ready) begin
@@ -39007,7 +39007,6 @@ module \ohmcarlo_core.terms (rst, input__valid, control_command, stop, output__r
   wire \$7 ;
   wire \$8 ;
   reg [28:0] \$9 ;
-  reg \$signal  = 1'h0;
   input clk;
   wire clk;
   input [10:0] control_command;
@@ -39034,6 +39033,7 @@ module \ohmcarlo_core.terms (rst, input__valid, control_command, stop, output__r
   reg input__ready = 1'h1;
   input input__valid;
   wire input__valid;
+  reg keeps = 1'h0;
   reg [28:0] kept = 29'h00000000;
   output [28:0] output__payload;
   reg [28:0] output__payload = 29'h00000000;
@@ -39049,13 +39049,13 @@ module \ohmcarlo_core.terms (rst, input__valid, control_command, stop, output__r
   wire stop;
   (* init = 1'h1 *)
   wire takes;
-  assign following = \$signal  ? kept : input__payload;
-  assign \$1  = ~ \$signal ;
+  assign following = keeps ? kept : input__payload;
+  assign \$1  = ~ keeps;
   assign \$2  = ~ output__valid;
   assign \$3  = output__ready | \$2 ;
   assign \$4  = ~ output__valid;
   assign \$5  = output__ready | \$4 ;
-  assign \$6  = \$signal  | input__valid;
+  assign \$6  = keeps | input__valid;
   assign \$7  = ~ input__valid;
   assign \$8  = control_command[10] | stop;
   always @(posedge clk)
@@ -39065,7 +39065,7 @@ module \ohmcarlo_core.terms (rst, input__valid, control_command, stop, output__r
   always @(posedge clk)
     output__valid <= \$11 ;
   always @(posedge clk)
-    \$signal  <= \$12 ;
+    keeps <= \$12 ;
   always @(posedge clk)
     input__ready <= \$13 ;
   always @* begin
@@ -39103,7 +39103,7 @@ module \ohmcarlo_core.terms (rst, input__valid, control_command, stop, output__r
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$63 ) begin end
-    \$12  = \$signal ;
+    \$12  = keeps;
     if (\$5 ) begin
       \$12  = 1'h0;
     end else if (input__ready) begin

@@ -7595,7 +7595,6 @@ module \ohmcarlo_emulator.entry (input__valid, clk, rst, output__ready, output__
   wire \$8 ;
   wire \$9 ;
   reg \$signal  = 1'h0;
-  reg \$signal$11  = 1'h0;
   input clk;
   wire clk;
   output [286:0] following;
@@ -7684,6 +7683,7 @@ module \ohmcarlo_emulator.entry (input__valid, clk, rst, output__ready, output__
   wire input__ready;
   input input__valid;
   wire input__valid;
+  reg keeps = 1'h0;
   reg [286:0] kept_0 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   reg [286:0] kept_1 = 287'h000000000000000000000000000000000000000000000000000000000000000000000000;
   output [286:0] output__payload;
@@ -7745,11 +7745,11 @@ module \ohmcarlo_emulator.entry (input__valid, clk, rst, output__ready, output__
   assign \$8  = writes ^ \$7 ;
   assign \$9  = ~ output__valid;
   assign \$10  = output__ready | \$9 ;
-  assign \$11  = \$signal$11  | input__valid;
+  assign \$11  = keeps | input__valid;
   assign \$12  = ~ input__valid;
   assign output__payload = \$signal  ? kept_1 : kept_0;
   assign \$13  = \$signal  ? kept_0 : kept_1;
-  assign following = \$signal$11  ? \$13  : input__payload;
+  assign following = keeps ? \$13  : input__payload;
   always @(posedge clk)
     kept_0 <= \$14 ;
   always @(posedge clk)
@@ -7761,7 +7761,7 @@ module \ohmcarlo_emulator.entry (input__valid, clk, rst, output__ready, output__
   always @(posedge clk)
     output__valid <= \$18 ;
   always @(posedge clk)
-    \$signal$11  <= \$19 ;
+    keeps <= \$19 ;
   always @(posedge clk)
     takes <= \$20 ;
   always @* begin
@@ -7804,7 +7804,7 @@ module \ohmcarlo_emulator.entry (input__valid, clk, rst, output__ready, output__
   end
   always @* begin
     if (\$auto$verilog_backend.cc:2355:dump_module$14 ) begin end
-    \$19  = \$signal$11 ;
+    \$19  = keeps;
     if (\$10 ) begin
       \$19  = 1'h0;
     end else if (takes) begin

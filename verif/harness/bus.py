@@ -14,13 +14,20 @@ from ohmcarlo_hdl.regs.map import WORD_BYTES, RegisterMap
 class BusDriver:
     """Reads and writes through the bus ``name`` of ``dut``, one access at a time.
 
-    Addresses are byte addresses. ``layout`` is required for accesses by name.
+    Addresses are byte addresses. ``layout`` is required for accesses by name. ``between`` stands
+    between the name of the bus and that of a signal.
     """
 
-    def __init__(self, dut: Any, name: str = "bus", layout: RegisterMap | None = None) -> None:
+    def __init__(
+        self,
+        dut: Any,
+        name: str = "bus",
+        layout: RegisterMap | None = None,
+        between: str = "__",
+    ) -> None:
         parts = ("addr", "w_stb", "w_data", "r_stb", "r_data", "error")
         self.addr, self.w_stb, self.w_data, self.r_stb, self.r_data, self.error = (
-            getattr(dut, f"{name}__{part}") for part in parts
+            getattr(dut, f"{name}{between}{part}") for part in parts
         )
         self.layout = layout
         self.edge = RisingEdge(dut.clk)

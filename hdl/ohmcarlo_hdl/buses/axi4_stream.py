@@ -81,6 +81,7 @@ class StreamTransmitter(wiring.Component):
 
     def __init__(self, dest_bits: int) -> None:
         self.dest_bits = dest_bits
+        self.register = StreamRegister(packet_word(dest_bits))
         super().__init__(
             {
                 "words": In(stream.Signature(packet_word(dest_bits))),
@@ -90,7 +91,7 @@ class StreamTransmitter(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.register = register = StreamRegister(packet_word(self.dest_bits))
+        m.submodules.register = register = self.register
         wiring.connect(m, wiring.flipped(self.words), register.input)
         payload = register.output.payload
         m.d.comb += [
@@ -116,11 +117,12 @@ class StreamReceiver(wiring.Component):
     """
 
     def __init__(self) -> None:
+        self.register = StreamRegister(RECEIVED_WORD)
         super().__init__({"axis": In(Axi4Stream()), "words": Out(stream.Signature(RECEIVED_WORD))})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.register = register = StreamRegister(RECEIVED_WORD)
+        m.submodules.register = register = self.register
         wiring.connect(m, register.output, wiring.flipped(self.words))
         payload = register.input.payload
         m.d.comb += [

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, ClockDomain, Module, Mux, ResetInserter, Signal, Value
+from amaranth import Cat, ClockDomain, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Member
 
-from ..buses.axi4_stream import StreamReceiver, StreamTransmitter, packet_word
 from ..config import REFERENCE, CoreConfig
 from ..core.core import Core, EmulatedCore
 from ..core.phy_core import PhyCore
-from ..lib.fifo import StreamRegister
-from ..regs.bank import WORD_BITS, RegisterBank
+from ..lib.wires import drive_from
+from ..regs.bank import RegisterBank
 from ..regs.bus import Bus
 from ..regs.map import IP_WINDOWS, WORD_BYTES, ip_map, register_map
-from ..soc.records import RecordMerger
-from ..soc.rings import ReceiveRing
-from .data_in import DataLoader
-from .interrupts import LATCHED, CommandEnd, Interrupts
-from .packets import KIND_BITS, Packets
+from .data_in import DataIn
+from .interrupts import LATCHED, Interrupts
 from .ports import (
     AXI4_LITE,
     BUSES,
@@ -32,6 +28,7 @@ from .ports import (
     checked,
     ports_of,
 )
+from .records import RecordPath
 
 PAGE_BITS = 9
 """The registers of the core are on a page of 2**PAGE_BITS words."""
@@ -97,17 +94,16 @@ class IpCore(wiring.Component):
         self._clock(m)
         m.submodules.controller = core = self.controller()
         m.submodules.registers = bank = RegisterBank(ip_map(self.config), self.constants)
-        m.submodules.command_end = end = CommandEnd()
         host = self._host_bus(m)
         data_error = Signal()
         loads = self._data_in(m, core, bank, data_error) if self.streams else None
         self._route(m, host, core, bank, loads)
-        self._records(m, core, bank, end)
-        self._interrupts(m, core, bank, end, data_error)
+        records = self._records(m, core, bank)
+        self._interrupts(m, core, bank, records.ended, data_error)
         if self.array != EMULATOR:
             self._connect(m, "array", core.pins if self.array == PHY else core)
-        m.d.comb += [core.off.eq(self.off), end.executing.eq(core.executing)]
-        m.d.sync += self.busy.eq(core.busy | end.active)
+        m.d.comb += core.off.eq(self.off)
+        m.d.sync += self.busy.eq(core.busy | records.active)
         return m
 
     def _clock(self, m: Module) -> None:
@@ -172,68 +168,26 @@ class IpCore(wiring.Component):
                 ]
 
     # -- records -----------------------------------------------------------------------------
-    def _records(self, m: Module, core: Any, bank: RegisterBank, end: CommandEnd) -> None:
-        m.submodules.merger = merger = ResetInserter(core.restart)(RecordMerger(self.config))
-        m.submodules.packets = packets = Packets()
-        m.submodules.words = words = StreamRegister(packet_word(KIND_BITS))
-        for source, sink in (
-            (core.step_records, merger.steps),
-            (core.samples, merger.samples),
-            (core.predictions, merger.predictions),
-            (packets.packets, words.input),
-        ):
-            wiring.connect(m, source, sink)
-        more = core.step_records.valid | core.samples.valid | core.predictions.valid
-        to_stream, whole = Signal(), Signal()
-        with m.If(~end.active):  # options take effect between commands
-            m.d.sync += [
-                to_stream.eq(bank.records_options.to_stream & self.streams),
-                whole.eq(bank.records_options.whole_command),
-            ]
-        m.d.comb += [
-            merger.sample_pairs.eq(core.sample_pairs),
-            packets.words.valid.eq(merger.words.valid),
-            packets.words.payload.word.eq(merger.words.payload),
-            packets.words.payload.last.eq(merger.last),
-            packets.words.payload.dest.eq(merger.kind),
-            merger.words.ready.eq(packets.words.ready),
-            packets.whole_command.eq(whole),
-            packets.restart.eq(core.restart),
-            packets.ended.eq(~core.executing & ~more & merger.between),
-        ]
-        out = words.output
-        ring = self._ring(m, bank)
-        m.d.comb += [
-            ring.input.payload.eq(out.payload.word),
-            ring.input.valid.eq(out.valid & ~to_stream),
-            out.ready.eq(ring.input.ready),
-        ]
-        pending = ~packets.ended | ~packets.empty | out.valid
-        if self.streams:
-            m.submodules.transmitter = transmitter = StreamTransmitter(KIND_BITS)
-            self._connect(m, "records", transmitter.axis)
-            m.d.comb += [
-                transmitter.words.payload.eq(out.payload),
-                transmitter.words.valid.eq(out.valid & to_stream),
-                out.ready.eq(Mux(to_stream, transmitter.words.ready, ring.input.ready)),
-            ]
-            pending |= transmitter.axis.tvalid
-        m.d.comb += end.pending.eq(pending)
-
-    def _ring(self, m: Module, bank: RegisterBank) -> ReceiveRing:
+    def _records(self, m: Module, core: Any, bank: RegisterBank) -> RecordPath:
         (window,) = IP_WINDOWS
         items = ip_map(self.config).window(window).words
-        m.submodules.records_ring = ring = ReceiveRing(WORD_BITS, items)
-        wiring.connect(m, getattr(bank, f"access_{window}"), ring.window)
+        m.submodules.records = path = RecordPath(self.config, items, self.streams)
+        for name in ("step_records", "samples", "predictions"):
+            wiring.connect(m, getattr(core, name), getattr(path, name))
+        wiring.connect(m, getattr(bank, f"access_{window}"), path.window)
+        drive_from(m, path, core, ("sample_pairs", "executing", "restart"))
+        drive_from(m, path, bank.records_options, ("to_stream", "whole_command"))
         m.d.comb += [
-            ring.taken.eq(bank.records_taken),
-            bank.records_received.eq(ring.received),
+            path.taken.eq(bank.records_taken),
+            bank.records_received.eq(path.received),
         ]
-        return ring
+        if self.streams:
+            self._connect(m, "records", path.axis)
+        return path
 
     # -- interrupt ---------------------------------------------------------------------------
     def _interrupts(
-        self, m: Module, core: Any, bank: RegisterBank, end: CommandEnd, data_error: Signal
+        self, m: Module, core: Any, bank: RegisterBank, ended: Signal, data_error: Signal
     ) -> None:
         m.submodules.interrupts = interrupts = Interrupts()
         inside = Signal.like(bank.interrupt_threshold)
@@ -243,7 +197,7 @@ class IpCore(wiring.Component):
         m.d.sync += before.eq(levels)
         rises = levels & ~before
         m.d.comb += [
-            interrupts.events.run_ended.eq(end.ended),
+            interrupts.events.run_ended.eq(ended),
             Cat(interrupts.events.fault, interrupts.events.alarm).eq(rises),
             interrupts.events.data_error.eq(data_error),
             interrupts.waiting.eq((inside != 0) & (inside >= bank.interrupt_threshold)),
@@ -256,41 +210,22 @@ class IpCore(wiring.Component):
 
     # -- data points -------------------------------------------------------------------------
     def _data_in(self, m: Module, core: Any, bank: RegisterBank, error: Signal) -> Any:
-        """Words for the data memory, from the stream."""
-        receiver = StreamReceiver()
-        m.submodules.loader = loader = DataLoader(self.config)
-        self._connect(m, "data", receiver.axis)
-        m.d.comb += loader.hold.eq(core.executing)
+        """Words for the data memory, from the stream; it feeds evaluations, too."""
+        m.submodules.data_in = data_in = DataIn(self.config)
+        self._connect(m, "data", data_in.axis)
+        m.d.comb += [
+            data_in.hold.eq(core.executing),
+            data_in.first.eq(bank.data_in_first),
+            data_in.clear.eq(bank.interrupt_clear.data_error),
+            error.eq(data_in.error),
+            bank.data_in_state.words.eq(data_in.count),
+            bank.data_in_state.wrong_length.eq(data_in.wrong_length),
+            bank.data_in_state.incomplete.eq(data_in.incomplete),
+        ]
         if self.config.max_streamed_points:
-            m.submodules.receiver = self._to_evaluations(m, core, receiver, loader)
-        else:
-            m.submodules.receiver = receiver
-            wiring.connect(m, receiver.words, loader.words)
-        m.d.comb += [
-            loader.first.eq(bank.data_in_first),
-            loader.clear.eq(bank.interrupt_clear.data_error),
-            error.eq(loader.error),
-            bank.data_in_state.words.eq(loader.count),
-            bank.data_in_state.wrong_length.eq(loader.wrong_length),
-            bank.data_in_state.incomplete.eq(loader.incomplete),
-        ]
-        return loader.load
-
-    def _to_evaluations(
-        self, m: Module, core: Any, receiver: StreamReceiver, loader: DataLoader
-    ) -> Any:
-        """Words are points of evaluations if ``model.points`` exceeds the data memory.
-
-        A word with bytes that are no data is left out, so that its pass has the wrong length.
-        Returns the receiver; ``reset_state`` drops the words in it.
-        """
-        words, streamed, out = receiver.words, core.points_streamed, core.data_points
-        m.d.comb += [
-            loader.words.payload.eq(words.payload),
-            loader.words.valid.eq(words.valid & ~streamed),
-            out.payload.word.eq(words.payload.word),
-            out.payload.last.eq(words.payload.last),
-            out.valid.eq(words.valid & words.payload.whole & streamed),
-            words.ready.eq(Mux(streamed, out.ready | ~words.payload.whole, loader.words.ready)),
-        ]
-        return ResetInserter(core.restart & streamed)(receiver)
+            wiring.connect(m, data_in.points, core.data_points)
+            m.d.comb += [
+                data_in.streamed.eq(core.points_streamed),
+                data_in.restart.eq(core.restart),
+            ]
+        return data_in.load

@@ -1,15 +1,16 @@
-"""Data points from a stream into the data memory."""
+"""Data points from a stream: into the data memory, or to evaluations."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from amaranth import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..buses.axi4_stream import RECEIVED_WORD
+from ..buses.axi4_stream import Axi4Stream, StreamReceiver
 from ..config import CoreConfig
+from ..core.point_stream import POINT_WORD
 
 POINT_BITS = 16
 """Width of ``data_in.first``."""
@@ -23,12 +24,16 @@ def placed_word(config: CoreConfig) -> data.StructLayout:
     return data.StructLayout({"addr": unsigned(width), "word": unsigned(32)})
 
 
-class DataLoader(wiring.Component):
+class DataIn(wiring.Component):
     """Stores packets in the data memory, from a given point on, while no command runs.
 
     A word with bytes that are no data, and a word beyond the memory, are taken and not stored;
     ``incomplete`` and ``wrong_length`` report them. A packet that ends within a point sets
     ``wrong_length``, too. Both flags stay until they are cleared.
+
+    With ``config.max_streamed_points`` and ``streamed``, the words go to the evaluations instead.
+    A word with bytes that are no data is left out and reported, so that its pass has the wrong
+    length.
 
     Parameters
     ----------
@@ -36,7 +41,7 @@ class DataLoader(wiring.Component):
 
     Attributes
     ----------
-    words : In(stream of RECEIVED_WORD)
+    axis : In(Axi4Stream)
         Packets.
     hold : In(1)
         A command runs: nothing is taken.
@@ -54,13 +59,30 @@ class DataLoader(wiring.Component):
         A word had bytes that are no data.
     error : Out(1)
         A flag is set, or set again; high for one clock.
+    streamed : In(1)
+        Words go to ``points``; only with ``max_streamed_points``.
+    restart : In(1)
+        Drop the words for ``points`` that were received; only with ``max_streamed_points``.
+    points : Out(stream of POINT_WORD)
+        Words of points for evaluations; only with ``max_streamed_points``.
     """
 
     def __init__(self, config: CoreConfig) -> None:
         self.config = config
+        self.receiver = StreamReceiver()
+        # the place of the next word; beyond the memory once a packet left it
+        inner = (config.point_words - 1).bit_length()
+        self.next_place = Signal(POINT_BITS + inner + 1)
+        self.beginning = Signal(init=1)  # the next word is the first one of a packet
+        points = {
+            "streamed": In(1),
+            "restart": In(1),
+            "points": Out(stream.Signature(POINT_WORD)),
+        }
         super().__init__(
-            {
-                "words": In(stream.Signature(RECEIVED_WORD)),
+            (points if config.max_streamed_points else {})
+            | {
+                "axis": In(Axi4Stream()),
                 "hold": In(1),
                 "first": In(POINT_BITS),
                 "clear": In(1),
@@ -74,26 +96,45 @@ class DataLoader(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        words, load, config = self.words, self.load, self.config
+        load, config = self.load, self.config
+        receiver, streamed = self.receiver, Signal()
+        if config.max_streamed_points:
+            m.d.comb += streamed.eq(self.streamed)
+            m.submodules.receiver = ResetInserter(self.restart & streamed)(receiver)
+        else:
+            m.submodules.receiver = receiver
+        wiring.connect(m, wiring.flipped(self.axis), receiver.axis)
+        words = receiver.words
         inner = (config.point_words - 1).bit_length()
         memory = len(load.payload.addr)
-        # the place of the next word; too large once a packet left the memory
-        next_place = Signal(POINT_BITS + inner + 1)
-        place, beginning = Signal.like(next_place), Signal(init=1)
+        next_place, beginning = self.next_place, self.beginning
+        place = Signal.like(next_place)
         fits, stored, taken = Signal(), Signal(), Signal()
+        hold, whole = self.hold | streamed, words.payload.whole
         m.d.comb += [
             place.eq(Mux(beginning, Cat(Const(0, inner), self.first), next_place)),
             fits.eq(place[memory:] == 0),
-            stored.eq(fits & words.payload.whole),
-            load.valid.eq(words.valid & ~self.hold & stored),
+            stored.eq(fits & whole),
+            load.valid.eq(words.valid & ~hold & stored),
             load.payload.addr.eq(place),
             load.payload.word.eq(words.payload.word),
-            words.ready.eq(~self.hold & (load.ready | ~stored)),
-            taken.eq(words.valid & words.ready),
+            words.ready.eq(~hold & (load.ready | ~stored)),
+            taken.eq(words.valid & words.ready & ~streamed),
         ]
         within = words.payload.last & ~place[:inner].all() if inner else Const(0)
         wrong, part = Signal(), Signal()
-        m.d.comb += [wrong.eq(taken & (~fits | within)), part.eq(taken & ~words.payload.whole)]
+        m.d.comb += [
+            wrong.eq(taken & (~fits | within)),
+            part.eq(words.valid & words.ready & ~words.payload.whole),
+        ]
+        if config.max_streamed_points:
+            m.d.comb += [
+                self.points.payload.word.eq(words.payload.word),
+                self.points.payload.last.eq(words.payload.last),
+                self.points.valid.eq(words.valid & whole & streamed),
+            ]
+            with m.If(streamed):
+                m.d.comb += words.ready.eq(self.points.ready | ~whole)
         count = Mux(beginning, 0, self.count)
         with m.If(taken):
             m.d.sync += [

@@ -59,7 +59,8 @@ class Interrupts(wiring.Component):
     """Cause bits, and the interrupt line as a register.
 
     A latched cause is set by its event and cleared by its bit of ``clear``. An event in the clock
-    of its clear is kept.
+    of its clear is kept. ``irq`` shows the effect of an access to the registers, and of the ring,
+    within ``Bus.LATENCY`` clocks of its strobe, before a bus answers the access.
 
     Attributes
     ----------

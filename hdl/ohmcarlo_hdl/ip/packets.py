@@ -41,6 +41,8 @@ class Packets(wiring.Component):
 
     def __init__(self) -> None:
         shape = packet_word(KIND_BITS)
+        self.kept: Any = Signal(shape, name="kept", reset_less=True)
+        self.cut = Signal(name="cut")  # ``kept`` is the last word of its packet
         super().__init__(
             {
                 "words": In(stream.Signature(shape)),
@@ -55,8 +57,7 @@ class Packets(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         words, packets = self.words, self.packets
-        kept: Any = Signal(packet_word(KIND_BITS), reset_less=True)
-        keeps, cut, last = Signal(), Signal(), Signal()
+        kept, cut, keeps, last = self.kept, self.cut, Signal(), Signal()
         m.d.comb += [
             last.eq(cut | self.ended | Mux(self.whole_command, 0, kept.last)),
             packets.valid.eq(keeps & (last | words.valid)),

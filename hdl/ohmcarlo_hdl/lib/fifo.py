@@ -91,11 +91,12 @@ class StreamRegister(wiring.Component):
         super().__init__(StagePorts(shape))
         # the next output payload, when the output is taken or free
         self.following: Any = Signal(shape, name="following")
+        # two items are inside; and the inverse, which drives every bit
+        self.keeps, self.takes = Signal(name="keeps"), Signal(name="takes", init=1)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        # two items are inside; and the inverse, which drives every bit
-        keeps, takes = Signal(), Signal(init=1)
+        keeps, takes = self.keeps, self.takes
         self._store(m, keeps, takes)
         m.d.comb += self.input.ready.eq(takes)
         with m.If(self.output.ready | ~self.output.valid):
