@@ -125,7 +125,7 @@ class DataIn(wiring.Component):
         wrong, part = Signal(), Signal()
         m.d.comb += [
             wrong.eq(taken & (~fits | within)),
-            part.eq(words.valid & words.ready & ~words.payload.whole),
+            part.eq(words.valid & words.ready & ~whole),
         ]
         if config.max_streamed_points:
             m.d.comb += [
