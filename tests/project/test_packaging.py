@@ -43,7 +43,7 @@ LAYERS = [
     {"runs.train", "runs.report", "runs.dies"},
     {"runs.characterize"},
     {"runs.pulses"},
-    {"selftest", "fpga", "sklearn"},
+    {"selftest", "fpga", "ip_core", "sklearn"},
     {"reproduce"},
     {"cli"},
 ]

@@ -14,12 +14,22 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 # Lower rooms first; a module may import from its own room and from those below.
 ROOMS = [
-    {"__init__", "configs", "folders", "processes", "progress", "requirements", "sources"},
+    {
+        "__init__",
+        "configs",
+        "folders",
+        "markdown",
+        "processes",
+        "progress",
+        "requirements",
+        "sources",
+    },
     {"verilog"},
     {"registers"},
     {"controller"},
     {"driver", "firmware"},
     {"verilated", "bitstream"},
+    {"export"},
     {"pages", "__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(ROOMS) for name in names}

@@ -271,7 +271,12 @@ def _hashed(top: str, parameters: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _digest(top: str, parameters: dict[str, Any]) -> str:
-    return _hash(*_read(_elaborate(top, parameters)))
+    return _digest_of(top, tuple(parameters.items()))
+
+
+@cache
+def _digest_of(top: str, parameters: tuple[tuple[str, Any], ...]) -> str:
+    return _hash(*_read(_elaborate(top, dict(parameters))))
 
 
 def _elaborate(top: str, parameters: dict[str, Any]) -> AddrmapNode:

@@ -25,7 +25,7 @@ from ..golden import (
     moments,
 )
 from ..golden.machine import STEPS, build_state
-from ..spec import SYMBOL_BITS, Points
+from ..spec import SYMBOL_BITS, Points, link
 from ..spec.link import PREDICTION_WORDS, Command, FaultCause, Reason
 from .base import Block, require_reloadable
 from .controller import Controller, Finished
@@ -68,8 +68,6 @@ from .records.tally import Tally
 Result = TypeVar("Result")
 MAX_STEPS = (1 << 32) - 1  # of one command
 RING_WORDS = 1000  # of records that a simulated board may hold, somewhat less than its ring
-CURRENT_ROW, MULTIPLICITY, LOGLIK, PRIOR = 4, 5, 6, 7
-"""Words of a region in the window ``state_regions``."""
 
 
 class HardwareBoard:
@@ -261,7 +259,7 @@ class HardwareBoard:
         regions = self._read_current()
         if self._waiting == len(regions):
             wear = self.remote.unload("state_wear", self.layout.rows)
-            first_rows = regions[:, CURRENT_ROW] & 0xFFFF
+            first_rows = regions[:, link.REGION_CURRENT_ROW] & 0xFFFF
             self._stream.tally.note_start(wear, first_rows.tolist())
         self._waiting = 0
 
@@ -281,8 +279,10 @@ class HardwareBoard:
     def _read_current(self) -> NDArray[np.int64]:
         """Note the current samples; returns the words of state_regions."""
         regions = self._regions().astype(np.int64)
-        self._stream.log_posterior[:] = regions[:, LOGLIK] + regions[:, PRIOR]
-        self._stream.multiplicity[:] = regions[:, MULTIPLICITY]
+        self._stream.log_posterior[:] = (
+            regions[:, link.REGION_LOGLIK] + regions[:, link.REGION_PRIOR]
+        )
+        self._stream.multiplicity[:] = regions[:, link.REGION_MULTIPLICITY]
         return regions
 
     def _regions(self) -> NDArray[np.int32]:
@@ -394,7 +394,7 @@ class HardwareBoard:
     def _held(self) -> NDArray[np.int64]:
         """Multiplicities of all samples in the array, the current ones last."""
         held = self.remote.unload("state_held", self.layout.rows)[self._first_rows()]
-        current = self._regions()[:, MULTIPLICITY]
+        current = self._regions()[:, link.REGION_MULTIPLICITY]
         return np.concatenate([held[held > 0], current]).astype(np.int64)
 
     def _first_rows(self) -> list[int]:

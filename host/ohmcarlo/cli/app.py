@@ -18,7 +18,7 @@ import typer
 
 from .. import __version__
 from ..errors import OhmcarloError
-from . import bitstreams, data, devices, figures, pulses, results, training
+from . import bitstreams, cores, data, devices, figures, pulses, results, training
 from .exit_codes import BAD_USE, DONE, FAILED, INTERRUPTED
 from .streams import replace_what_cannot_be_written
 
@@ -63,6 +63,7 @@ for _verb in (
     devices.characterize,
     devices.selftest,
     bitstreams.build,
+    cores.export,
     figures.reproduce,
     data.tasks,
 ):

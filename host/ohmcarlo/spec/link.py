@@ -330,3 +330,6 @@ SAMPLE_REGION_BITS, SAMPLE_CURRENT_BIT, SAMPLE_PROPOSAL_BIT = 8, 8, 9
 PAIR_MINUS_SHIFT = 16  # g⁻ of a pair; g⁺ is in the lowest bits
 SAMPLE_HEADER_WORDS = 4
 ACCEPTED_WORDS, PREDICTION_WORDS = 2, 4  # after the first word; of an accepted step
+
+# Words of a region in the window state_regions
+REGION_CURRENT_ROW, REGION_MULTIPLICITY, REGION_LOGLIK, REGION_PRIOR = 4, 5, 6, 7

@@ -11,8 +11,9 @@ from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.config import REFERENCE, CoreConfig
 
-from .files import EXAMPLE, example_files
+from .files import example_files
 from .job import Job, training_job
+from .package import EXAMPLE
 
 DESCRIPTION = """Write a training job as C: the driver of the IP core, the headers of the core, the
 data and settings of a run, and an example that trains and predicts. The data are split and encoded

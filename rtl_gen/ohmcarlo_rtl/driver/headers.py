@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from ohmcarlo.boards.hardware_board import MULTIPLICITY
 from ohmcarlo.spec import CODE_BITS, LOGLIK_FRAC, PROB_FRAC, link
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.regs.map import compile_rdl, register_map
@@ -39,7 +38,7 @@ MASKS = {
 """Name of a mask → its bits."""
 OTHERS = {
     "MINUS_SHIFT": link.PAIR_MINUS_SHIFT,
-    "REGION_MULTIPLICITY": MULTIPLICITY,
+    "REGION_MULTIPLICITY": link.REGION_MULTIPLICITY,
     "LOGLIK_FRAC": LOGLIK_FRAC,
     "PROB_FRAC": PROB_FRAC,
 }

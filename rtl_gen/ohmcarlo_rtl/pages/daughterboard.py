@@ -24,8 +24,8 @@ from ohmcarlo_hdl.array.phy.dac import USED, Channel
 from ohmcarlo_hdl.array.phy.parts import DAC, PhyTiming
 from ohmcarlo_hdl.array.phy.pins import ECPIX5, PINS, ULX3S
 
+from ..markdown import markdown_table
 from ..sources import REPOSITORY
-from .markers import markdown_table
 
 PAGE = REPOSITORY / "constraints" / "daughterboard.md"
 REST = {0: "down", 1: "up", None: ""}

@@ -6,8 +6,8 @@ from ohmcarlo.spec import formats as f
 from ohmcarlo.spec import geometry
 from ohmcarlo.spec import tables as spec_tables
 
+from ..markdown import markdown_table
 from ..sources import REPOSITORY
-from .markers import markdown_table
 
 PAGE = REPOSITORY / "docs" / "formats.md"
 LIMITS = {

@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ohmcarlo.errors import OhmcarloError
 
 _TABLE = re.compile(r"<!-- table (\w+) -->\n.*?<!-- end -->", re.S)
-
-
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown, one line for each row.
-
-    >>> print(markdown_table(("name", "value"), [("a", "1")]))
-    | name | value |
-    | --- | --- |
-    | a | 1 |
-    """
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def renewed(text: str, tables: Mapping[str, str]) -> str:

@@ -16,8 +16,8 @@ from ohmcarlo_hdl.config import REFERENCE, CoreConfig
 from ohmcarlo_hdl.regs.map import SOURCE, compile_rdl, register_map
 
 from ..firmware.spec_headers import ENUMERATIONS, LAYOUTS, offsets
+from ..markdown import markdown_table
 from ..sources import REPOSITORY
-from .markers import markdown_table
 
 PAGE = REPOSITORY / "firmware" / "PROTOCOL.md"
 WITH_PHY = replace(REFERENCE, phy=PhyConfig(50_000_000))

