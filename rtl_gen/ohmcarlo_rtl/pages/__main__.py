@@ -9,14 +9,14 @@ from pathlib import Path
 from ohmcarlo.errors import OhmcarloError
 
 from ..sources import REPOSITORY, require_checkout
-from . import constraints, daughterboard, formats, protocol, reference, resources
+from . import buses, constraints, daughterboard, formats, protocol, reference, resources
 from .markers import renewed
 
 
 def pages() -> dict[Path, str]:
     """File → its text, with all generated parts renewed."""
     made = {constraints.FOLDER / name: text for name, text in constraints.files().items()}
-    for room in (daughterboard, formats, protocol, reference):
+    for room in (buses, daughterboard, formats, protocol, reference):
         made[room.PAGE] = renewed(room.PAGE.read_text(encoding="utf-8"), room.tables())
     results = resources.PAGE.read_text(encoding="utf-8")
     made[resources.PAGE] = resources.renewed(results, resources.read_results())
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m ohmcarlo_rtl.pages",
         description="Renew constraints/<board>/ and the generated tables of docs/formats.md, "
-        "docs/results.md, firmware/PROTOCOL.md, constraints/daughterboard.md and "
+        "docs/results.md, firmware/PROTOCOL.md, constraints/daughterboard.md, hdl/README.md and "
         "rtl_gen/reference/README.md.",
     )
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
