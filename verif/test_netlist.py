@@ -1,6 +1,7 @@
-"""Netlists of both families: the benches that the source passes, and a chain of steps.
+"""Netlists of the FPGA families: the benches that the source passes, and a chain of steps.
 
-``make test`` runs one bench of each family, ``make verify`` and ``make netlist`` all of them.
+``make test`` runs one bench of iCE40 and ECP5, ``make verify`` and ``make netlist`` all of them. Of
+Gowin and GateMate, ``make verify`` runs a few benches and the chain of the bit-serial controller.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from verif import (
 )
 from verif.harness import BenchFailure, building, run_bench
 from verif.harness.model import SOURCE
-from verif.netlist import ECP5, FLOWS, Netlist
+from verif.netlist import ECP5, FLOWS, OTHERS, Flow, Netlist
 from verif.netlist.faults import FlippedBit, FlippedMemoryBit
 
 BENCHES: dict[str, Callable[[], None]] = {
@@ -64,6 +65,8 @@ ALL = [
     for flow in FLOWS
     for bench in BENCHES
 ]
+# arithmetic, memory with tables, memory with bytes, distributed memory
+SHORT = ("acceptance", "neg-log", "emulator", "fifo")
 STEPS = 50
 LONG = SOURCE.optimisation  # a long chain justifies the compile time
 CORE = {
@@ -79,11 +82,19 @@ def test_block(flow: str, bench: str) -> None:
 
 
 @pytest.mark.verify
-@pytest.mark.parametrize("flow", FLOWS)
-def test_chain(flow: str) -> None:
+@pytest.mark.parametrize("flow", OTHERS)
+@pytest.mark.parametrize("bench", SHORT)
+def test_block_of_another_family(flow: str, bench: str) -> None:
+    with building(Netlist(OTHERS[flow])):
+        BENCHES[bench]()
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("flow", (FLOWS | OTHERS).values(), ids=lambda f: f.name)
+def test_chain(flow: Flow) -> None:
     """The bit-serial controller with its array: every sample of the golden trace."""
     case = {"steps": STEPS, "seed": 1, "config": test_bit_serial.SMALLEST, "stall": 0.0}
-    with building(Netlist(FLOWS[flow], optimisation=LONG)):
+    with building(Netlist(flow, optimisation=LONG)):
         test_bit_serial.test_bit_serial_core(case)
 
 

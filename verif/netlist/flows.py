@@ -1,12 +1,12 @@
 """Netlists of Amaranth components in the cells of an FPGA family, and their simulation models.
 
 The commands are those of a bitstream: ``synth_ice40`` as it is, ``synth_ecp5`` without DSP blocks,
-for which there is no simulation model. A netlist is kept under ``build/netlist`` by the hash of the
+for which there is no simulation model, ``synth_gowin`` and ``synth_gatemate``. A netlist is kept under ``build/netlist`` by the hash of the
 component's RTLIL, the commands and the version of Yosys. Cells are simulated by the models that
 come with Yosys, with two exceptions:
 
 - look-up tables: ``lut.v`` has a single expression, which gives a third of the code in Verilator;
-- ECP5 block memory, a black box in Yosys: ``dp16kd.v``.
+- block memory of ECP5 and Gowin, black boxes in Yosys: ``dp16kd.v``, ``gowin_bsram.v``.
 
 ``verif/test_netlist_models.py`` compares both with their references.
 """
@@ -57,7 +57,8 @@ class Flow:
     cells : str
         The family's models, a path below Yosys's ``share``.
     lut, init : str
-        Its look-up table and the parameter with the table's sixteen bits.
+        Its look-up table and the parameter with the table's sixteen bits; "" for a GateMate, whose
+        look-up tables are trees of smaller ones.
     own : dict
         Modules with a model in ``verif/netlist``: name → file.
     """
@@ -92,7 +93,19 @@ ECP5 = Flow(
     "INIT",
     {"LUT4": "lut.v", "DP16KD": "dp16kd.v"},
 )
+GOWIN = Flow(
+    "gowin",
+    "synth_gowin -family gw2a",
+    "gowin/cells_sim.v",
+    "LUT4",
+    "INIT",
+    dict.fromkeys(("SP", "SPX9", "SDPX9B", "DPB", "DPX9B"), "gowin_bsram.v"),
+)
+GATEMATE = Flow("gatemate", "synth_gatemate -luttree -nomx8", "gatemate/cells_sim.v", "", "", {})
 FLOWS = {flow.name: flow for flow in (ICE40, ECP5)}
+"""Families whose netlists run every bench."""
+OTHERS = {flow.name: flow for flow in (GOWIN, GATEMATE)}
+"""Families whose netlists run some benches."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +177,7 @@ def _models(cells: str, own: tuple[tuple[str, str], ...]) -> str:
         text, found = re.subn(
             rf"^(\(\*[^\n]*\*\)\n)?module {module}\b.*?^endmodule", "", text, flags=re.M | re.S
         )
-        assert found == 1, f"{cells} has {found} modules {module}"
+        assert found <= 1, f"{cells} has {found} modules {module}"
     return "\n".join([text, *((MODELS / file).read_text() for file in sorted({f for _, f in own}))])
 
 

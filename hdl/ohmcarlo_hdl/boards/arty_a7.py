@@ -6,13 +6,14 @@ None of the installed open tools makes its bitstream; Verilog and XDC are for Vi
 from __future__ import annotations
 
 from ..config import COMPACT, REFERENCE
-from .board import ARTIX7_FLOW, Board
+from .board import Board
+from .flows import ARTIX7_FLOW
 
 ARTY_A7 = Board(
     name="arty-a7",
     title="Digilent Arty A7-100T",
     device="xc7a100ticsg324-1L",
-    platform_class="arty_a7:ArtyA7_100Platform",
+    platform_class="amaranth_boards.arty_a7:ArtyA7_100Platform",
     flow=ARTIX7_FLOW,
     config=REFERENCE,
     compact=COMPACT,

@@ -13,7 +13,8 @@ from ohmcarlo.spec.link import BAUD
 from ..config import CoreConfig
 from ..soc.memory_map import RAM_BYTES
 from ..soc.uart import DIVISOR_BITS, LEAST_DIVISOR
-from .pll import ARTIX7, ECP5, ICE40, Artix7Pll, Ecp5Pll, Ice40Pll, Pll, PllLimits, megahertz
+from .flows import Flow
+from .pll import megahertz
 
 BAUD_ERROR = 0.02
 """Largest deviation of the serial link's speed. A receiver samples up to 9.5 bits after its start
@@ -22,86 +23,6 @@ whole number)."""
 
 Resource = tuple[str, int]
 """Name and number of a resource of amaranth-boards; ``name.part`` for a part of one."""
-
-
-@dataclass(frozen=True)
-class Flow:
-    """The tool flow of an FPGA family.
-
-    Attributes
-    ----------
-    tools : tuple of str
-        Tools in their order: synthesis, place and route, packing. Empty: only Verilog and
-        constraints are generated.
-    pll : PllLimits
-    primitive : type
-        The component of that PLL.
-    constraints : str
-        Suffix of the file with pins and clocks.
-    bitstream : str
-        Suffix of the bitstream; of the Verilog where there is no open flow.
-    toolchain : str
-        Amaranth's name of it.
-    options : mapping
-        Overrides of Amaranth's platform ("synth_opts", "nextpnr_opts", ...).
-    resources : mapping
-        Name in the table of resources → names of the cells in nextpnr's report.
-    """
-
-    tools: tuple[str, ...]
-    pll: PllLimits
-    primitive: type[Pll]
-    constraints: str
-    bitstream: str
-    toolchain: str
-    options: Mapping[str, str] = field(default_factory=dict)
-    resources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-
-
-ECP5_FLOW = Flow(
-    tools=("yosys", "nextpnr-ecp5", "ecppack"),
-    pll=ECP5,
-    primitive=Ecp5Pll,
-    constraints="lpf",
-    bitstream="bit",
-    toolchain="Trellis",
-    # The static placer leaves shorter wires than heap: a third more speed, half the routing time.
-    options={
-        # ABC9 fails if there is a wire ``x[1]`` beside a wire ``x``, as fields of arrays are named
-        "script_after_read": "rename -hide w:*[[]*",
-        "synth_opts": "-abc9",
-        "nextpnr_opts": "--placer static",
-        "ecppack_opts": "--compress",
-    },
-    resources={
-        "lut": ("TRELLIS_COMB",),
-        "ff": ("TRELLIS_FF",),
-        "bram": ("DP16KD",),
-        "dsp": ("MULT18X18D",),
-    },
-)
-ICE40_FLOW = Flow(
-    tools=("yosys", "nextpnr-ice40", "icepack"),
-    pll=ICE40,
-    primitive=Ice40Pll,
-    constraints="pcf",
-    bitstream="bin",
-    toolchain="IceStorm",
-    resources={
-        "lut": ("ICESTORM_LC",),
-        "bram": ("ICESTORM_RAM",),
-        "dsp": ("ICESTORM_DSP",),
-        "spram": ("ICESTORM_SPRAM",),
-    },
-)
-ARTIX7_FLOW = Flow(
-    tools=(),
-    pll=ARTIX7,
-    primitive=Artix7Pll,
-    constraints="xdc",
-    bitstream="v",
-    toolchain="Vivado",
-)
 
 
 @dataclass(frozen=True)
@@ -115,7 +36,8 @@ class Board:
     device : str
         The FPGA, with package and speed grade.
     platform_class : str
-        ``module:class`` in ``amaranth_boards``.
+        ``package.module:class``: in ``amaranth_boards``, or in ``platforms`` for a board that it
+        lacks.
     flow : Flow
     config, compact : CoreConfig
         The default controller, and the one with the smaller array.
@@ -161,8 +83,9 @@ class Board:
     def platform(self) -> Any:
         """A new platform of Amaranth, for one design."""
         module, name = self.platform_class.split(":")
-        made = getattr(importlib.import_module(f"amaranth_boards.{module}"), name)
-        return made(toolchain=self.flow.toolchain)
+        described = getattr(importlib.import_module(module), name)
+        wanted = (self.flow.tooling, described) if self.flow.tooling else (described,)
+        return type(name, wanted, {})(toolchain=self.flow.toolchain)
 
     @property
     def build_options(self) -> dict[str, str]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from ..config import COMPACT, REFERENCE
-from .board import ECP5_FLOW, Board
+from .board import Board
+from .flows import ECP5_FLOW
 
 ECPIX5_85F = Board(
     name="ecpix5-85f",
     title="LambdaConcept ECPIX-5 85F",
     device="LFE5UM5G-85F-8BG554C",
-    platform_class="ecpix5:ECPIX585Platform",
+    platform_class="amaranth_boards.ecpix5:ECPIX585Platform",
     flow=ECP5_FLOW,
     config=REFERENCE,
     compact=COMPACT,

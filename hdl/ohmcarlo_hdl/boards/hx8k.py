@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..config import BitSerialConfig
-from .board import ICE40_FLOW, Board
+from .board import Board
+from .flows import ICE40_FLOW
 from .pll import Ice40CorePll
 
 HX8K = Board(
     name="hx8k",
     title="Lattice iCE40-HX8K breakout board",
     device="iCE40HX8K-CT256",
-    platform_class="ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
+    platform_class="amaranth_boards.ice40_hx8k_b_evn:ICE40HX8KBEVNPlatform",
     flow=replace(ICE40_FLOW, primitive=Ice40CorePll),
     config=BitSerialConfig(),
     compact=BitSerialConfig(),

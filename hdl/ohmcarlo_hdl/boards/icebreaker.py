@@ -7,13 +7,14 @@ It has no room for a processor. The bit-serial controller serves the serial line
 from __future__ import annotations
 
 from ..config import BitSerialConfig
-from .board import ICE40_FLOW, Board
+from .board import Board
+from .flows import ICE40_FLOW
 
 ICEBREAKER = Board(
     name="icebreaker",
     title="1BitSquared iCEBreaker",
     device="iCE40UP5K-SG48",
-    platform_class="icebreaker:ICEBreakerPlatform",
+    platform_class="amaranth_boards.icebreaker:ICEBreakerPlatform",
     flow=ICE40_FLOW,
     config=BitSerialConfig(),
     compact=BitSerialConfig(),

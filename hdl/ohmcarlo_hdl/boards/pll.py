@@ -2,7 +2,9 @@
 
 Sources of the limits: ECP5 family data sheet FPGA-DS-02012 (sysCLOCK PLL timing), iCE40 UltraPlus
 family data sheet FPGA-DS-02008 (sysCLOCK PLL timing), Artix-7 data sheet DS181 (MMCM switching
-characteristics, the slowest speed grade).
+characteristics, the slowest speed grade), Gowin GW2A data sheet DS102 (PLL switching
+characteristics, C8/I7), GateMate data sheet DS1001 and primitives library UG1001 (CC_PLL, economy
+mode).
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from amaranth import ClockDomain, ClockSignal, Instance, Module, Signal
+from amaranth import ClockDomain, ClockSignal, Const, Instance, Module, Signal
 from amaranth.lib import io, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import Out
@@ -171,6 +173,31 @@ ARTIX7 = PllLimits(
     feedbacks=(2, 64),
     within_output=False,
 )
+GOWIN = PllLimits(
+    "GW2A",
+    input=(3 * MHZ, 500 * MHZ),
+    detector=(3 * MHZ, 500 * MHZ),
+    vco=(500 * MHZ, 1250 * MHZ),
+    clock=(3_906_250, 625 * MHZ),
+    references=tuple(range(1, 65)),
+    outputs=(2, 4, 8, *range(16, 129, 16)),
+    feedbacks=(1, 64),
+    within_output=True,
+)
+GATEMATE = PllLimits(
+    "GateMate",
+    # The oscillator runs at four times the frequency that is the VCO's here: 1 to 2 GHz. Of its
+    # dividers PDIV1, N1, N2, M1 and M2, these settings have PDIV1 = N1 = 2, so that the data
+    # sheet's limits of every divider hold, and M1 × M2 = 1 or even.
+    input=(1 * MHZ, 50 * MHZ),
+    detector=(1 * MHZ, 50 * MHZ),
+    vco=(250 * MHZ, 500 * MHZ),
+    clock=(2 * MHZ, 312_500_000),
+    references=(1,),
+    outputs=(1, *range(2, 251, 2)),
+    feedbacks=(1, 1023),
+    within_output=False,
+)
 
 
 class Pll(wiring.Component):
@@ -317,4 +344,63 @@ class Artix7Pll(Pll):
             o_LOCKED=self.locked,
         )
         m.submodules.global_buffer = Instance("BUFG", i_I=made, o_O=self.clk)
+        return m
+
+
+class GowinPll(Pll):
+    """rPLL, its loop closed within. nextpnr gets the clock as a constraint."""
+
+    def elaborate(self, platform: Any) -> Module:
+        m, s = Module(), self.settings
+        m.submodules.buffer = buffer = io.Buffer("i", self.clock_in)
+        made = Signal()
+        m.submodules.pll = Instance(
+            "rPLL",
+            p_FCLKIN=megahertz(self.input_hz),
+            p_DEVICE=platform.family,
+            p_IDIV_SEL=s.reference - 1,
+            p_FBDIV_SEL=s.feedback - 1,
+            p_ODIV_SEL=s.output,
+            p_CLKFB_SEL="internal",
+            i_CLKIN=buffer.i,
+            i_CLKFB=0,
+            i_RESET=0,
+            i_RESET_P=0,
+            i_IDSEL=Const(0, 6),
+            i_FBDSEL=Const(0, 6),
+            i_ODSEL=Const(0, 6),
+            i_PSDA=Const(0, 4),
+            i_DUTYDA=Const(0, 4),
+            i_FDLY=Const(0, 4),
+            o_CLKOUT=made,
+            o_LOCK=self.locked,
+        )
+        platform.add_clock_constraint(made, float(s.clock_hz))
+        m.d.comb += self.clk.eq(made)
+        return m
+
+
+class GateMatePll(Pll):
+    """CC_PLL in economy mode. nextpnr finds its dividers from the two frequencies."""
+
+    def elaborate(self, platform: Any) -> Module:
+        m, s = Module(), self.settings
+        m.submodules.buffer = buffer = io.Buffer("i", self.clock_in)
+        m.submodules.pll = Instance(
+            "CC_PLL",
+            p_REF_CLK=megahertz(self.input_hz),
+            p_OUT_CLK=megahertz(s.clock_hz),
+            p_PERF_MD="ECONOMY",
+            p_LOW_JITTER=1,
+            p_LOCK_REQ=1,
+            # loop filter: the values of the vendor's generator
+            p_CI_FILTER_CONST=2,
+            p_CP_FILTER_CONST=4,
+            i_CLK_REF=buffer.i,
+            i_CLK_FEEDBACK=0,
+            i_USR_CLK_REF=0,
+            i_USR_LOCKED_STDY_RST=0,
+            o_CLK0=self.clk,
+            o_USR_PLL_LOCKED=self.locked,
+        )
         return m

@@ -7,7 +7,8 @@ from dataclasses import replace
 from ohmcarlo.spec import Geometry
 
 from ..config import COMPACT, REFERENCE, BitSerialConfig
-from .board import ECP5_FLOW, Board
+from .board import Board
+from .flows import ECP5_FLOW
 
 BIT_SERIAL = BitSerialConfig(Geometry(rows=256, pairs=32, access_bits=1), max_points=512)
 """The bit-serial controller with the reference array; the FPGA has no room for a processor."""
@@ -16,7 +17,7 @@ ULX3S_85F = Board(
     name="ulx3s-85f",
     title="Radiona ULX3S 85F",
     device="LFE5U-85F-6BG381C",
-    platform_class="ulx3s:ULX3S_85F_Platform",
+    platform_class="amaranth_boards.ulx3s:ULX3S_85F_Platform",
     flow=ECP5_FLOW,
     config=REFERENCE,
     compact=COMPACT,
@@ -34,7 +35,7 @@ ULX3S_12F = replace(
     title="Radiona ULX3S 12F",
     # the die is that of a 25F, and the open tools use all of it
     device="LFE5U-12F-6BG381C",
-    platform_class="ulx3s:ULX3S_12F_Platform",
+    platform_class="amaranth_boards.ulx3s:ULX3S_12F_Platform",
     config=BIT_SERIAL,
     compact=BIT_SERIAL,
     clock_hz=40_000_000,

