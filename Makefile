@@ -106,7 +106,7 @@ bench-one: $(VENV)/.installed-dev  ## run a single bench: make bench-one BLOCK=s
 	  verif/test_$(or $(BLOCK),$(error which bench? make bench-one BLOCK=sequencer runs verif/test_sequencer.py)).py \
 	  $(if $(TEST),-k '$(TEST)')
 
-netlist: $(VENV)/.installed-dev  ## run the benches on synthesised netlists, iCE40 and ECP5 (30 minutes)
+netlist: $(VENV)/.installed-dev  ## run the benches on synthesised netlists (40 minutes)
 	$(PYTEST) verif/test_netlist.py verif/test_netlist_models.py
 
 fuzz: $(VENV)/.installed-dev  ## fuzz the firmware's parser and commands (needs clang; FUZZ_SECONDS each)

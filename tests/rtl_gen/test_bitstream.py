@@ -29,7 +29,7 @@ from ohmcarlo.cli import app as cli
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.fpga import bitstream_rows
 from ohmcarlo_hdl.boards import BOARDS
-from ohmcarlo_hdl.boards.flows import ICE40_FLOW
+from ohmcarlo_hdl.boards.flows import GATEMATE_FLOW, GOWIN_FLOW, ICE40_FLOW
 from ohmcarlo_hdl.boards.top import Loopback, Payload
 from ohmcarlo_hdl.soc.design import design_hash
 from ohmcarlo_rtl.bitstream import __main__ as command_line
@@ -103,8 +103,10 @@ time.sleep(float(os.environ.get("FAKE_SECONDS", 0)))
 given = lambda option: words[words.index(option) + 1]
 if name == "yosys":
     Path("ohmcarlo.json").write_text("x")
-elif name == "icepack":
-    Path(words[1]).write_text(Path(words[0]).read_text())
+elif name == "gowin_pack":
+    Path(given("-o")).write_text(Path(words[-1]).read_text())
+elif name.endswith("pack"):
+    Path(words[-1]).write_text(Path(words[-2]).read_text())
 else:
     wanted = float(os.environ.get("FAKE_WANTED", 21))
     if wanted > 100:
@@ -114,19 +116,27 @@ else:
         reached = os.environ["FAKE_REACHED"]
         print(f"ERROR: Max frequency for clock 'clk': {{reached}} MHz (FAIL at 21.00 MHz)")
         sys.exit(1)
-    cells = {{"ICESTORM_LC": {{"used": 7, "available": 5280}}}}
+    cells = {{
+        "ICESTORM_LC": {{"used": 7, "available": 5280}},
+        "LUT4": {{"used": 7, "available": 20736}},
+        "ALU": {{"used": 5, "available": 15552}},
+        "RAM16SDP4": {{"used": 2, "available": 648}},
+        "CPE_LT": {{"used": 7, "available": 40960}},
+    }}
     fmax = {{"clk": {{"constraint": wanted, "achieved": 100.0}}}}
     Path(given("--report")).write_text(json.dumps({{"fmax": fmax, "utilization": cells}}))
-    Path(given("--asc")).write_text(given("--seed"))
+    made = next((given(word) for word in ("--asc", "--write") if word in words), "ohmcarlo.txt")
+    Path(made).write_text(given("--seed"))
 """
-"""Replaces all three tools: a netlist, a report, and a bitstream that contains the seed."""
+"""Replaces all tools of three families: a netlist, a report, and a bitstream that contains the
+seed."""
 
 
 @pytest.fixture
 def fakes(loopback: None, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: Any) -> None:
     """Tools that take no time, for this process and its child processes."""
     folder = tmp_path_factory.mktemp("tools")
-    for name in ICE40_FLOW.tools:
+    for name in {*ICE40_FLOW.tools, *GOWIN_FLOW.tools, *GATEMATE_FLOW.tools}:
         tool = folder / name
         tool.write_text(FAKE.format(python=sys.executable))
         tool.chmod(0o755)
@@ -231,6 +241,51 @@ def test_the_manifest_names_the_array(fakes: None, tmp_path: Path) -> None:
     assert emulated["controller"]["phy"] is None
     shown = dict(bitstream_rows(made | {"path": ""}))
     assert shown["array"] == "a die on a daughterboard, 256 × 32 pairs, 1 bits an access"
+
+
+@pytest.mark.parametrize(
+    ("board", "product", "sources", "luts"),
+    [
+        ("tang-nano-20k", "ohmcarlo.fs", {"ohmcarlo.cst", "ohmcarlo.sdc"}, (7 + 5 + 4 * 2, 20736)),
+        ("gatemate-evb", "ohmcarlo.bit", {"ohmcarlo.ccf"}, (7, 40960)),
+    ],
+)
+def test_what_a_flow_leaves(
+    board: str,
+    product: str,
+    sources: set[str],
+    luts: tuple[int, int],
+    fakes: None,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The order of the tools, their files, and the cells that are counted."""
+    request, out = request_of(board), tmp_path / "out"
+    monkeypatch.setenv("FAKE_WANTED", f"{request.real_clock_hz / 1e6}")
+    made = build(request, out, quiet)
+    assert made["bitstream"]["file"] == product
+    assert (out / product).read_text() == str(made["seed"])  # the seed that place and route wrote
+    assert {path.name for path in (out / "sources").iterdir()} >= {"ohmcarlo.il", *sources}
+    lut = made["resources"]["lut"]
+    assert (lut["used"], lut["available"]) == luts
+    assert made["tools"].keys() >= set(request.board.flow.tools)
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("board", ["tang-nano-20k", "gatemate-evb"])
+def test_a_few_gates_on_another_family(board: str, loopback: None, tmp_path: Path) -> None:
+    """The real tools: pins, the clock of the PLL, a bitstream. The log names its frequency."""
+    made = build(request_of(board), tmp_path / "out", quiet)
+    wanted = BOARDS[board].clock_hz / 1e6
+    (clock,) = made["clocks"].values()
+    assert clock["wanted_mhz"] == pytest.approx(wanted, abs=1e-3)
+    assert made["fmax_mhz"] >= wanted
+    assert 26 <= made["resources"]["ff"]["used"] <= 50  # the counter of the light, and a few
+    product = (tmp_path / "out" / made["bitstream"]["file"]).read_bytes()
+    assert len(product) == made["bitstream"]["bytes"] > 1000
+    if board == "gatemate-evb":
+        log = (tmp_path / "out" / "logs" / "nextpnr-himbaechel-gatemate.log").read_text()
+        assert f"PLL fout= {wanted:.4f} MHz (fout error 0.00000%" in log
 
 
 def test_two_builds_at_once(fakes: None, tmp_path: Path) -> None:

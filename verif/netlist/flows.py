@@ -1,11 +1,12 @@
 """Netlists of Amaranth components in the cells of an FPGA family, and their simulation models.
 
-The commands are those of a bitstream: ``synth_ice40`` as it is, ``synth_ecp5`` without DSP blocks,
-for which there is no simulation model, ``synth_gowin`` and ``synth_gatemate``. A netlist is kept under ``build/netlist`` by the hash of the
-component's RTLIL, the commands and the version of Yosys. Cells are simulated by the models that
-come with Yosys, with two exceptions:
+The commands are those of a bitstream: ``synth_ice40``, ``synth_gowin`` and ``synth_gatemate`` as
+they are, ``synth_ecp5`` without DSP blocks, for which there is no simulation model. A netlist is
+kept under ``build/netlist`` by the hash of the component's RTLIL, the commands and the version of
+Yosys. Cells are simulated by the models that come with Yosys, with two exceptions:
 
-- look-up tables: ``lut.v`` has a single expression, which gives a third of the code in Verilator;
+- look-up tables of iCE40 and ECP5: ``lut.v`` has a single expression, which gives a third of the
+  code in Verilator;
 - block memory of ECP5 and Gowin, black boxes in Yosys: ``dp16kd.v``, ``gowin_bsram.v``.
 
 ``verif/test_netlist_models.py`` compares both with their references.

@@ -45,7 +45,8 @@ class Flow:
     options : mapping
         Overrides of Amaranth's platform ("synth_opts", "nextpnr_opts", ...).
     resources : mapping
-        Name in the table of resources → names of the cells in nextpnr's report.
+        Name in the table of resources → names of the cells in nextpnr's report. Cells of further
+        kinds take the places of the first; a kind that is named n times takes n of them.
     """
 
     tools: tuple[str, ...]
@@ -113,7 +114,7 @@ GOWIN_FLOW = Flow(
     tooling=Himbaechel,
     options={"synth_opts": "-family gw2a"},
     resources={
-        "lut": ("LUT4", "ALU"),
+        "lut": ("LUT4", "ALU", *4 * ("RAM16SDP4",)),
         "ff": ("DFF",),
         "bram": ("BSRAM",),
         "dsp": ("MULT18X18",),

@@ -60,7 +60,7 @@ def resources_of(
     found = {
         resource: {
             "used": sum(cells[kind]["used"] for kind in kinds if kind in cells),
-            "available": sum(cells[kind]["available"] for kind in kinds if kind in cells),
+            "available": cells[kinds[0]]["available"] if kinds[0] in cells else 0,
         }
         for resource, kinds in names.items()
     }

@@ -39,6 +39,10 @@ REQUESTS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ecpix5-85f-compact": ("ecpix5-85f", {"compact": True}),
     "ulx3s-12f": ("ulx3s-12f", {}),
     "ulx3s-12f-512x16": ("ulx3s-12f", {"rows": 512, "pairs": 16}),
+    "icepi-zero": ("icepi-zero", {}),
+    "tang-nano-20k": ("tang-nano-20k", {}),
+    "tang-primer-20k": ("tang-primer-20k", {}),
+    "gatemate-evb": ("gatemate-evb", {}),
     "hx8k": ("hx8k", {}),
     "hx8k-8x4": ("hx8k", {"rows": 8, "pairs": 4}),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from amaranth.build import Attrs, Clock, Pins, Resource
+from amaranth.build import Attrs, Clock, Connector, Pins, Resource
 from amaranth_boards.resources import ButtonResources, LEDResources, UARTResource
 
 from .gatemate import GateMatePlatform
@@ -21,4 +21,4 @@ class OlimexGateMatePlatform(GateMatePlatform):
         *LEDResources(pins="IO_SB_B6", invert=True),
         *ButtonResources(pins="IO_SB_B7", invert=True, attrs=Attrs(SCHMITT_TRIGGER="true")),
     ]
-    connectors: ClassVar = []
+    connectors: ClassVar[list[Connector]] = []

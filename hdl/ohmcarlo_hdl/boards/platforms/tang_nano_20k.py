@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from amaranth.build import Attrs, Clock, Pins, Resource
+from amaranth.build import Attrs, Clock, Connector, Pins, Resource
 from amaranth.vendor import GowinPlatform
 from amaranth_boards.resources import ButtonResources, LEDResources, UARTResource
 
@@ -26,4 +26,4 @@ class TangNano20kPlatform(GowinPlatform):
         *LEDResources(pins="15 16 17 18 19 20", invert=True, attrs=Attrs(**IO)),
         *ButtonResources(pins="88 87", attrs=Attrs(**IO, PULL_MODE="DOWN")),
     ]
-    connectors: ClassVar = []
+    connectors: ClassVar[list[Connector]] = []
