@@ -40,7 +40,7 @@ PROOFS: dict[str, Callable[[Keep], Any]] = {
 }
 
 
-SHORT = ("packets", "interrupt")
+SHORT = ("interrupt",)
 """Proofs that ``make test`` makes."""
 
 
