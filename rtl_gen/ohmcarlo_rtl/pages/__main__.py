@@ -9,7 +9,7 @@ from pathlib import Path
 from ohmcarlo.errors import OhmcarloError
 
 from ..sources import REPOSITORY, require_checkout
-from . import buses, constraints, daughterboard, formats, protocol, reference, resources
+from . import buses, constraints, daughterboard, formats, protocol, reference, resources, timing
 from .markers import renewed
 
 
@@ -18,6 +18,7 @@ def pages() -> dict[Path, str]:
     made = {constraints.FOLDER / name: text for name, text in constraints.files().items()}
     for room in (buses, daughterboard, formats, protocol, reference):
         made[room.PAGE] = renewed(room.PAGE.read_text(encoding="utf-8"), room.tables())
+    made |= timing.files()
     results = resources.PAGE.read_text(encoding="utf-8")
     made[resources.PAGE] = resources.renewed(results, resources.read_results())
     return made
@@ -27,9 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code 0: done, or no difference; 1: ``--check`` found a difference; 2: bad use."""
     parser = argparse.ArgumentParser(
         prog="python -m ohmcarlo_rtl.pages",
-        description="Renew constraints/<board>/ and the generated tables of docs/formats.md, "
-        "docs/results.md, firmware/PROTOCOL.md, constraints/daughterboard.md, hdl/README.md and "
-        "rtl_gen/reference/README.md.",
+        description="Renew constraints/<board>/, the diagrams docs/pictures/timing/, and the "
+        "generated tables of docs/formats.md, docs/results.md, firmware/PROTOCOL.md, "
+        "constraints/daughterboard.md, hdl/README.md and rtl_gen/reference/README.md.",
     )
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     options = parser.parse_args(arguments)

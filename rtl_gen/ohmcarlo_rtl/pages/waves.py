@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
@@ -115,11 +115,11 @@ def wave_json(scene: Scene) -> dict[str, Any]:
     }
 
 
-def svg(scene: Scene) -> str:
-    """The diagram of a scene; equal scenes give equal text."""
+def svg(diagram: Mapping[str, Any]) -> str:
+    """A diagram as SVG; equal diagrams give equal text."""
     import wavedrom
 
-    drawing = wavedrom.render(json.dumps(wave_json(scene)))
+    drawing = wavedrom.render(json.dumps(diagram))
     return _tidy(drawing.tostring())
 
 
