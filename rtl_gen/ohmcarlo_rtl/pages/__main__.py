@@ -9,14 +9,24 @@ from pathlib import Path
 from ohmcarlo.errors import OhmcarloError
 
 from ..sources import REPOSITORY, require_checkout
-from . import buses, constraints, daughterboard, formats, protocol, reference, resources, timing
+from . import (
+    buses,
+    constraints,
+    daughterboard,
+    formats,
+    integration,
+    protocol,
+    reference,
+    resources,
+    timing,
+)
 from .markers import renewed
 
 
 def pages() -> dict[Path, str]:
     """File → its text, with all generated parts renewed."""
     made = {constraints.FOLDER / name: text for name, text in constraints.files().items()}
-    for room in (buses, daughterboard, formats, protocol, reference):
+    for room in (buses, daughterboard, formats, integration, protocol, reference):
         made[room.PAGE] = renewed(room.PAGE.read_text(encoding="utf-8"), room.tables())
     made |= timing.files()
     results = resources.PAGE.read_text(encoding="utf-8")
@@ -29,8 +39,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m ohmcarlo_rtl.pages",
         description="Renew constraints/<board>/, the diagrams docs/pictures/timing/, and the "
-        "generated tables of docs/formats.md, docs/results.md, firmware/PROTOCOL.md, "
-        "constraints/daughterboard.md, hdl/README.md and rtl_gen/reference/README.md.",
+        description="Renew constraints/<board>/, the diagrams docs/pictures/timing/, and the "
+        "generated tables of docs/formats.md, docs/integration.md, docs/results.md, "
+        "firmware/PROTOCOL.md, constraints/daughterboard.md, hdl/README.md and "
+        "rtl_gen/reference/README.md.",
     )
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     options = parser.parse_args(arguments)

@@ -15,10 +15,13 @@ from ohmcarlo_hdl.array.interface import Op
 from ohmcarlo_hdl.array.sequencer import Phase, Sequencer
 from ohmcarlo_hdl.buses.apb4 import Apb4Bridge
 from ohmcarlo_hdl.buses.axi4_lite import Axi4LiteBridge
+from ohmcarlo_hdl.buses.axi4_stream import Axi4Stream, StreamTransmitter
 from ohmcarlo_hdl.buses.wishbone import WishboneBridge
 from ohmcarlo_hdl.config import COMPACT
+from ohmcarlo_hdl.ip.packets import KIND_BITS, Packets
 from ohmcarlo_hdl.regs.bank import RegisterBank
 from ohmcarlo_hdl.regs.map import WORD_BYTES, register_map
+from ohmcarlo_hdl.soc.records import RecordMerger
 
 from ..sources import REPOSITORY
 from .waves import Lane, Scene, svg, wave_json
@@ -280,10 +283,72 @@ def wishbone() -> Scene:
     return Scene(title, registers, [drive], lanes, 31, clock="clk_i", hscale=1)
 
 
+class RecordPath(wiring.Component):
+    """From the records of the controller to the AXI4-Stream port, as in ``IpCore``."""
+
+    def __init__(self) -> None:
+        self.merger, self.packets = RecordMerger(COMPACT), Packets()
+        self.transmitter = StreamTransmitter(KIND_BITS)
+        super().__init__({"axis": Out(Axi4Stream(KIND_BITS))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        merger, packets, transmitter = self.merger, self.packets, self.transmitter
+        m.submodules += merger, packets, transmitter
+        m.d.comb += [
+            packets.words.valid.eq(merger.words.valid),
+            packets.words.payload.word.eq(merger.words.payload),
+            packets.words.payload.last.eq(merger.last),
+            packets.words.payload.dest.eq(merger.kind),
+            merger.words.ready.eq(packets.words.ready),
+        ]
+        wiring.connect(m, packets.packets, transmitter.words)
+        wiring.connect(m, transmitter.axis, wiring.flipped(self.axis))
+        return m
+
+
+PAIRS = 2
+"""Device pairs of the sample that is drawn."""
+READY = (1, 1, 1, 0, 0, 1, 1, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1)
+"""What the receiver of the record does, clock by clock."""
+
+
+def sample_record() -> Scene:
+    """A sample of two pairs, to a receiver that is not always ready."""
+    path = RecordPath()
+    samples, axis = path.merger.samples, path.axis
+    record = [0, 3, 0xFFF2_8000, 0xFFFD_4000, 0x019C_018E, 0x0151_01B0]
+
+    async def drive(ctx: Any) -> None:
+        ctx.set(path.merger.sample_pairs, PAIRS)
+        ctx.set(samples.valid, 1)
+        for number, word in enumerate(record):
+            ctx.set(samples.payload.word, word)
+            ctx.set(samples.payload.last, number == len(record) - 1)
+            await ctx.tick().until(samples.ready)
+        ctx.set(samples.valid, 0)
+
+    async def take(ctx: Any) -> None:
+        for ready in READY:
+            ctx.set(axis.tready, ready)
+            await ctx.tick()
+
+    lanes = [
+        Lane("tdata", axis.tdata, axis.tvalid, "{:08x}".format),
+        Lane("tdest", axis.tdest, axis.tvalid, str),
+        Lane("tlast", axis.tlast),
+        Lane("tvalid", axis.tvalid),
+        Lane("tready", axis.tready),
+    ]
+    title = "AXI4-Stream: the record of a sample with two pairs"
+    return Scene(title, path, [drive, take], lanes, len(READY), clock="aclk")
+
+
 SCENES: Mapping[str, Callable[[], Scene]] = {
     "axi4-lite": axi4_lite,
     "apb4": apb4,
     "wishbone": wishbone,
+    "sample-record": sample_record,
     "set-and-read": set_and_read,
     "two-dots": two_dots,
 }
