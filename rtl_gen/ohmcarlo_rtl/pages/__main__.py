@@ -39,7 +39,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m ohmcarlo_rtl.pages",
         description="Renew constraints/<board>/, the diagrams docs/pictures/timing/, and the "
-        description="Renew constraints/<board>/, the diagrams docs/pictures/timing/, and the "
         "generated tables of docs/formats.md, docs/integration.md, docs/results.md, "
         "firmware/PROTOCOL.md, constraints/daughterboard.md, hdl/README.md and "
         "rtl_gen/reference/README.md.",

@@ -31,9 +31,10 @@ from ohmcarlo_hdl.regs.bus import Bus
 from ohmcarlo_hdl.regs.map import IP_WINDOWS, ip_map
 
 from ..bitstream.tools import find_tools
+from ..markdown import markdown_table
 from ..processes import run
 from ..sources import REPOSITORY, require_checkout
-from .markers import markdown_table, renewed
+from .markers import renewed
 
 PAGE = REPOSITORY / "hdl" / "README.md"
 RESULTS = Path(__file__).with_name("buses.json")

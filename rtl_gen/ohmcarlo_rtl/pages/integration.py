@@ -12,8 +12,8 @@ from ohmcarlo_hdl.ip.ports import AXI4_LITE, BUSES, EMULATOR, PORTS, Port, ports
 from ohmcarlo_hdl.regs.bus import Bus
 from ohmcarlo_hdl.regs.map import IP_GROUPS, IP_WINDOWS, compile_rdl, register_map
 
+from ..markdown import markdown_table
 from ..sources import REPOSITORY
-from .markers import markdown_table
 
 PAGE = REPOSITORY / "docs" / "integration.md"
 PORT_HEAD = ("port", "direction", "meaning")
