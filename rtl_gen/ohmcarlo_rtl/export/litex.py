@@ -144,7 +144,7 @@ def _axi(ports: CorePorts) -> dict[str, str]:
         channel = signal[: 2 if signal.startswith("a") else 1]
         part = signal.removeprefix(channel)
         cut = f"[:{port.width}]" if part == "addr" else ""
-        found[port.name] = "0" if part == "prot" else f"self.bus.{channel}.{part}{cut}"
+        found[port.name] = "Signal(3)" if part == "prot" else f"self.bus.{channel}.{part}{cut}"
     return found
 
 
