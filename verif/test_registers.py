@@ -717,3 +717,6 @@ def test_hash_names_the_layout() -> None:
     assert register_map(CoreConfig(), emulator=True).hash == base.hash
     assert register_map(CoreConfig(max_points=2048)).hash != base.hash
     assert base["id.map_hash"].fields[0].reset == int(base.hash[:8], 16)
+    core = register_map(CoreConfig(), ip=True)
+    assert core["id.map_hash"].fields[0].reset == int(base.hash[:8], 16)
+    assert core["ip.map_hash"].fields[0].reset == int(core.hash[:8], 16) != int(base.hash[:8], 16)

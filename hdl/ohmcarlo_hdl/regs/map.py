@@ -266,8 +266,20 @@ def _map(top: str, parameters: dict[str, Any]) -> RegisterMap:
 
 
 def _hashed(top: str, parameters: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Arguments of ``_elaborate``, the map's own hash among the parameters."""
-    return top, parameters | {"MAP_HASH": int(_digest(top, parameters)[:8], 16)}
+    """Arguments of ``_elaborate``, the map's own hash among the parameters.
+
+    A controller has the same hash alone and within a core, whose map has a hash of its own.
+    """
+    alone = parameters | {"IP": False} if "IP" in parameters else parameters
+    hashes = {"MAP_HASH": _word(_digest(top, alone))}
+    if parameters.get("IP"):
+        hashes["IP_MAP_HASH"] = _word(_digest(top, parameters))
+    return top, parameters | hashes
+
+
+def _word(digest: str) -> int:
+    """The value of a register for a hash."""
+    return int(digest[:8], 16)
 
 
 def _digest(top: str, parameters: dict[str, Any]) -> str:

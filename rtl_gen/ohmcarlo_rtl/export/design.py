@@ -18,9 +18,6 @@ from ..verilog import verilog_text
 from .ports import CorePorts
 from .request import ExportRequest
 
-HASH_DIGITS = 8
-"""Digits of the hash of a register map in its register."""
-
 
 class Design:
     """A core with its ports and registers, each made once, when it is needed."""
@@ -44,12 +41,6 @@ class Design:
     @cached_property
     def registers(self) -> RegisterMap:
         return register_map(self.request.config, self._emulated, ip=True)
-
-    @cached_property
-    def constants(self) -> Mapping[str, int]:
-        """Values of registers that are not in the register map, by name."""
-        alone = register_map(self.request.config)
-        return {"id.map_hash": int(alone.hash[:HASH_DIGITS], 16), **self.core.constants}
 
     @cached_property
     def rdl(self) -> AddrmapNode:

@@ -336,7 +336,7 @@ def _identification(design: Design) -> str:
     for name in IDENTIFICATION:
         register = layout[name]
         word = _bits(layout, name, **{field.name: field.reset for field in register.fields})
-        word = design.constants.get(name, word)
+        word = design.core.constants.get(name, word)
         lines.append(f"    expect_word(\"{name}\", 32'h{register.address:x}, 32'h{word:08x});")
     return "\n".join(lines)
 
