@@ -11,9 +11,10 @@ from cocotb.task import bridge, resume
 from cocotb.triggers import FallingEdge, RisingEdge, Timer
 
 from ohmcarlo.array import EmulatedArray
-from ohmcarlo.boards.bit_serial_board import BitSerialClient, Samples
 from ohmcarlo.boards.memory.image import Image, controller_image, emulator_image
-from ohmcarlo.errors import UsageError
+from ohmcarlo.boards.small.client import BitSerialClient, Samples
+from ohmcarlo.boards.small.limits import require_controller
+from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import Controller
 from ohmcarlo.spec import Geometry, Points
 from ohmcarlo.spec.bit_serial_link import READ, WRITE
@@ -33,6 +34,7 @@ from verif.harness.streams import PERIOD_NS
 
 DIVISOR = 2  # most of the simulation is bytes on the line
 BIT_NS = DIVISOR * PERIOD_NS
+TIMEOUT_S = 60.0
 
 
 def config_of(case: Case) -> BitSerialConfig:
@@ -129,12 +131,15 @@ async def equals_the_golden_trace(dut) -> None:  # type: ignore[no-untyped-def]
         assert (await bus.get("status.steps_done"))["value"] == steps
     await command("flush")
     words = [records.packer.unpack(bits)["word"] for bits in records.items]
-    length = SAMPLE_HEADER_WORDS + made.registers.sample_devices // 2
-    check(Samples(np.reshape(words, (-1, length)).tolist()), expected, made)
+    devices = made.registers.sample_devices
+    table = np.reshape(words, (-1, SAMPLE_HEADER_WORDS + devices // 2)).tolist()
+    check(Samples.of(table, devices), expected, made)
 
 
 class Line:
     """The bench's end of the serial line: the port of the client, and the received answers."""
+
+    name = "the bench"
 
     def __init__(self, dut: Any) -> None:
         self.dut = dut
@@ -160,6 +165,8 @@ class Line:
         data, self.received = bytes(self.received), bytearray()
         return data
 
+    def close(self) -> None: ...
+
     async def _listen(self) -> None:
         fall, bit = FallingEdge(self.dut.tx), Timer(BIT_NS, "ns")
         middle = Timer(3 * BIT_NS // 2, "ns")
@@ -184,24 +191,28 @@ async def serves_a_host(dut) -> None:  # type: ignore[no-untyped-def]
     expected = trace(made, case["steps"])
     line = Line(dut)
     await start_clock(dut)
-    layout = layout_of(register_map(config, emulator=True))
+    map_hash = layout_of(register_map(config, emulator=True))["hash"]
     first = case["steps"] // 3
 
     def host() -> Samples:
-        with pytest.raises(UsageError, match="register map"):
-            BitSerialClient(line, layout | {"hash": 1})
         # another program was stopped in the middle of a request
         line.write(bytes([WRITE, 1, 2, 3]))
-        client = BitSerialClient(line, layout)
+        client = BitSerialClient(line, TIMEOUT_S)
+        require_controller(client.open(), map_hash, line.name)
         line.write(bytes([0x11, 0xFF, READ, 0x40]))
-        client = BitSerialClient(line, layout)
-        assert client.get("id.rows.value") == config.geometry.rows
+        with pytest.raises(OhmcarloError, match="register map"):
+            require_controller(client.open(), map_hash ^ 1, line.name)
+        assert client.layout.rows == config.geometry.rows
+        assert client.layout.max_points == config.max_points
+        client.reset()
         for image in images(made, made.array, points):
             client.load(image)
+        client.restart_emulator()
         assert client.start() is Reason.DONE
-        assert client.run(first) is Reason.DONE
-        assert client.run(case["steps"] - first) is Reason.DONE
-        return client.samples()
+        assert client.run(first) == (Reason.DONE, first)
+        rest = case["steps"] - first
+        assert client.run(rest) == (Reason.DONE, rest)
+        return client.samples(made.registers.sample_devices)
 
     check(await bridge(host)(), expected, made)
 

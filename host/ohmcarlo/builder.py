@@ -31,6 +31,18 @@ def simulated_board(sizes: Mapping[str, int], say: Say) -> Path:
             raise MissingTools(f"{missing}, or use --backend model") from missing
 
 
+def simulated_small_board(sizes: Mapping[str, int], say: Say) -> Path:
+    """As ``simulated_board``, for the board without a processor."""
+    from ohmcarlo_rtl.requirements import MissingTools
+    from ohmcarlo_rtl.verilated.board import simulated_small_board
+
+    with _named("the simulated small board"):
+        try:
+            return simulated_small_board(sizes, say)
+        except MissingTools as missing:
+            raise MissingTools(f"{missing}, or use --backend model") from missing
+
+
 def bitstream(board: str, say: Say, **options: Any) -> tuple[Path, dict[str, Any]]:
     """The folder of a board's bitstream and its manifest; built unless it is up to date.
 

@@ -39,7 +39,7 @@ from ohmcarlo_hdl.core.phy_core import PhyCore
 from ohmcarlo_hdl.ip.core import IpCore
 from ohmcarlo_hdl.regs.map import register_map
 from ohmcarlo_hdl.soc.bit_serial import BitSerialBoard
-from ohmcarlo_hdl.soc.simulated import SimulatedBoard
+from ohmcarlo_hdl.soc.simulated import SimulatedBoard, SimulatedSmallBoard
 from ohmcarlo_hdl.soc.soc import Soc
 
 pytestmark = [pytest.mark.hdl, pytest.mark.slow]  # elaborates whole designs
@@ -105,7 +105,7 @@ def made() -> Made:
             Soc(phy, b"", **board),
             IpCore(replace(COMPACT, max_streamed_points=512)),
             PhyCore(replace(phy, max_streamed_points=512)),
-            BitSerialBoard(BitSerialConfig(), 12_000_000, 1_000_000),
+            SimulatedSmallBoard(BitSerialBoard(BitSerialConfig(), 12_000_000, 1_000_000)),
             Loopback(),
             Axi4LiteBridge(10),
             Apb4Bridge(10),

@@ -11,7 +11,7 @@ from ohmcarlo.spec import Geometry, register_map, register_table
 from ohmcarlo.spec.link import CONTROLLER_MAGIC
 from ohmcarlo.spec.register_map import RegisterMap, Sizes, magic_of
 from ohmcarlo_hdl.array.phy.parts import PhyConfig
-from ohmcarlo_hdl.config import CoreConfig
+from ohmcarlo_hdl.config import BitSerialConfig, CoreConfig
 from ohmcarlo_hdl.regs import map as compiled
 from ohmcarlo_rtl.registers import table
 
@@ -111,3 +111,26 @@ def test_the_committed_table_is_that_of_the_sources(
     other.write_text(table.PLACE.read_text("utf-8").replace("0x1000", "0x2000") + "\n", "utf-8")
     monkeypatch.setattr(table, "PLACE", other)
     assert table.table_differs()
+
+
+SMALL = {
+    "hx8k": BitSerialConfig(),
+    "ulx3s-12f": BitSerialConfig(Geometry(rows=256, pairs=32, access_bits=1), max_points=512),
+    "odd": BitSerialConfig(Geometry(rows=48, pairs=24, entropy_pairs=3, access_bits=1), 128),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n == "hx8k" else pytest.mark.verify) for n in SMALL]
+)
+def test_the_map_of_a_controller_without_a_processor(name: str) -> None:
+    config = SMALL[name]
+    wanted = compiled.register_map(config, emulator=True)
+    found = RegisterMap.of(replace(sizes_of(config), ip=False, bit_serial=True))
+    assert found.registers == {r.name: r.address for r in wanted.registers}
+    assert found.windows == {
+        w.name: register_map.Window(w.address, w.words, w.readable, w.writable)
+        for w in wanted.windows
+    }
+    assert found.hash == int(wanted.hash[:8], 16)
+    assert not found.fields["proposal.rho.value"].readable, "settings are not read back"

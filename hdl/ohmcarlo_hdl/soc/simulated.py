@@ -1,4 +1,4 @@
-"""The top of the simulated board."""
+"""The tops of the simulated boards."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from amaranth import ClockDomain, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from .bit_serial import BitSerialBoard
 from .soc import Soc
 
 
@@ -58,5 +59,37 @@ class SimulatedBoard(wiring.Component):
             self.trap.eq(soc.trap),
             self.idle.eq(soc.idle),
             self.core_wanted.eq(soc.core_wanted),
+        ]
+        return m
+
+
+class SimulatedSmallBoard(wiring.Component):
+    """``BitSerialBoard`` with its clock as a port, for a simulator. Power-up is its only reset.
+
+    Attributes
+    ----------
+    clk : In(1)
+        Clock.
+    rx : In(1)
+        Serial line from the host.
+    tx : Out(1)
+        Serial line to the host.
+    idle : Out(1)
+        No command is executed: the board only waits for bytes.
+    """
+
+    def __init__(self, board: BitSerialBoard) -> None:
+        self.board = board
+        super().__init__({"clk": In(1), "rx": In(1, init=1), "tx": Out(1, init=1), "idle": Out(1)})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.board = board = self.board
+        m.domains.sync = sync = ClockDomain(reset_less=True)
+        m.d.comb += [
+            sync.clk.eq(self.clk),
+            board.rx.eq(self.rx),
+            self.tx.eq(board.tx),
+            self.idle.eq(~board.busy),
         ]
         return m

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 from ..array.base import Array
 from ..array.die import Die
@@ -14,6 +15,8 @@ from .link.transport import LINK_TIMEOUT_S, SIMULATED_TIMEOUT_S, Port, link_time
 from .model import ModelBoard
 from .registers.places import FORMS, check_mapped, is_mapped, open_mapped
 from .serial_board import SerialBoard
+from .small.board import SmallBoard
+from .small.line import ANSWER_S
 
 __all__ = [
     "BACKENDS",
@@ -22,6 +25,7 @@ __all__ = [
     "MODEL",
     "RTL",
     "RUNNING",
+    "SMALL",
     "Block",
     "Board",
     "BoardLost",
@@ -29,19 +33,28 @@ __all__ = [
     "ModelBoard",
     "Say",
     "SerialBoard",
+    "SmallBoard",
     "check_backend",
+    "is_small",
     "open_board",
     "open_hardware",
+    "open_small",
+    "shape_of",
     "silent",
 ]
 
-MODEL, RTL, SERIAL = "model", "rtl", "serial:"
-BACKENDS = (MODEL, RTL, f"{SERIAL}PORT", *FORMS)
+MODEL, RTL, SERIAL, SMALL = "model", "rtl", "serial:", "small:"
+BACKENDS = (MODEL, RTL, f"{SERIAL}PORT", f"{SMALL}PORT", *FORMS)
 Say = Callable[[str], None]
 
 
 def silent(_: str) -> None:
     """A ``Say`` that drops its message."""
+
+
+def is_small(backend: str) -> bool:
+    """Whether ``backend`` is a board without a processor."""
+    return backend.startswith(SMALL)
 
 
 def check_backend(backend: str, array: str = EmulatedArray.name) -> None:
@@ -53,11 +66,13 @@ def check_backend(backend: str, array: str = EmulatedArray.name) -> None:
         )
     if backend == MODEL:
         return
-    if backend == SERIAL.rstrip(":") or backend == SERIAL:
-        raise UsageError(f"--backend {SERIAL}PORT needs the name of a port")
+    for prefix in (SERIAL, SMALL):
+        if backend in (prefix, prefix.rstrip(":")):
+            simulated = f", or {SMALL}{RTL} for a simulated board" if prefix == SMALL else ""
+            raise UsageError(f"--backend {prefix}PORT needs the name of a port{simulated}")
     if mapped:
         check_mapped(backend)
-    elif backend != RTL and not backend.startswith(SERIAL):
+    elif backend != RTL and not backend.startswith((SERIAL, SMALL)):
         raise UsageError(f"backend {backend!r} is unknown: choose {', '.join(BACKENDS)}")
     if array not in (EmulatedArray.name, Die.name):
         raise UsageError(
@@ -73,7 +88,8 @@ def open_board(backend: str, array: Array, say: Say = silent) -> Board:
     ----------
     backend : str
         ``"model"``: the golden model in this process. ``"rtl"``: the hardware, simulated, in a
-        process of its own. ``"serial:PORT"``: a board at a serial port. ``"mmio:/dev/uio0"`` and
+        process of its own. ``"serial:PORT"``: a board at a serial port. ``"small:PORT"``: a board
+        without a processor there; ``"small:rtl"``: the same, simulated. ``"mmio:/dev/uio0"`` and
         ``"devmem:0x43C00000"``: the IP core on a bus of this computer.
     array : Array
         Its geometry is the board's until ``configure`` gives another split into chains.
@@ -90,11 +106,44 @@ def open_board(backend: str, array: Array, say: Say = silent) -> Board:
     check_backend(backend, array.name)
     if backend == MODEL:
         return ModelBoard(array)
+    if is_small(backend):
+        return open_small(backend, array, say)
     return open_hardware(backend, array, say)
 
 
+def shape_of(backend: str) -> dict[str, int]:
+    """The shape of the array of a board without a processor, by the names of ``Geometry``."""
+    if backend == f"{SMALL}{RTL}":
+        return {"access_bits": 1}  # the others can be chosen
+    with closing(open_small(backend, None)) as board:
+        g = board.geometry
+    return {
+        "rows": g.rows,
+        "pairs": g.pairs,
+        "entropy_pairs": g.entropy_pairs,
+        "access_bits": g.access_bits,
+    }
+
+
+def open_small(backend: str, array: Array | None, say: Say = silent) -> SmallBoard:
+    """As ``open_board``, for boards without a processor. ``array``: None stands for one that suits
+    the board."""
+    from .link.ports import SerialPort, SimulatedPort, build_simulated_small
+
+    port: Port
+    place = backend.removeprefix(SMALL)
+    if place == RTL:
+        timeout_s = link_timeout_s(SIMULATED_TIMEOUT_S)
+        geometry = None if array is None else array.geometry
+        port = SimulatedPort(build_simulated_small(geometry, say), timeout_s)
+    else:
+        timeout_s = link_timeout_s(ANSWER_S)
+        port = SerialPort(place, timeout_s)
+    return SmallBoard(port, array, backend, say, timeout_s)
+
+
 def open_hardware(backend: str, array: Array, say: Say = silent) -> HardwareBoard:
-    """As ``open_board``, for every backend but the model."""
+    """As ``open_board``, for every backend with all functions but the model."""
     from .link.ports import SerialPort, SimulatedPort, build_simulated
 
     if is_mapped(backend):

@@ -100,6 +100,8 @@ def build(
 
     - `ohmcarlo build ulx3s-85f --program`, then `ohmcarlo selftest --backend serial:/dev/ttyUSB0`
 
+    - `ohmcarlo build hx8k --program`, then `ohmcarlo selftest --backend small:/dev/ttyUSB1`
+
     - `ohmcarlo build ulx3s-85f --rows 128 --pairs 16 --clock 60`: another array, a slower clock
 
     - `ohmcarlo build ulx3s-85f --array phy --rows 64 --pairs 16`: for a real array of that size;

@@ -56,8 +56,9 @@ BackendOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="Board that runs the chain: model (the bit-exact reference, on this computer), rtl "
-        "(simulated hardware, built at its first use), serial:PORT, or the IP core on a bus of "
-        "this computer: mmio:/dev/uio0, devmem:0x43C00000.",
+        "(simulated hardware, built at its first use), serial:PORT, small:PORT for a board without "
+        "a processor (small:rtl: simulated), or the IP core on a bus of this computer: "
+        "mmio:/dev/uio0, devmem:0x43C00000.",
         rich_help_panel="Array",
     ),
 ]

@@ -11,9 +11,7 @@ from .options import (
     ArrayOption,
     BackendOption,
     JsonOption,
-    PairsOption,
     PresetOption,
-    RowsOption,
     RunArgument,
     SeedOption,
     TraceOption,
@@ -88,12 +86,37 @@ def train(
             rich_help_panel="Chain",
         ),
     ] = False,
-    rows: RowsOption = 256,
-    pairs: PairsOption = 32,
+    rows: Annotated[
+        int | None,
+        typer.Option(
+            help="Rows of the array (default: 256; those of the board for small:PORT).",
+            rich_help_panel="Array",
+        ),
+    ] = None,
+    pairs: Annotated[
+        int | None,
+        typer.Option(
+            help="Device pairs per row, entropy pairs included (default: 32; those of the board "
+            "for small:PORT).",
+            rich_help_panel="Array",
+        ),
+    ] = None,
     entropy_pairs: Annotated[
-        int,
-        typer.Option(help="Pairs of every row whose bits are the coin.", rich_help_panel="Array"),
-    ] = 4,
+        int | None,
+        typer.Option(
+            help="Pairs of every row whose bits are the coin (default: 4; those of the board for "
+            "small:PORT).",
+            rich_help_panel="Array",
+        ),
+    ] = None,
+    access_bits: Annotated[
+        int | None,
+        typer.Option(
+            help="Input bits per access: 1, 2, 4 or 8 (default: 8; 1 on a board without a "
+            "processor).",
+            rich_help_panel="Array",
+        ),
+    ] = None,
     chains: Annotated[
         int | None,
         typer.Option(
@@ -109,6 +132,15 @@ def train(
         ),
     ] = None,
     seed: SeedOption = 0,
+    train_points: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Points to learn from, drawn from the training half: for a board with a small "
+            "memory (default: all).",
+            rich_help_panel="Data",
+        ),
+    ] = None,
     features: Annotated[
         int | None,
         typer.Option(
@@ -291,9 +323,11 @@ def train(
         "rows": rows,
         "pairs": pairs,
         "entropy_pairs": entropy_pairs,
+        "access_bits": access_bits,
         "chains": chains,
         "steps": steps,
         "seed": seed,
+        "train_points": train_points,
         "features": features,
         "hidden": hidden,
         "gamma": gamma,
@@ -326,9 +360,9 @@ def resume(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Board that takes the run over: model, rtl, serial:PORT, mmio:DEVICE or "
-            "devmem:ADDRESS (default: the one that it began on). Use it for a "
-            "port that came back under another name.",
+            help="Board that takes the run over: model, rtl, serial:PORT, small:PORT, mmio:DEVICE "
+            "or devmem:ADDRESS (default: the one that it began on). Use it for a port that came "
+            "back under another name.",
         ),
     ] = None,
     trace: TraceOption = None,

@@ -170,13 +170,43 @@ class Dataset:
             for column in self.x.T
         )
 
-    def split(self, seed: int) -> Split:
-        """Training rows and held-out rows, both rising. Equal seeds give equal rows."""
+    def split(self, seed: int, train_points: int | None = None) -> Split:
+        """Training rows and held-out rows, both rising. Equal seeds give equal rows.
+
+        ``train_points``: keep so many of the training rows, with the shares of the classes; None:
+        all. The held-out rows are the same. Raises UsageError if there are too few.
+        """
+        train, test = self._halves(seed)
+        if train_points is not None:
+            train = some_of(train, None if self.numeric else self.y, seed, train_points)
+        return train, test
+
+    def _halves(self, seed: int) -> Split:
         if self.numeric:
             return split_rows(len(self.y), seed)
         if self.own_split is not None:
             return self.own_split.rows(self.y, seed)
         return split_half(self.y, seed)
+
+
+def some_of(
+    rows: NDArray[np.int64], labels: NDArray[np.integer] | None, seed: int, count: int
+) -> NDArray[np.int64]:
+    """``count`` of the ``rows``, rising, drawn with the shares of the classes ``labels`` of all
+    rows (None: there are no classes). Raises UsageError if a class would have none."""
+    with without_collection():
+        from sklearn.model_selection import train_test_split
+
+    classes = None if labels is None else labels[rows]
+    least = 2 if classes is None else len(np.unique(classes))
+    if not least <= count <= len(rows):
+        raise UsageError(
+            f"train_points = {count}: choose {least} to {len(rows)}, the points to learn from"
+        )
+    if len(rows) - count < least:  # too few are left out to have all classes
+        return rows[:count]
+    kept, _ = train_test_split(rows, train_size=count, stratify=classes, random_state=seed)
+    return np.sort(kept)
 
 
 def split_half(labels: NDArray[np.integer], seed: int) -> Split:

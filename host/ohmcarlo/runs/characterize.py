@@ -25,7 +25,8 @@ from ..array.characterize.recorded_pulses import after_reset_us, pulses_of
 from ..array.die import Die
 from ..array.physics import PhysicsArray, ValidityWarning
 from ..array.read_noise import ARRAY, CODES
-from ..boards import MODEL, check_backend, open_hardware
+from ..boards import MODEL, check_backend, is_small, open_hardware
+from ..boards.small.limits import require_single_operations
 from ..errors import UsageError
 from ..files import atomic, check_file, json_ready, make_folder
 from ..measurements.reading import read_recording
@@ -67,6 +68,8 @@ def characterize_array(
     """
     reference = reference or Reference()
     check_backend(backend, array)
+    if is_small(backend):
+        require_single_operations()
     reference.check()
     outputs.check()
     config = TrainConfig(

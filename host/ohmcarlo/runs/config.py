@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..boards import check_backend
+from ..boards import check_backend, is_small
+from ..boards.small.limits import check_request
 from ..datasets import is_path
 from ..datasets.prior import OTHERS, Widths
 from ..datasets.several_classes import MULTI_CLASS
@@ -39,8 +40,8 @@ class TrainConfig:
     task : str
         Name of a task, or a CSV file with a label column.
     backend : str
-        Board that runs the chain: ``model``, ``rtl``, ``serial:PORT``, ``mmio:/dev/uio0`` or
-        ``devmem:0x43C00000``.
+        Board that runs the chain: ``model``, ``rtl``, ``serial:PORT``, ``small:PORT``,
+        ``mmio:/dev/uio0`` or ``devmem:0x43C00000``.
     array : str
         ``emulator``, ``physics``, ``measured:FILE`` or ``veriloga:FILE.va``.
     preset : str or None
@@ -60,12 +61,14 @@ class TrainConfig:
         Choose rho of a network in pilot stages, from ``rho`` on.
     more_steps : bool
         Take more steps than ``steps`` if the adaptation shows that they will hardly suffice.
-    rows, pairs, entropy_pairs : int
+    rows, pairs, entropy_pairs, access_bits : int
         Geometry of the array.
     chains, steps : int
         Independent chains, and steps of each.
     seed : int
         Seed of split and array; equal seeds give equal runs.
+    train_points : int or None
+        Points to learn from, drawn from the training half; None: all of it.
     features : int or None
         Features kept (the bias not counted).
     hidden : int or None
@@ -115,9 +118,11 @@ class TrainConfig:
     rows: int = 256
     pairs: int = 32
     entropy_pairs: int = 4
+    access_bits: int = 8
     chains: int = 1
     steps: int = 2000
     seed: int = 0
+    train_points: int | None = None
     features: int | None = None
     hidden: int | None = None
     gamma: float | None = None
@@ -154,6 +159,15 @@ class TrainConfig:
         """Raise UsageError, which names what to change; ``Geometry`` checks the geometry."""
         check_array_name(self.array)
         check_backend(self.backend, self.array)
+        if is_small(self.backend):
+            check_request(
+                chains=self.chains,
+                hidden=self.hidden,
+                wide_every=self.wide_every,
+                repeats=self.repeats,
+                dot_products=self.dot_products,
+                access_bits=self.access_bits,
+            )
         if self.kernel not in KERNELS:
             raise UsageError(f"kernel {self.kernel!r} is unknown: choose {' or '.join(KERNELS)}")
         if not 1 <= self.steps <= MAX_STEPS:
@@ -167,6 +181,8 @@ class TrainConfig:
                 f"wide_every = {self.wide_every}: choose 1 to {WIDE_EVERY_MAX}, or 0 for no wide "
                 "steps"
             )
+        if self.train_points is not None and self.train_points < 2:
+            raise UsageError(f"train_points = {self.train_points}: choose 2 or more")
         if self.features is not None and self.features < 1:
             raise UsageError(f"features = {self.features}: keep at least one")
         if self.hidden is not None and not 0 <= self.hidden <= 63:
@@ -230,6 +246,7 @@ class TrainConfig:
             rows=self.rows,
             pairs=self.pairs,
             entropy_pairs=self.entropy_pairs,
+            access_bits=self.access_bits,
             row_group=hidden + 1 if hidden else 1,
             regions=self.chains,
         )

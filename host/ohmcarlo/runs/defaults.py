@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..boards import MODEL, is_small, shape_of
+from ..boards.small.limits import WHAT, check_request, require_no_episodes
 from ..datasets.several_classes import STICK_BREAKING
 from ..errors import UsageError
 from ..golden import PUBLISHED
@@ -30,6 +32,8 @@ NETWORK_RHO = 0.98
 SEVERAL_RHO = 0.9
 """Often a plane separates some of several classes. Their posterior has a long tail, which catches
 chains with a smaller rho. A short pilot stage does not show it."""
+SHAPE = ("rows", "pairs", "entropy_pairs", "access_bits")
+"""Sizes of the array: not chosen, they are those of the board, or the usual ones."""
 CHAIN_GROUPS = 8
 """Row groups for each of several chains, so that rows can be retired without ending a chain."""
 
@@ -56,13 +60,13 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
     Raises UsageError for a request that cannot be met.
     """
     options = dict(chosen)
+    notes = _fill_in_board(options, task)
     if paper and options["whiten"]:
         raise UsageError("--paper samples the features as they are: leave out --paper or --whiten")
     hidden = int(task.hidden if options["hidden"] is None else options["hidden"])
     plain = paper or options["kernel"] == PUBLISHED
     supervised = task.kind in (SUPERVISED, MULTICLASS, REGRESSION)
     options["multi_class"] = _multi_class(task, options.get("multi_class"))
-    notes: list[str] = []
     can_adapt = supervised and not (plain or hidden or options["rho"] == 1)
     if options.get("adapt") and (not can_adapt or options["whiten"] is False):
         raise UsageError(_cannot_adapt(task, options, paper))
@@ -88,6 +92,27 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
     if supervised:
         require_room_for(task, geometry, config.features, hidden)
     return Completed(config, tuple(notes))
+
+
+def _fill_in_board(options: dict[str, Any], task: Task) -> list[str]:
+    """Fill in what the backend decides: the shape of the array, and the settings of a board without
+    a processor. Returns notes. Raises UsageError for what such a board cannot do."""
+    backend, notes = str(options.get("backend", MODEL)), list[str]()
+    unknown = [name for name in SHAPE if options.get(name) is None]
+    own: dict[str, int] = {}
+    if is_small(backend):
+        if task.kind == POLICY:
+            require_no_episodes()
+        check_request(hidden=task.hidden if options["hidden"] is None else options["hidden"])
+        if options["chains"] is None:
+            options["chains"] = 1
+            notes.append(f"{WHAT} has 1 chain without wide steps; other backends have {CHAINS}")
+        if options.get("wide_every") is None:
+            options["wide_every"] = 0
+        own = shape_of(backend) if unknown else {}
+    for name in unknown:
+        options[name] = own.get(name, getattr(TrainConfig, name))
+    return notes
 
 
 def _cannot_adapt(task: Task, options: Mapping[str, Any], paper: bool) -> str:

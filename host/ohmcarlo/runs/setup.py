@@ -12,7 +12,7 @@ import numpy as np
 from ..array.base import Array
 from ..array.characterize.characterization import Characterization
 from ..array.die import Die
-from ..boards import MODEL, Board, HardwareBoard, Say, open_board
+from ..boards import MODEL, Board, HardwareBoard, Say, SmallBoard, open_board
 from ..errors import UsageError
 from ..golden import Calibration, EpisodeLikelihood, Registers, SamplerSettings
 from ..jit import before_compilation
@@ -462,7 +462,10 @@ def warm_up(setup: ChainSetup, announce: Callable[[], None]) -> float | None:
     anything is compiled. Returns the seconds of compilation, or None if the cache on disk holds
     all machine code.
     """
-    if setup.config.backend != MODEL:
+    board = setup.board
+    if isinstance(board, SmallBoard):
+        board = board.model
+    elif setup.config.backend != MODEL:
         return None
     began: list[float] = []
 
@@ -470,7 +473,6 @@ def warm_up(setup: ChainSetup, announce: Callable[[], None]) -> float | None:
         began.append(time.perf_counter())
         announce()
 
-    board = setup.board
     before = board.state_dict()
     with before_compilation(note_time):
         board.start()

@@ -9,9 +9,18 @@ import numpy as np
 
 from ..array.base import Array
 from ..array.emulated import EmulatedArray
-from ..boards import MODEL, HardwareBoard, SerialBoard, open_hardware
+from ..boards import (
+    MODEL,
+    HardwareBoard,
+    SerialBoard,
+    SmallBoard,
+    is_small,
+    open_hardware,
+    open_small,
+)
 from ..boards.controller import Refused
 from ..boards.memory.layout import Layout
+from ..boards.small.client import IDENTIFICATION
 from ..spec import DAC_MAX
 from ..spec.link import DIE_FIELDS, FIELDS, MAX_BODY, Message, Status
 
@@ -31,7 +40,11 @@ def layout_of(backend: str, array: Array, say: Callable[[str], None]) -> Layout 
     software model)."""
     if backend == MODEL:
         return None
-    board = open_hardware(backend, array, say)
+    board: HardwareBoard | SmallBoard
+    if is_small(backend):
+        board = open_small(backend, None, say)
+    else:
+        board = open_hardware(backend, array, say)
     board.close()
     return board.layout
 
@@ -131,6 +144,20 @@ def check_emulator(board: HardwareBoard, seed: int) -> Finding:
         differ += int(np.count_nonzero((found != wanted) | (again != wanted)))
         pulses += len(devices)
     return differ == 0, f"{pulses} pulses, {differ} codes that differ from the emulated array's"
+
+
+def check_small_line(board: SmallBoard, _: int) -> Finding:
+    """The identification of a board without a processor is the same at every read."""
+    wanted = list(board.identification.values())
+    addresses = [IDENTIFICATION[name] for name in board.identification]
+    began = time.perf_counter()
+    found = [board.client.line.words(*addresses) for _ in range(ECHOES)]
+    rate = ECHOES * len(wanted) / (time.perf_counter() - began)
+    differ = sum(one != two for words in found for one, two in zip(words, wanted, strict=True))
+    return differ == 0, (
+        f"{ECHOES * len(wanted)} words read again, {differ} differ; {rate:.3g} words/s; memory, "
+        "registers and devices cannot be read back: the chain shows them"
+    )
 
 
 BOARD_CHECKS: dict[str, Callable[[HardwareBoard, int], Finding]] = {

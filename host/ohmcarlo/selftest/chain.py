@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..array.threefry import threefry2x32
-from ..boards import MODEL, Board, check_backend, open_hardware
+from ..boards import MODEL, Board, check_backend, is_small, open_hardware, open_small
 from ..boards.memory.layout import Layout
 from ..errors import OhmcarloError
 from ..runs.arrays import open_array
@@ -19,7 +19,7 @@ from ..runs.config import TrainConfig
 from ..runs.supervised.experiment import build_supervised
 from ..runs.trace import Trace
 from ..spec import Geometry, Points
-from .board import BOARD_CHECKS, DEVICES, Finding, layout_of
+from .board import BOARD_CHECKS, DEVICES, Finding, check_small_line, layout_of
 
 # Known answers of Threefry-2x32-20: counter, key, words (Random123, kat_vectors).
 KNOWN_ANSWERS = (
@@ -29,6 +29,7 @@ KNOWN_ANSWERS = (
 )
 CHECK_ROWS, CHECK_PAIRS = 64, 16
 CHECK_STEPS = 100
+CHECK_POINTS = 100
 COIN_STEPS = 1000
 MIN_ENTROPY = 0.9  # bits per raw bit; the estimate is a lower bound: 0.95 for a perfect coin here
 
@@ -62,6 +63,9 @@ def run_selftest(
         rows=layout.rows if layout else CHECK_ROWS,
         pairs=layout.pairs if layout else CHECK_PAIRS,
         entropy_pairs=layout.entropy_pairs if layout else Geometry().entropy_pairs,
+        access_bits=layout.access_bits if layout else Geometry().access_bits,
+        train_points=min(CHECK_POINTS, layout.max_points // 2) if layout else CHECK_POINTS,
+        wide_every=0 if is_small(backend) else None,
         chains=min(2, layout.max_regions) if layout else 2,
         steps=CHECK_STEPS,
         whiten=True,
@@ -94,6 +98,10 @@ def _try(name: str, check: Callable[[], Finding]) -> Check:
 def _board_checks(config: TrainConfig, layout: Layout) -> Iterator[Check]:
     """The checks of a board before it runs a chain; none of them drives a die."""
     opened = open_array(config.array, config.preset, layout.geometry, config.seed)
+    if is_small(config.backend):
+        with closing(open_small(config.backend, opened.array)) as small:
+            yield _try("link", partial(check_small_line, small, config.seed))
+        return
     with closing(open_hardware(config.backend, opened.array)) as board:
         for name, check in BOARD_CHECKS.items():
             if layout.phy and name == DEVICES:

@@ -1,8 +1,9 @@
 """The bytes between a bit-serial board and its host on a serial line (8N1).
 
-The host sends a request and waits for the answer before the next one. Bytes that do not form a
-request are ignored, so that LONGEST_REQUEST zeros end an unfinished request. There are neither
-frames nor checksums: noise on the line can form a request. Numbers are little-endian.
+Bytes that arrive while the board answers are lost, and bytes that do not form a request are
+ignored. So a host waits for the answer before the next request, or sends some more zeros than the
+answer has bytes. LONGEST_REQUEST zeros end an unfinished request. There are neither frames nor
+checksums: noise on the line can form a request. Numbers are little-endian.
 
 | request | bytes | answer |
 |---|---|---|

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .geometry import Geometry
-from .register_table import DEFAULTS, REGISTERS, WINDOWS
+from .register_table import DEFAULTS, REGISTERS, SMALL_LACKS, SMALL_WRITES, WINDOWS
 
 WORD_BYTES = 4
 IP_PART, PHY_PART, CALIBRATION_PART = "ip", "phy", "device_calibration"
@@ -45,6 +45,9 @@ class Sizes:
         Whether the registers of the core for other people's designs are there.
     streamed : bool
         As in ``id.features``.
+    bit_serial : bool
+        Whether it is the bit-serial controller, which has fewer registers and does not read
+        settings back. ``device_calibration``, ``phy`` and ``ip`` are then False.
     """
 
     rows: int
@@ -57,6 +60,7 @@ class Sizes:
     phy: bool = False
     ip: bool = True
     streamed: bool = False
+    bit_serial: bool = False
 
     @property
     def _geometry(self) -> Geometry:
@@ -72,9 +76,14 @@ class Sizes:
         """Address bits of a device within its row."""
         return self._geometry.device_bits
 
-    def has(self, part: str) -> bool:
-        """Whether a part of the table is present."""
-        return not part or bool(getattr(self, part))
+    def has(self, part: str, name: str = "") -> bool:
+        """Whether the register or window ``name``, of a part of the table, is present."""
+        lacks = self.bit_serial and name in SMALL_LACKS
+        return not lacks and (not part or bool(getattr(self, part)))
+
+    def access(self, name: str, sw: str) -> str:
+        """Access of software to what has the access ``sw`` in the table."""
+        return "w" if self.bit_serial and name in SMALL_WRITES and "w" in sw else sw
 
 
 @dataclass(frozen=True)
@@ -132,7 +141,8 @@ class RegisterMap:
         fields = {
             f"{name}.{field}": Field(address, low, width, "r" in sw, "w" in sw)
             for _, name, _, address, *_, listed in registers
-            for field, low, width, sw, *_ in listed
+            for field, low, width, table_sw, *_ in listed
+            for sw in [sizes.access(name, table_sw)]
         }
         return cls(
             {entry[1]: entry[3] for entry in registers},
@@ -159,7 +169,7 @@ def _registers(sizes: Sizes) -> list[Any]:
             [f for f in entry[-1] if sizes.has(PARTS_OF_FIELDS.get(f"{entry[1]}.{f[0]}", ""))],
         )
         for entry in REGISTERS
-        if sizes.has(entry[0])
+        if sizes.has(entry[0], entry[1])
     ]
 
 
@@ -173,8 +183,8 @@ def _windows(sizes: Sizes) -> list[tuple[str, str, int, int, str]]:
         words = _value(formula, sizes)
         size = WORD_BYTES << (words - 1).bit_length()
         begin = -(-end // size) * size if address is None else address
-        if sizes.has(part):
-            found.append((part, name, begin, words, sw))
+        if sizes.has(part, name):
+            found.append((part, name, begin, words, sizes.access(name, sw)))
         end = begin + WORD_BYTES * words
     return found
 
@@ -207,7 +217,7 @@ def _register(entry: Any, sizes: Sizes) -> dict[str, Any]:
             "name": field,
             "low": low,
             "width": width,
-            "sw": sw,
+            "sw": sizes.access(name, sw),
             "hw": hw,
             "reset": None if constant else _value(reset, sizes),
             "signed": bool(signed),

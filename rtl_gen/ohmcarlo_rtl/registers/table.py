@@ -8,7 +8,7 @@ of the map. ``ohmcarlo.spec.register_map`` computes the map of one controller fr
 from __future__ import annotations
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 import ohmcarlo.spec
 from ohmcarlo.spec.register_map import IP_PART, PHY_PART, STREAMED_PART
 from ohmcarlo_hdl.array.phy.parts import MAX_CLOCK_HZ, PhyConfig
-from ohmcarlo_hdl.config import CoreConfig
+from ohmcarlo_hdl.config import BitSerialConfig, CoreConfig
 from ohmcarlo_hdl.regs.map import (
     CONTROLLER,
     IP_GROUPS,
@@ -82,7 +82,32 @@ def table_text() -> str:
         lines.append(f'    {place}, {formulas[window.name]}, "{window.sw}"),')
     lines += [")", "", "DEFAULTS = {"]
     lines += [f'    "{name.lower()}": {value},' for name, value in _defaults().items()]
-    return "\n".join([*lines, "}", '"""Parameters of a controller without a real array."""', ""])
+    lines += ["}", '"""Parameters of a controller without a real array."""', ""]
+    return "\n".join([*lines, *_small_lines(), ""])
+
+
+def _small_lines() -> list[str]:
+    """What the bit-serial controller lacks, and what it does not read back."""
+    config = BitSerialConfig()
+    like = replace(CoreConfig(), geometry=config.geometry, device_calibration=False)
+    small, full = (contents(CONTROLLER, parameters_of(c, emulator=True)) for c in (config, like))
+    present: list[Register | MemoryWindow] = [*small[0], *small[1]]
+    there = {item.name: item for item in present}
+    known: list[Register | MemoryWindow] = [*full[0], *full[1]]
+    return [
+        *_names("SMALL_LACKS", [item.name for item in known if item.name not in there]),
+        '"""Registers and windows that the bit-serial controller lacks."""',
+        "",
+        *_names(
+            "SMALL_WRITES",
+            [i.name for i in known if i.name in there and i.readable > there[i.name].readable],
+        ),
+        '"""Settings that it does not read back."""',
+    ]
+
+
+def _names(constant: str, names: list[str]) -> list[str]:
+    return [f"{constant} = frozenset((", *(f'    "{name}",' for name in names), "))"]
 
 
 def write_table() -> None:

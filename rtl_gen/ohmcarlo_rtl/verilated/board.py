@@ -9,7 +9,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,8 @@ SIZES = {
     "max_regions": "chains that can share the array",
 }
 """Name of a size → its meaning. ``Geometry`` or ``CoreConfig`` has a field of that name."""
+SMALL_SIZES = ("rows", "pairs", "entropy_pairs", "max_points")
+"""Sizes of ``SIZES`` that a board without a processor can have other than its own."""
 CONTROLLER_SIZES = ("max_points", "max_group_rows", "max_regions")
 """Sizes of ``CoreConfig``; the others are those of ``Geometry``."""
 PROFILE_VARIABLE = "OHMCARLO_BOARD_PROFILE"
@@ -83,11 +87,7 @@ def simulated_board(
     model_key, key = keys(given)
 
     def make_model(folder: Path) -> None:
-        config = config_of(given)
-        require_compiler()
-        from .build import build_model
-
-        build_model(config, folder, say, profile=_profile_is_wanted())
+        _make_model(config_of(given), folder, say)
 
     def make(folder: Path) -> None:
         has_model = (cache / f"model-{model_key}").is_dir()
@@ -99,11 +99,43 @@ def simulated_board(
         (folder / FIRMWARE).write_bytes(build_image(config_of(given)))
         shutil.copy(model / PROGRAM, folder / PROGRAM)
 
+    with _logging(cache, f"model-{model_key}"):
+        return published(cache, f"board-{key}", make) / PROGRAM
+
+
+def simulated_small_board(
+    sizes: Mapping[str, int], say: Say = silent, *, cache: Path | None = None
+) -> Path:
+    """``simulated_board`` for the board without a processor (``BitSerialBoard``).
+
+    ``sizes``: those of ``SMALL_SIZES`` that differ from the board of the ULX3S 12F.
+    """
+    say, cache = timed(say), (cache or default_cache()).absolute()
+    name = f"small-{_digest(_model_parts({'bit_serial': True, **sizes}))}"
+
+    def make(folder: Path) -> None:
+        require_packages(SIMULATED_BOARD)
+        _make_model(small_config_of(sizes), folder, say)
+
+    with _logging(cache, name):
+        return published(cache, name, make) / PROGRAM
+
+
+def _make_model(config: CoreConfig, folder: Path, say: Say) -> None:
+    require_compiler()
+    from .build import build_model
+
+    build_model(config, folder, say, profile=_profile_is_wanted())
+
+
+@contextmanager
+def _logging(cache: Path, name: str) -> Iterator[None]:
+    """Keep the output of a tool that fails in ``cache``."""
     with explained(cache, NEEDED, OPTION), interrupted_by_sigterm():
         try:
-            return published(cache, f"board-{key}", make) / PROGRAM
+            yield
         except ToolFailed as failed:
-            log = cache / f"model-{model_key}.log"
+            log = cache / f"{name}.log"
             log.write_text(failed.printed, encoding="utf-8")
             raise OhmcarloError(f"{failed}; the whole output: {log}") from failed
 
@@ -120,17 +152,31 @@ def config_of(given: Mapping[str, Any]) -> CoreConfig:
     return CoreConfig(Geometry(**inside), **outside)
 
 
+def small_config_of(sizes: Mapping[str, int]) -> CoreConfig:
+    """The configuration of a board without a processor; UsageError for incompatible sizes."""
+    from ohmcarlo_hdl.boards.ulx3s import BIT_SERIAL
+
+    shape = {name: value for name, value in sizes.items() if name not in CONTROLLER_SIZES}
+    points = sizes.get("max_points", BIT_SERIAL.max_points)
+    return replace(BIT_SERIAL, geometry=replace(BIT_SERIAL.geometry, **shape), max_points=points)
+
+
 def keys(given: Mapping[str, Any]) -> tuple[str, str]:
     """Hashes of all inputs of the program, without and with the firmware."""
-    model = [
+    model = _model_parts(given)
+    rooms = ["verilated", "controller", "registers", "firmware"]
+    whole = [model, generator_digest(rooms), firmware_digest(), tool_versions(["ziglang"])]
+    return _digest(model), _digest(whole)
+
+
+def _model_parts(given: Mapping[str, Any]) -> list[Any]:
+    """All inputs of the Verilated model."""
+    return [
         design_hash(dict(given)),
         generator_digest(["verilated"]),
         tool_versions(["verilator"]),
         *([] if _profile_is_wanted() else ["without a profile"]),
     ]
-    rooms = ["verilated", "controller", "registers", "firmware"]
-    whole = [model, generator_digest(rooms), firmware_digest(), tool_versions(["ziglang"])]
-    return _digest(model), _digest(whole)
 
 
 def _profile_is_wanted() -> bool:

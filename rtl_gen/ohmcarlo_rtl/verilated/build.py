@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ VERILATE = [
 ]  # fmt: skip
 RUNTIME = ("verilated.cpp", "verilated_threads.cpp")
 COMMON_FLAGS = ["-std=gnu++17", "-w", f"-DBOARD_DIVISOR={DIVISOR}"]
+BOARD, PROCESSOR = "board.v", "picorv32.v"
 VERILATOR_FLAGS = [
     f"-D{name}=0" for name in ("VM_COVERAGE", "VM_SC", "VM_TIMING", "VM_TRACE", "VM_TRACE_FST",
                                "VM_TRACE_VCD", "VM_TRACE_SAIF")
@@ -41,22 +42,23 @@ LIBRARIES = ["-static-libstdc++", "-static-libgcc", "-pthread"]
 
 
 def build_model(config: CoreConfig, folder: Path, say: Say, *, profile: bool = True) -> None:
-    """Put the program into ``folder``; to run, it needs a firmware beside it.
+    """Put the program into ``folder``; one with a processor needs a firmware beside it to run.
 
-    ``profile``: compile twice, the second time with a profile of the first program.
+    ``profile``: compile twice, the second time with a profile of the first program. A program
+    without a processor is compiled once.
 
     Raises ToolFailed with the first error that a tool reports.
     """
-    from ohmcarlo_hdl.soc.cpu import picorv32_verilog
-
     work = folder / "work"
     work.mkdir()
     say("writing Verilog ...")
-    (work / "board.v").write_text(_verilog(config))
-    (work / "picorv32.v").write_text(picorv32_verilog())
+    sources = _sources(config)
+    for name, text in sources.items():
+        (work / name).write_text(text)
     say("Verilator: C++ from Verilog ...")
-    _verilate(work)
-    compiler = _Compiler(work)
+    _verilate(work, sources)
+    compiler = _Compiler(work, processor=not config.bit_serial)
+    profile = profile and not config.bit_serial
     if profile:
         _measure(compiler, config, say)
     say("compiling ...")
@@ -77,13 +79,20 @@ def _measure(compiler: _Compiler, config: CoreConfig, say: Say) -> None:
     compiler.measure()
 
 
-def _verilog(config: CoreConfig) -> str:
+def _sources(config: CoreConfig) -> dict[str, str]:
+    """The Verilog files of a simulated board, by their names."""
+    from ohmcarlo_hdl.config import BitSerialConfig
+    from ohmcarlo_hdl.soc.bit_serial import BitSerialBoard
+    from ohmcarlo_hdl.soc.cpu import picorv32_verilog
     from ohmcarlo_hdl.soc.design import design_word
-    from ohmcarlo_hdl.soc.simulated import SimulatedBoard
+    from ohmcarlo_hdl.soc.simulated import SimulatedBoard, SimulatedSmallBoard
     from ohmcarlo_hdl.soc.soc import Soc
 
     from ..verilog import verilog_text
 
+    if isinstance(config, BitSerialConfig):
+        small = BitSerialBoard(config, CLOCK_HZ, CLOCK_HZ // DIVISOR)
+        return {BOARD: verilog_text(SimulatedSmallBoard(small), TOP)}
     soc = Soc(
         config,
         b"",  # the program loads the firmware itself
@@ -92,7 +101,7 @@ def _verilog(config: CoreConfig) -> str:
         simulated=True,
         design_hash=design_word(config),
     )
-    return verilog_text(SimulatedBoard(soc), TOP)
+    return {PROCESSOR: picorv32_verilog(), BOARD: verilog_text(SimulatedBoard(soc), TOP)}
 
 
 def _verilator_root() -> Path:
@@ -101,21 +110,22 @@ def _verilator_root() -> Path:
     return Path(verilator.__file__).parent
 
 
-def _verilate(work: Path) -> None:
+def _verilate(work: Path, sources: Iterable[str]) -> None:
     # the script of the package needs Perl, so its program is called, which needs the folder
     root = _verilator_root()
-    command: list[str | Path] = [root / "bin" / "verilator_bin", *VERILATE, "picorv32.v", "board.v"]
+    command: list[str | Path] = [root / "bin" / "verilator_bin", *VERILATE, *sources]
     _run(command, work, environment={"VERILATOR_ROOT": str(root)})
 
 
 class _Compiler:
     """Compiles and links Verilator's output in ``work``, on every processor."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, processor: bool) -> None:
         include = _verilator_root() / "include"
         self.work = work
         self.flags = [
             *COMMON_FLAGS,
+            f"-DBOARD_PROCESSOR={int(processor)}",
             *VERILATOR_FLAGS,
             f"-I{include}",
             f"-I{include / 'vltstd'}",

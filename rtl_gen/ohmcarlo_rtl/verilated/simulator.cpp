@@ -2,8 +2,8 @@
 //
 // Prints "port /dev/pts/N" and runs until SIGTERM, SIGINT or the end of its standard input. The
 // line is simulated bit by bit at both ends, with BOARD_DIVISOR clocks per bit. The program sleeps
-// while the board waits for bytes. Its memory is loaded from the file firmware.bin beside the
-// program.
+// while the board waits for bytes. With BOARD_PROCESSOR, the memory of the processor is loaded from
+// the file firmware.bin beside the program; without, the board has one clock and no firmware.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -30,6 +30,9 @@ namespace {
 constexpr unsigned kDivisor = BOARD_DIVISOR;  // clocks of a bit
 constexpr unsigned kBatch = 256;              // clocks between two polls of the pseudo-terminal
 constexpr unsigned kBatchesPerCheck = 256;    // batches between two polls of standard input
+// Batches without a byte, after which a board without a processor has answered every request. The
+// board with a processor shows when it waits for bytes.
+constexpr unsigned kQuietBatches = BOARD_PROCESSOR ? 0 : 2;
 
 volatile sig_atomic_t stop_requested = 0;
 
@@ -147,6 +150,41 @@ class Board {
       : context_(new VerilatedContext), top_(new Vboard(context_.get())) {
     top_->rx = 1;
     top_->eval();
+#if BOARD_PROCESSOR
+    load(firmware);
+#else
+    (void)firmware;
+#endif
+  }
+  ~Board() { top_->final(); }
+
+  // One clock with the line `rx` at `level`. The controller of a board with a processor is clocked
+  // only while `core_wanted` is high.
+  void clock(bool level) {
+    const bool core = core_wanted();
+    top_->rx = level;
+    set_clocks(true, core);
+    top_->eval();
+    set_clocks(false, false);
+    top_->eval();
+    ++clocks;
+    core_clocks += core;
+  }
+  bool tx() const { return top_->tx; }
+  bool idle() const { return top_->idle; }
+
+  uint64_t clocks = 0, core_clocks = 0;
+
+#if BOARD_PROCESSOR
+  bool trapped() const { return top_->trap; }
+
+ private:
+  bool core_wanted() const { return top_->core_wanted; }
+  void set_clocks(bool level, bool core) {
+    top_->clk = level;
+    top_->core_clk = core;
+  }
+  void load(const std::string &firmware) {
     auto &memory = top_->rootp->board__DOT__soc__DOT__memory;
     std::FILE *file = std::fopen(firmware.c_str(), "rb");
     if (file == nullptr) fail(firmware.c_str());
@@ -159,29 +197,14 @@ class Board {
     }
     std::fclose(file);
   }
-  ~Board() { top_->final(); }
-
-  // One clock with the line `rx` at `level`. The controller is clocked only while `core_wanted` is
-  // high.
-  void clock(bool level) {
-    const bool core = top_->core_wanted;
-    top_->rx = level;
-    top_->clk = 1;
-    top_->core_clk = core;
-    top_->eval();
-    top_->clk = 0;
-    top_->core_clk = 0;
-    top_->eval();
-    ++clocks;
-    core_clocks += core;
-  }
-  bool tx() const { return top_->tx; }
-  bool idle() const { return top_->idle; }
-  bool trapped() const { return top_->trap; }
-
-  uint64_t clocks = 0, core_clocks = 0;
+#else
+  bool trapped() const { return false; }
 
  private:
+  bool core_wanted() const { return true; }
+  void set_clocks(bool level, bool) { top_->clk = level; }
+#endif
+
   std::unique_ptr<VerilatedContext> context_;
   std::unique_ptr<Vboard> top_;
 };
@@ -203,7 +226,9 @@ class Program {
         received_ = 0;
         available_ = terminal_.read(buffer_, sizeof buffer_);
       }
-      if (available_ == 0 && line_is_quiet() && board_.idle()) {
+      const bool waits = available_ == 0 && line_is_quiet() && board_.idle();
+      quiet_ = waits ? quiet_ + 1 : 0;
+      if (quiet_ > kQuietBatches) {
         const double slept = seconds();
         const bool go_on = wait(-1);
         asleep_ += seconds() - slept;
@@ -263,6 +288,7 @@ class Program {
   Sampler from_board_;
   uint8_t buffer_[256];
   size_t received_ = 0, available_ = 0;
+  unsigned quiet_ = 0;  // batches in which the board only waited for bytes
   double asleep_ = 0;
 };
 

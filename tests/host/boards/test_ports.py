@@ -89,6 +89,9 @@ def test_a_file_is_no_port(tmp_path: Path) -> None:
         ("abacus", "emulator", "'abacus' is unknown: choose model, rtl, serial:PORT"),
         ("serial:", "emulator", "serial:PORT needs the name of a port"),
         ("serial", "emulator", "serial:PORT needs the name of a port"),
+        ("small:", "emulator", "small:PORT needs the name of a port, or small:rtl"),
+        ("small:rtl", "physics", "use --array emulator, or --backend model"),
+        ("small:/dev/ttyUSB1", "phy", "name its port, --backend serial:PORT"),
         ("rtl", "physics", "use --array emulator, or --backend model"),
         ("serial:/dev/ttyUSB0", "measured", "use --array emulator, or --backend model"),
     ],
@@ -100,7 +103,7 @@ def test_backends(backend: str, array: str, said: str) -> None:
 
 
 def test_good_backends() -> None:
-    for backend in ("model", "rtl", "serial:/dev/ttyUSB0"):
+    for backend in ("model", "rtl", "serial:/dev/ttyUSB0", "small:rtl", "small:/dev/ttyUSB1"):
         check_backend(backend)
     check_backend("model", "physics")
     check_backend("serial:/dev/ttyUSB0", "phy")

@@ -11,7 +11,7 @@ from pathlib import Path
 import serial
 from serial.tools import list_ports
 
-from ...builder import Say, simulated_board
+from ...builder import Say, simulated_board, simulated_small_board
 from ...errors import OhmcarloError
 from ...spec import Geometry
 from ...spec.link import BAUD
@@ -30,6 +30,7 @@ SHAPE = (
     "dot_bits",
     "dot_shift",
 )
+SMALL_SHAPE = ("rows", "pairs", "entropy_pairs")
 
 
 class SerialPort:
@@ -179,3 +180,10 @@ class SimulatedPort:
 def build_simulated(geometry: Geometry, say: Say) -> Path:
     """The program of the simulated board for arrays of a shape; see ``builder.simulated_board``."""
     return simulated_board({name: getattr(geometry, name) for name in SHAPE}, say)
+
+
+def build_simulated_small(geometry: Geometry | None, say: Say) -> Path:
+    """The program of the simulated board without a processor, for arrays of a shape; None: that of
+    the board of the ULX3S 12F. See ``builder.simulated_small_board``."""
+    names = () if geometry is None else SMALL_SHAPE
+    return simulated_small_board({name: getattr(geometry, name) for name in names}, say)

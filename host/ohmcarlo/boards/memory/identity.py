@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from ... import __version__
 from ...array.base import Array
 from ...array.die import Die
 from ...array.emulated import EmulatedArray
 from ...errors import OhmcarloError, UsageError
 from ...golden import Registers
-from ...spec import Geometry, Points
+from ...spec import LABEL_QUADRATIC, Geometry, Points
 from ...spec.link import CONTROLLER_MAGIC, PROTOCOL_VERSION
 from .layout import Layout
 
@@ -166,7 +168,10 @@ def _require_dot_products(registers: Registers, layout: Layout, place: str) -> N
 def require_room(points: Points, layout: Layout, place: str) -> None:
     """Raise UsageError unless the points fit the data memory."""
     if len(points) > layout.max_points:
+        prior = points.labels == LABEL_QUADRATIC
+        of_prior = points.features if prior.all() else np.count_nonzero(prior)
         raise UsageError(
             f"{len(points)} data points (those of a whitened prior included) do not fit: {place} "
-            f"has room for {layout.max_points}; more need another build of the hardware"
+            f"has room for {layout.max_points}; use --train-points {layout.max_points - of_prior}, "
+            "or another build of the hardware"
         )

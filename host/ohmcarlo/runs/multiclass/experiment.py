@@ -100,7 +100,7 @@ def build_multiclass(config: TrainConfig, say: Say = silent) -> MulticlassExperi
     dataset = load(get_task(config.task).dataset, regression=False, **config.columns)
     if len(dataset.class_names) < 3:
         raise UsageError(f"{config.task} has two classes: leave out --multi-class")
-    train, test = dataset.split(config.seed)
+    train, test = dataset.split(config.seed, config.train_points)
     problems = binary_problems(
         dataset.x[train], dataset.y[train], config.multi_class or STICK_BREAKING
     )

@@ -170,7 +170,7 @@ def learn_from(
     config: TrainConfig, task: Task, dataset: Dataset, say: Say = silent
 ) -> RegressionExperiment:
     """Split a data set, and ``prepare_regression`` the training half."""
-    train, test = dataset.split(config.seed)
+    train, test = dataset.split(config.seed, config.train_points)
     setup, encoder = prepare_regression(
         config, task, dataset.x[train], dataset.y[train], dataset.feature_names, say
     )

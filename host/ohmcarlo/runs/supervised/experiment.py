@@ -294,7 +294,7 @@ def build_supervised(config: TrainConfig, say: Say = silent) -> SupervisedExperi
     task = get_task(config.task)
     several = config.problem is not None
     dataset = load(task.dataset, regression=False if several else None, **config.columns)
-    train, test = dataset.split(config.seed)
+    train, test = dataset.split(config.seed, config.train_points)
     if several:
         dataset, train, test = _one_problem(config, dataset, train, test)
     elif len(dataset.class_names) > 2:

@@ -1,0 +1,1 @@
+"""Boards without a processor: the bit-serial controller behind a serial line."""
