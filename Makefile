@@ -53,8 +53,8 @@ $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 
 $(VENV)/.installed-verify: $(VENV)/.installed-dev
 	$(BEGIN)
-	@echo "installing the compiler and simulator of compact models into $(VENV) (once) ..."
-	$(PIP) install --editable '.[veriloga]'
+	@echo "installing the simulator of compact models and models of buses into $(VENV) (once) ..."
+	$(PIP) install --editable '.[veriloga,bus-models]'
 	$(TIMED); touch $@
 
 train: $(VENV)/.installed  ## train an array to recognise malignant tissue (breast-cancer)
