@@ -27,6 +27,8 @@ INDUCTION = 2
 LONGEST = 12
 """Clocks of the longest counterexample that a planted bug needs."""
 
+pytestmark = pytest.mark.verify
+
 Keep = Container[str] | None
 
 PROOFS: dict[str, Callable[[Keep], Any]] = {
@@ -40,13 +42,7 @@ PROOFS: dict[str, Callable[[Keep], Any]] = {
 }
 
 
-SHORT = ("interrupt",)
-"""Proofs that ``make test`` makes."""
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=() if n in SHORT else pytest.mark.verify) for n in PROOFS]
-)
+@pytest.mark.parametrize("name", PROOFS)
 def test_proof(name: str) -> None:
     verdict = run_sby(f"prove_ip_{name}", rtlil_of(PROOFS[name](None)), "prove", INDUCTION)
     assert verdict.status == "PASS", (verdict.failed, verdict.unproved, verdict.log)
@@ -251,17 +247,7 @@ BUGS: dict[str, tuple[str, str, types.ModuleType, dict[str, str]]] = {
 }
 
 
-def marked_bugs() -> list[Any]:
-    """All of them; ``make test`` plants the first of each proof that it makes."""
-    proofs = PROOFS.keys() - set(SHORT)
-    marked = []
-    for bug, (proof, *_) in BUGS.items():
-        marked.append(pytest.param(bug, marks=pytest.mark.verify if proof in proofs else ()))
-        proofs.add(proof)
-    return marked
-
-
-@pytest.mark.parametrize("bug", marked_bugs())
+@pytest.mark.parametrize("bug", BUGS)
 def test_planted_bug(bug: str) -> None:
     """The proof fails at the assertion of the planted bug."""
     proof, name, module, changes = BUGS[bug]

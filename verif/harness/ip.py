@@ -11,6 +11,7 @@ import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
 
+from ohmcarlo.boards.memory.image import Image
 from ohmcarlo.boards.records.decode import Records
 from ohmcarlo.spec.link import SAMPLE_CURRENT_BIT, Reason
 from ohmcarlo_hdl.regs.bus import Bus
@@ -75,11 +76,40 @@ class AxisSink:
         return found
 
 
+class AxisSource:
+    """Offers words on the AXI4-Stream ``name``: (tdata, tkeep, tlast) of each word.
+
+    ``stall`` is the probability of a clock without an offer.
+    """
+
+    def __init__(self, dut: Any, name: str, stall: float, rng: random.Random) -> None:
+        self.valid, self.ready = getattr(dut, f"{name}_tvalid"), getattr(dut, f"{name}_tready")
+        self.parts = [getattr(dut, f"{name}_{part}") for part in ("tdata", "tkeep", "tlast")]
+        self.stall, self.rng = stall, rng
+        self.valid.value = 0
+        self._edge = RisingEdge(dut.clk)
+
+    async def send(self, words: Iterable[int], keep: int = ALL_BYTES, last: bool = True) -> None:
+        """Send a packet, or with ``last`` False a part of one; returns when it is taken."""
+        words = list(words)
+        for index, word in enumerate(words):
+            while self.stall and self.rng.random() < self.stall:
+                await self._edge
+            data, kept, ends = self.parts
+            data.value, kept.value, ends.value = word, keep, int(last and index == len(words) - 1)
+            self.valid.value = 1
+            await self._edge
+            while not int(self.ready.value):
+                await self._edge
+            self.valid.value = 0
+
+
 @dataclass
 class IpDriver(CoreDriver):
     """``CoreDriver`` of an ``IpCore``: waits for interrupts, and decodes the words of records.
 
-    ``way``: where records leave, "ring" or "stream".
+    ``way``: where records leave, "ring" or "stream". With "stream", the data points are loaded by
+    a stream, too.
     """
 
     way: str = "ring"
@@ -92,7 +122,7 @@ class IpDriver(CoreDriver):
         self.ring: list[int] = []
         self.ends = 0
         self.stream = AxisSink(self.dut, "m_axis_records", stall, self.rng)
-        self.dut.s_axis_data_tvalid.value = 0
+        self.data = AxisSource(self.dut, "s_axis_data", 0.1, self.rng)
         self.dut.off.value = 0
 
     async def load(self, array: Any = None, **options: Any) -> None:
@@ -100,6 +130,18 @@ class IpDriver(CoreDriver):
         await self.bus.set("records.options", to_stream=int(self.way == "stream"))
         await self.bus.set("interrupt.threshold", THRESHOLD)
         await self.bus.set("interrupt.enable", run_ended=1, record_waiting=1)
+
+    async def _load(self, image: Image) -> None:
+        points = image.windows.pop("points", None) if self.way == "stream" else None
+        await super()._load(image)
+        if points is not None:
+            words = [int(word) for word in np.ravel(points)]
+            await self.bus.set("data_in.first", 0)
+            await self.data.send(words)
+            for _ in range(4):
+                await self.edge
+            state = await self.bus.get("data_in.state")
+            assert state == {"words": len(words), "wrong_length": 0, "incomplete": 0}
 
     async def finished(self, what: str) -> Reason:
         """Serve interrupts until the command has ended."""
@@ -168,31 +210,3 @@ class IpDriver(CoreDriver):
             sample_log_posterior=samples.log_posterior,
             flags=samples.current.astype(np.int64) << SAMPLE_CURRENT_BIT - 8,
         )
-
-
-class AxisSource:
-    """Offers words on the AXI4-Stream ``name``: (tdata, tkeep, tlast) of each word.
-
-    ``stall`` is the probability of a clock without an offer.
-    """
-
-    def __init__(self, dut: Any, name: str, stall: float, rng: random.Random) -> None:
-        self.valid, self.ready = getattr(dut, f"{name}_tvalid"), getattr(dut, f"{name}_tready")
-        self.parts = [getattr(dut, f"{name}_{part}") for part in ("tdata", "tkeep", "tlast")]
-        self.stall, self.rng = stall, rng
-        self.valid.value = 0
-        self._edge = RisingEdge(dut.clk)
-
-    async def send(self, words: Iterable[int], keep: int = ALL_BYTES, last: bool = True) -> None:
-        """Send a packet, or with ``last`` False a part of one; returns when it is taken."""
-        words = list(words)
-        for index, word in enumerate(words):
-            while self.stall and self.rng.random() < self.stall:
-                await self._edge
-            data, kept, ends = self.parts
-            data.value, kept.value, ends.value = word, keep, int(last and index == len(words) - 1)
-            self.valid.value = 1
-            await self._edge
-            while not int(self.ready.value):
-                await self._edge
-            self.valid.value = 0
