@@ -82,6 +82,7 @@ class RegisterModel(RegisterAccess):
         self.put("status.state.emulator_idle", 1)
         self.golden: Controller | None = None
         self.queue: deque[int | Gate] = deque()
+        self.stream: list[int] = []
         self.active = self.hung = False
         self.given: list[int] = []
         self.missed: list[int] = []
@@ -254,6 +255,9 @@ class RegisterModel(RegisterAccess):
         """Some words of the records reach the ring; the command ends after the last one."""
         if self.hung or not self.active:
             return
+        if self.get("records.options.to_stream"):
+            self.stream += [int(word) for word in self.queue]  # type: ignore[arg-type]
+            self.queue.clear()
         received, ring = self.get("records.received.value"), self.map.window("records_ring")
         for _ in range(WORDS_OF_A_POLL):
             full = received - self.get("records.taken.value") & WORD == ring.words

@@ -36,6 +36,7 @@ class RegisterAccess(Protocol):
 
     def reach(self, size: int) -> None:
         """Make sure that ``size`` bytes can be reached; OhmcarloError with both sizes otherwise."""
+        return
 
     def read(self, address: int) -> int: ...
 
@@ -54,7 +55,8 @@ class RegisterAccess(Protocol):
         """Return at the next interrupt, or after ``seconds``."""
         time.sleep(seconds)
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        return None
 
 
 class MappedMemory(RegisterAccess):

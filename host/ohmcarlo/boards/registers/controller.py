@@ -284,7 +284,10 @@ class RegisterController(Controller):
         self.core.command(LONG[command])
         words = self._wait(source)
         ended = self._finished()
-        words.append(source.end(some=command != Command.RUN or ended.steps_done > 0))
+        if ended.fault:  # its last record is incomplete
+            source.drop()
+        else:
+            words.append(source.end(some=command != Command.RUN or ended.steps_done > 0))
         if command == Command.TRIAGE and not ended.fault:
             self._decide(np.concatenate(words), samples, argument)
         else:

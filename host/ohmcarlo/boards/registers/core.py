@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from ...errors import OhmcarloError
 from ...spec.link import CONTROLLER_MAGIC, IDENTIFICATION
 from ...spec.register_map import Field, RegisterMap, Sizes, magic_of
-from ..memory.layout import FEATURE_CALIBRATION, FEATURE_PHY
 from .access import RegisterAccess
 
 STATE = "status.state"
 CONSTANTS = IDENTIFICATION[IDENTIFICATION.index("magic") :]
 """The group ``id`` of the controller; its map hash is called ``id_map_hash``."""
-START_OF_A_MAP = RegisterMap.of(Sizes(16, 8, 2, 16, 1, 1, False))
-"""Any map: the registers of all controllers are at the same addresses."""
+ANY_MAP = RegisterMap.of(Sizes(16, 8, 2, 16, 1, 1, False, phy=True, streamed=True))
+"""The registers of all controllers are at the same addresses."""
 
 
 class Core:
@@ -44,7 +43,7 @@ class Core:
     # -- identification ------------------------------------------------------------------------
 
     def _constants(self) -> dict[str, int]:
-        places = [START_OF_A_MAP.registers[f"id.{n.removeprefix('id_')}"] for n in CONSTANTS]
+        places = [ANY_MAP.registers[f"id.{n.removeprefix('id_')}"] for n in CONSTANTS]
         magic = self.access.read(places[0])
         if magic != CONTROLLER_MAGIC:
             raise OhmcarloError(
@@ -54,7 +53,7 @@ class Core:
         return dict(zip(CONSTANTS, map(self.access.read, places), strict=True))
 
     def _sizes(self) -> Sizes:
-        found, features = self.constants, self.constants["features"]
+        found = self.constants
         try:
             sizes = Sizes(
                 rows=found["rows"],
@@ -63,8 +62,9 @@ class Core:
                 max_points=found["max_points"],
                 max_group_rows=found["max_group_rows"],
                 max_regions=found["max_regions"],
-                device_calibration=bool(features >> FEATURE_CALIBRATION & 1),
-                phy=bool(features >> FEATURE_PHY & 1),
+                device_calibration=self._has("device_calibration"),
+                phy=self._has("phy"),
+                streamed=self._has("streamed"),
             )
             RegisterMap.of(sizes)
         except (ValueError, OhmcarloError) as error:
@@ -73,6 +73,10 @@ class Core:
                 "its clock, its reset and the bus"
             ) from error
         return sizes
+
+    def _has(self, feature: str) -> bool:
+        """A bit of ``id.features``."""
+        return bool(self.constants["features"] >> ANY_MAP.fields[f"id.features.{feature}"].low & 1)
 
     def _require_this_version(self) -> None:
         there, wanted = self.constants["id_map_hash"], self.map.hash

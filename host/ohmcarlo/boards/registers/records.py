@@ -42,6 +42,10 @@ class RecordSource(Protocol):
         """The last words of a command that has ended; ``some``: it had words."""
         ...
 
+    def drop(self) -> None:
+        """Give up the words that wait."""
+        ...
+
 
 class Ring(RecordSource):
     """The window ``records_ring``: the core puts words into it, and waits while it is full."""
@@ -81,6 +85,5 @@ class Ring(RecordSource):
         return self.poll()
 
     def drop(self) -> None:
-        """Give up the words that wait."""
         access = self._core.access
         access.write(self._taken, access.read(self._received))
