@@ -12,6 +12,7 @@ from ..array.base import Ledger
 from ..errors import OhmcarloError, UsageError
 from ..golden import EpisodeLikelihood, Registers, Thresholds, Triage
 from ..spec import Geometry, Points
+from .memory.streamed import Streamed
 
 RUNNING, EXHAUSTED, ENTROPY_ALARM = "running", "exhausted", "entropy-alarm"
 
@@ -80,6 +81,11 @@ class Board(Protocol):
         ...
 
     @property
+    def streamed(self) -> Streamed | None:
+        """Points of the chain that are not in the data memory; None: all are."""
+        ...
+
+    @property
     def clock_hz(self) -> int | None:
         """Frequency of the clock, nominal for a simulated board; None without a clock."""
         ...
@@ -127,7 +133,8 @@ class Board(Protocol):
         ...
 
     def set_order(self, order: NDArray[np.int32]) -> None:
-        """The order in which points are visited: a permutation of the points."""
+        """The order in which points are visited: a permutation of the points that leaves streamed
+        points in their places."""
         ...
 
     def predict(self, points: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import OhmcarloError
 from ..golden import EpisodeLikelihood, Triage
 from ..spec.link import Command, Message, Status
+from .memory.streamed import Feeder
 
 Words = NDArray[np.uint32]
 OPERATION = np.dtype(
@@ -58,6 +59,9 @@ class Controller(Protocol):
     Names are those of ``spec.link.FIELDS`` and ``WINDOWS``. Every method raises ``Refused`` if the
     request is not allowed in the present state and ``BoardLost`` if the controller does not answer.
     """
+
+    feeder: Feeder | None = None
+    """Source of the data stream, which supplies the points beyond the data memory; None: none."""
 
     @property
     def place(self) -> str:

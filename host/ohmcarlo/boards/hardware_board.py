@@ -23,6 +23,7 @@ from ..golden import (
     check_order,
     joined,
     moments,
+    require_summable,
 )
 from ..golden.machine import STEPS, build_state
 from ..spec import SYMBOL_BITS, Points, link
@@ -37,7 +38,6 @@ from .memory.identity import (
     require_behind,
     require_compatible,
     require_fit,
-    require_room,
 )
 from .memory.image import (
     LASTING,
@@ -60,6 +60,7 @@ from .memory.state import (
     state_of,
     windows_of,
 )
+from .memory.streamed import Streamed, require_own_order, streamed_words
 from .raw_array import RawArray
 from .records.decode import Records
 from .records.stream import ChainStream
@@ -152,6 +153,8 @@ class HardwareBoard:
         }
 
     def close(self) -> None:
+        if self.remote.feeder is not None:
+            self.remote.feeder.stop()
         self.remote.close()
 
     # -- loading -------------------------------------------------------------------------------
@@ -161,34 +164,64 @@ class HardwareBoard:
     ) -> None:
         self._require(registers, points)
         judged = judge is not None
-        image = controller_image(registers, points, self.array, self.layout.geometry, judged)
+        image = self._image(registers, points, judged)
         self._fields, self._lasting = {}, {}
+        self._stop_feeding()
         self.remote.command(Command.RESET_STATE)  # the model of a started chain is fixed
         self._load(image)
         self.remote.judge(judge)
         self._load_array()
         self._new_chain(registers, points, judged)
+        self._feed()
         self.geometry = registers.geometry
+
+    def _image(self, registers: Registers, points: Points, judged: bool = False) -> Image:
+        geometry, room = self.layout.geometry, self.layout.max_points
+        return controller_image(registers, points, self.array, geometry, judged, room)
+
+    # -- points beyond the memory ----------------------------------------------------------------
+
+    @property
+    def streamed(self) -> Streamed | None:
+        room = self.layout.max_points
+        if len(self._points) <= room:
+            return None
+        return Streamed.of(len(self._points), room, self.layout.geometry)
+
+    def _feed(self) -> None:
+        """Repeat the points of the chain that are not in the memory."""
+        if self.streamed is not None and self.remote.feeder is not None:
+            room, geometry = self.layout.max_points, self.layout.geometry
+            self.remote.feeder.feed(streamed_words(self._points, room, geometry))
+
+    def _stop_feeding(self) -> None:
+        """Before ``model.points`` changes: the core stores other words in its memory."""
+        if self.streamed is not None and self.remote.feeder is not None:
+            self.remote.feeder.stop()
 
     def reload(self, registers: Registers, points: Points) -> None:
         require_reloadable(self._stream.judged)
         registers.require_array_of(self.registers)
         self._require(registers, points)
         rest = registers.without_rows(self.retired_rows())
-        image = controller_image(rest, points, self.array, self.layout.geometry)
+        image = self._image(rest, points)
         before = self.ledger.state_dict()
         size = sizes(self.layout)["state_counters"]
         counters = self.remote.unload("state_counters", size)
+        self._stop_feeding()
         self.remote.command(Command.RESET_STATE)  # the model of a started chain is fixed
         self._load(image, but=self._lasting)
         self.remote.command(Command.RESET_STATE)  # reads the rows out of service
         self.remote.load("state_counters", counters)  # the array has lived on
         self._new_chain(rest, points, judged=False)
+        self._feed()
         self._stream.tally.goes_on(before, *self._counted())
 
     def _require(self, registers: Registers, points: Points) -> None:
         """Raise UsageError unless registers and points fit the board and each other."""
-        require_fit(registers, points, self.layout, self.place)
+        fed = self.remote.feeder is not None
+        require_fit(registers, points, self.layout, self.place, fed)
+        require_summable(points)
         if len(points) and points.features != registers.features:
             raise UsageError(
                 f"the points have {points.features} inputs, the registers are set for "
@@ -236,7 +269,9 @@ class HardwareBoard:
 
     def set_order(self, order: NDArray[np.int32]) -> None:
         check_order(order, len(self._points))
-        self.remote.load("order", order.astype(np.uint32))
+        room = self.layout.max_points
+        require_own_order(order, room, self.place)
+        self.remote.load("order", order[:room].astype(np.uint32))
         self._order = order.astype(np.int32)
 
     # -- running -------------------------------------------------------------------------------
@@ -270,6 +305,11 @@ class HardwareBoard:
         if ended.fault:
             known = ended.fault_cause in FaultCause._value2member_map_
             cause = FaultCause(ended.fault_cause).name if known else str(ended.fault_cause)
+            if ended.fault_cause == FaultCause.WRONG_POINTS:
+                raise OhmcarloError(
+                    f"the data stream of {self.place} had a pass with the wrong number of words: "
+                    "the last steps have no meaning; check its source, then resume the run"
+                )
             raise OhmcarloError(
                 f"the sequencer of {self.place} has stopped ({cause.lower().replace('_', ' ')}) "
                 "and switched everything off: check the array, then resume the run"
@@ -355,6 +395,7 @@ class HardwareBoard:
         room, results = self._points_of_a_part(), []
         if points is self._points and len(points) <= room:
             return [work(len(points))]
+        self._stop_feeding()
         try:
             for first in range(0, len(points), room):
                 part = slice(first, first + room)
@@ -364,6 +405,7 @@ class HardwareBoard:
                 results.append(work(len(points.labels[part])))
         finally:
             self._load_points(self._points)
+            self._feed()
         return results
 
     def _points_of_a_part(self) -> int:
@@ -386,8 +428,7 @@ class HardwareBoard:
         return self.remote.triaged(points)
 
     def _load_points(self, points: Points) -> None:
-        require_room(points, self.layout, self.place)
-        image = data_image(points, self.layout.geometry)
+        image = data_image(points, self.layout.geometry, room=self.layout.max_points)
         self._write(image.fields)
         self.remote.load("points", image.windows["points"])
 
@@ -479,6 +520,7 @@ class HardwareBoard:
                 "devices that were programmed since; start a new run"
             )
         check_board_state(state, self.registers, len(self._points), self.layout)
+        require_own_order(state["controller.order"], self.layout.max_points, self.place)
         self._stream.tally.check(state)
         words = windows_of(state, self.registers, self.layout)
         pulse = first_pulse_of(state)
@@ -490,7 +532,8 @@ class HardwareBoard:
         )
         self._forget()
         for window, content in words.items():
-            self.remote.load(window, content)
+            room = self.layout.max_points if window == "order" else None
+            self.remote.load(window, content[:room])
         self._order = state["controller.order"].astype(np.int32)
         self._steps = int(state["controller.scalars"][STEPS])
         self._stream.held.take(state)

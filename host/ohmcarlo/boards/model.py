@@ -43,6 +43,8 @@ class ModelBoard:
     def ledger(self) -> Ledger:
         return self.array.ledger
 
+    streamed = None
+
     def clock_cycles(self) -> None:
         return None
 

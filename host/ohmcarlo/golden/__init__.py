@@ -6,6 +6,7 @@ from .controller import Controller, EntropyAlarm, log_posteriors, logits, predic
 from .machine import Machine, Stream, build_machine
 from .registers import KERNELS, PUBLISHED, Calibration, Registers, SamplerSettings
 from .state_checks import check_order, check_state
+from .sums import require_summable
 from .triage import MAX_THRESHOLD, Thresholds, Triage, joined, judge, moments, triage_of
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "logits",
     "moments",
     "predict",
+    "require_summable",
     "terms",
     "triage_of",
 ]

@@ -54,6 +54,7 @@ from .proposal import is_stuck, is_valid, propose, propose_coin
 from .registers import Registers
 from .rows import NO_GROUP, first_row, give_back, push_free, take_free
 from .state_checks import check_order, check_state
+from .sums import require_summable
 from .triage import Thresholds, Triage, moments, triage_of
 
 External = Callable[[NDArray[np.int32]], int]
@@ -96,6 +97,7 @@ class Controller:
                 f"the points have {points.features} inputs, the registers are set for "
                 f"{registers.features}"
             )
+        require_summable(points)
         self.registers = registers
         self.array = array
         self.points = points

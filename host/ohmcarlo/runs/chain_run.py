@@ -119,6 +119,8 @@ class ChainRun:
         self._warm_up()
         if self.setup.adapts:
             self._adapt()
+        if (streamed := self.board.streamed) is not None:
+            self.observer.say(streamed.describe(self.board.clock_hz))
         self._restore_or_start()
         total = self.setup.config.steps
         self.observer.begin(self.steps, total)

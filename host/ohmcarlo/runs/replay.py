@@ -36,12 +36,16 @@ def next_stop(steps: int, total: int) -> int:
 
 def sort_points(setup: ChainSetup, board: Board, steps: int) -> None:
     """After ``ORDER_AT`` steps, visit the points first whose terms are the largest under the
-    current samples of the board."""
+    current samples of the board. Streamed points keep their places."""
     if steps not in ORDER_AT or not len(setup.points):
         return
     codes, _, _ = board.current()
     together = np.sum([terms(setup.registers, setup.points, sample) for sample in codes], axis=0)
-    board.set_order(hardest_first(together))
+    count = len(setup.points)
+    streamed = setup.board.streamed
+    resident = count if streamed is None else streamed.resident
+    order = hardest_first(together[:resident])
+    board.set_order(np.concatenate([order, np.arange(resident, count)]).astype(order.dtype))
 
 
 def can_replay(setup: ChainSetup) -> bool:

@@ -14,8 +14,9 @@ from ...array.emulated import EmulatedArray
 from ...errors import OhmcarloError, UsageError
 from ...golden import Registers
 from ...spec import LABEL_QUADRATIC, Geometry, Points
-from ...spec.link import CONTROLLER_MAGIC, PROTOCOL_VERSION
+from ...spec.link import BAUD, CONTROLLER_MAGIC, PROTOCOL_VERSION
 from .layout import Layout
+from .streamed import Streamed
 
 Identification = Mapping[str, int]
 OPTIONS = ("rows", "pairs", "entropy_pairs")  # of the command line
@@ -132,8 +133,13 @@ def require_array(g: Geometry, layout: Layout, place: str) -> None:
             raise UsageError(f"{name} = {value} here, {there} at {place}{option}")
 
 
-def require_fit(registers: Registers, points: Points, layout: Layout, place: str) -> None:
-    """Raise UsageError with both values unless the chain fits the controller."""
+def require_fit(
+    registers: Registers, points: Points, layout: Layout, place: str, fed: bool = False
+) -> None:
+    """Raise UsageError with both values unless the chain fits the controller.
+
+    ``fed``: as in ``require_room``.
+    """
     g = registers.geometry
     require_array(g, layout, place)
     if g.row_group > layout.max_group_rows:
@@ -146,7 +152,7 @@ def require_fit(registers: Registers, points: Points, layout: Layout, place: str
             f"{g.regions} chains, {place} has room for {layout.max_regions}: use --chains "
             f"{layout.max_regions} or less"
         )
-    require_room(points, layout, place)
+    require_room(points, layout, place, fed)
     _require_dot_products(registers, layout, place)
     c = registers.calibration
     tables = (c.trim_offset, c.trim_gain, c.centre)
@@ -165,13 +171,41 @@ def _require_dot_products(registers: Registers, layout: Layout, place: str) -> N
         raise UsageError(f"{place} was built without repeated reads: use --repeats 1")
 
 
-def require_room(points: Points, layout: Layout, place: str) -> None:
-    """Raise UsageError unless the points fit the data memory."""
-    if len(points) > layout.max_points:
-        prior = points.labels == LABEL_QUADRATIC
-        of_prior = points.features if prior.all() else np.count_nonzero(prior)
+def require_room(points: Points, layout: Layout, place: str, fed: bool = False) -> None:
+    """Raise UsageError unless the points fit the data memory, or the rest can be streamed.
+
+    ``fed``: the controller's data stream has a source.
+    """
+    count = len(points)
+    if count <= layout.max_points:
+        return
+    said = (
+        f"{count} data points (those of a whitened prior included) do not fit: {place} has room "
+        f"for {layout.max_points}"
+    )
+    streamed = Streamed.of(count, layout.max_points, layout.geometry)
+    if not layout.max_streamed_points:
         raise UsageError(
-            f"{len(points)} data points (those of a whitened prior included) do not fit: {place} "
-            f"has room for {layout.max_points}; use --train-points {layout.max_points - of_prior}, "
-            "or another build of the hardware"
+            f"{said}; use --train-points {_training_points(points, layout.max_points)}, or "
+            "--backend model; more need the core with AXI4-Stream (ohmcarlo export "
+            f"--streamed-points), because over a serial line at {BAUD / 1e6:g} Mbit/s each step "
+            f"would take {streamed.serial_seconds:.2g} s"
         )
+    if count > layout.max_streamed_points:
+        most = _training_points(points, layout.max_streamed_points)
+        raise UsageError(
+            f"{said}, and {layout.max_streamed_points} with streamed points; use --train-points "
+            f"{most}, or --backend model"
+        )
+    if not fed:
+        raise UsageError(
+            f"{said}; the others must be streamed ({streamed.bytes} bytes for each step), and its "
+            "data stream has no source here: open the board with a feeder (docs/guide.md), or use "
+            f"--train-points {_training_points(points, layout.max_points)}"
+        )
+
+
+def _training_points(points: Points, room: int) -> int:
+    """Training points that fit together with those of the prior."""
+    prior = points.labels == LABEL_QUADRATIC
+    return room - int(points.features if prior.all() else np.count_nonzero(prior))

@@ -43,11 +43,12 @@ def controller_image(
     array: Array | None,
     geometry: Geometry,
     external: bool = False,
+    room: int | None = None,
 ) -> Image:
     """The hardware form of ``golden.Controller(registers, array, points)``.
 
     ``geometry`` is that of the hardware, which determines the places of points and devices in
-    memory. ``external``: log-likelihoods come from outside.
+    memory. ``external``: log-likelihoods come from outside. ``room``: as in ``data_image``.
     """
     r, g = registers, registers.geometry
     machine = build_machine(r, array)
@@ -90,18 +91,26 @@ def controller_image(
     windows["bad_rows"] = bad_row_words(r)
     if trimmed or centred:
         windows["calibration"] = calibration_words(machine, geometry)
-    loaded = data_image(points, geometry)
+    loaded = data_image(points, geometry, room=room)
     return Image(fields | loaded.fields, windows | loaded.windows)
 
 
 def data_image(
-    points: Points, geometry: Geometry, order: NDArray[np.integer[Any]] | None = None
+    points: Points,
+    geometry: Geometry,
+    order: NDArray[np.integer[Any]] | None = None,
+    room: int | None = None,
 ) -> Image:
-    """The data memory and the order table (None: points in their own order)."""
+    """The data memory and the order table (None: points in their own order).
+
+    ``room``: points that the memory holds; those behind them are streamed. None: all of them.
+    """
     visited = np.arange(len(points)) if order is None else order
+    kept = slice(room)
+    resident = Points(points.inputs[kept], points.labels[kept], points.offsets[kept])
     return Image(
         {"model.points.value": len(points)},
-        {"points": point_words(points, geometry), "order": visited.astype(np.uint32)},
+        {"points": point_words(resident, geometry), "order": visited[kept].astype(np.uint32)},
     )
 
 

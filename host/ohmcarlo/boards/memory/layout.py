@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 from ...spec import Geometry
 
-FEATURE_CALIBRATION, FEATURE_EMULATOR, FEATURE_PHY, FEATURE_DIGITAL, FEATURE_REPEATS = range(5)
+(
+    FEATURE_CALIBRATION, FEATURE_EMULATOR, FEATURE_PHY, FEATURE_DIGITAL, FEATURE_REPEATS,
+    FEATURE_STREAMED,
+) = range(6)  # fmt: skip
 """Bits of id.features."""
 
 
@@ -26,6 +29,9 @@ class Layout:
         is a real one.
     digital, repeats : bool
         Whether the controller can compute dot products from codes, and average repeated reads.
+    max_streamed_points : int
+        Largest number of data points of a chain whose points beyond ``max_points`` are streamed; 0:
+        the controller has no stream of points.
     """
 
     rows: int
@@ -43,6 +49,7 @@ class Layout:
     phy: bool = False
     digital: bool = False
     repeats: bool = False
+    max_streamed_points: int = 0
 
     @classmethod
     def of(cls, identification: Mapping[str, int]) -> Layout:
