@@ -27,6 +27,7 @@ from ...spec.register_map import WORD_BYTES, Field, Window
 from ..controller import OPERATION, Controller, Finished, Refused, Words
 from ..link.transport import LINK_TIMEOUT_S
 from ..memory.layout import Layout
+from ..memory.streamed import Feeder
 from ..memory.words import unpacked
 from ..records.decode import Records
 from .access import RegisterAccess
@@ -82,6 +83,8 @@ class RegisterController(Controller):
         Seconds, monotonic.
     stream : callable, optional
         Makes the source of the records of a core; where it returns None, they come from the ring.
+    feeder : Feeder, optional
+        Source of the data stream of the core.
     """
 
     def __init__(
@@ -91,7 +94,9 @@ class RegisterController(Controller):
         timeout_s: float = LINK_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
         stream: Source | None = None,
+        feeder: Feeder | None = None,
     ) -> None:
+        self.feeder = feeder
         self._access = access
         self._place = place
         self._timeout_s = timeout_s
@@ -299,9 +304,10 @@ class RegisterController(Controller):
         if command not in LONG:
             raise Refused(Message.COMMAND, Status.UNKNOWN_NAME)
         model = model_of(self.core)
-        fits = model_fits(model, self._layout)
+        predicts = LONG[command] == "predict"
+        fits = model_fits(model, self._layout, predicts)
         fits &= self._judge is None or judge_fits(self.core, model)
-        if not fits or (LONG[command] == "predict" and not model["points"]):
+        if not fits or (predicts and not model["points"]):
             raise Refused(Message.COMMAND, Status.OUT_OF_RANGE)
         state = self.core.state()
         if state["fault"]:

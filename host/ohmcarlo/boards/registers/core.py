@@ -24,7 +24,7 @@ class Core:
     Attributes
     ----------
     constants : dict of str to int
-        ``CONSTANTS``.
+        ``CONSTANTS``, and ``max_streamed_points``: 0 if there is no stream of points.
     map : RegisterMap
     """
 
@@ -33,6 +33,8 @@ class Core:
         self.constants = self._constants()
         self.map = RegisterMap.of(self._sizes())
         access.reach(self.map.span())
+        name = "id.max_streamed_points.value"
+        self.constants["max_streamed_points"] = self.get(name) if name in self.map.fields else 0
         self._require_this_version()
         self._state = [
             (name.removeprefix(f"{STATE}."), field)

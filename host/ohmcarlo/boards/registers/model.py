@@ -26,11 +26,13 @@ def model_of(core: Core) -> dict[str, int]:
     return {name: core.get(f"model.{name}.value") for name in MODEL}
 
 
-def model_fits(model: dict[str, int], layout: Layout) -> bool:
-    """As ``model_fits`` in firmware/src/chain.c."""
+def model_fits(model: dict[str, int], layout: Layout, predicts: bool = False) -> bool:
+    """As ``model_fits`` in firmware/src/chain.c. Predictions are of points in the memory; an
+    evaluation may have more, if they are streamed."""
     group_rows = model["hidden"] + 1
+    streamed = 0 if predicts else layout.max_streamed_points
     return (
-        model["points"] <= layout.max_points
+        model["points"] <= max(layout.max_points, streamed)
         and 1 <= model["features"] <= layout.pairs - layout.entropy_pairs
         and group_rows <= layout.max_group_rows
         and 1 <= model["regions"] <= layout.max_regions
