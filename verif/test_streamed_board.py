@@ -89,7 +89,9 @@ def compared(experiment: Any, config: TrainConfig) -> dict[str, Any]:
     chain.run()
     board = experiment.setup.board
     found = Trace.of(chain.streamed(), board.current()).arrays()
-    return found | dict(zip(("mean", "variance"), board.predict(experiment.test_points)))
+    return found | dict(
+        zip(("mean", "variance"), board.predict(experiment.test_points), strict=True)
+    )
 
 
 @cocotb.test()

@@ -44,24 +44,29 @@ def points(n: int) -> Points:
             LAYOUT,
             False,
             "5016 data points (those of a whitened prior included) do not fit: here has room for "
-            "16; training on more needs the core with AXI4-Stream (ohmcarlo export "
+            "16; use --train-points 16, or --backend model; more need the core with AXI4-Stream "
+            "(ohmcarlo export --streamed-points), because over a serial line at 1 Mbit/s each step "
             # 5,000 points of 4 words of 4 bytes, 10 bits each on the line
-            "--streamed-points), because over a serial line at 1 Mbit/s each step would take "
-            "0.8 s; --backend model has room for any number",
+            "would take 0.8 s",
         ),
-        (129, STREAMING, True, "and 128 with streamed points; use fewer, or --backend model"),
+        (
+            129,
+            STREAMING,
+            True,
+            "and 128 with streamed points; use --train-points 128, or",
+        ),
         (17, STREAMING, False, "(16 bytes for each step), and its data stream has no source here"),
     ],
 )
 def test_refusals(count: int, layout: Layout, fed: bool, said: str) -> None:
     with pytest.raises(UsageError) as error:
-        require_room(count, layout, "here", fed)
+        require_room(points(count), layout, "here", fed)
     assert said in str(error.value)
 
 
 def test_room() -> None:
-    require_room(16, LAYOUT, "here")
-    require_room(128, STREAMING, "here", fed=True)
+    require_room(points(16), LAYOUT, "here")
+    require_room(points(128), STREAMING, "here", fed=True)
 
 
 def test_cost_of_a_step() -> None:
