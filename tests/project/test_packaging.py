@@ -27,7 +27,7 @@ LAYERS = [
     {"array.characterize"},
     {"diagnostics"},
     {"golden"},
-    {"boards.base", "boards.controller", "boards.integrity"},
+    {"boards.base", "boards.controller", "boards.integrity", "boards.streamed"},
     {"boards.link"},
     {"boards.memory"},
     {"boards.records"},

@@ -12,7 +12,7 @@ from ..array.base import Ledger
 from ..errors import OhmcarloError, UsageError
 from ..golden import EpisodeLikelihood, Registers, Thresholds, Triage
 from ..spec import Geometry, Points
-from .memory.streamed import Streamed
+from .streamed import Streamed
 
 RUNNING, EXHAUSTED, ENTROPY_ALARM = "running", "exhausted", "entropy-alarm"
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import OhmcarloError
 from ..golden import EpisodeLikelihood, Triage
 from ..spec.link import Command, Message, Status
-from .memory.streamed import Feeder
+from .streamed import Feeder
 
 Words = NDArray[np.uint32]
 OPERATION = np.dtype(

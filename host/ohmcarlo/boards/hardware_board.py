@@ -47,6 +47,7 @@ from .memory.image import (
     controller_image,
     data_image,
     emulator_image,
+    streamed_words,
 )
 from .memory.layout import Layout
 from .memory.state import (
@@ -60,11 +61,11 @@ from .memory.state import (
     state_of,
     windows_of,
 )
-from .memory.streamed import Streamed, require_own_order, streamed_words
 from .raw_array import RawArray
 from .records.decode import Records
 from .records.stream import ChainStream
 from .records.tally import Tally
+from .streamed import Streamed, require_own_order
 
 Result = TypeVar("Result")
 MAX_STEPS = (1 << 32) - 1  # of one command

@@ -14,8 +14,9 @@ from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.boards import HardwareBoard, ModelBoard
 from ohmcarlo.boards.controller import Controller, Finished
 from ohmcarlo.boards.memory.identity import require_room
+from ohmcarlo.boards.memory.image import streamed_words
 from ohmcarlo.boards.memory.layout import Layout
-from ohmcarlo.boards.memory.streamed import Streamed, require_own_order, streamed_words
+from ohmcarlo.boards.streamed import Streamed, require_own_order
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import SamplerSettings, require_summable
 from ohmcarlo.golden.sums import MOST_POINTS

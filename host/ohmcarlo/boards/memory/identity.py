@@ -15,8 +15,8 @@ from ...errors import OhmcarloError, UsageError
 from ...golden import Registers
 from ...spec import LABEL_QUADRATIC, Geometry, Points
 from ...spec.link import BAUD, CONTROLLER_MAGIC, PROTOCOL_VERSION
+from ..streamed import Streamed
 from .layout import Layout
-from .streamed import Streamed
 
 Identification = Mapping[str, int]
 OPTIONS = ("rows", "pairs", "entropy_pairs")  # of the command line

@@ -114,6 +114,13 @@ def data_image(
     )
 
 
+def streamed_words(points: Points, resident: int, geometry: Geometry) -> Words:
+    """The words of a pass, as the window ``points`` has them."""
+    part = slice(resident, None)
+    rest = Points(points.inputs[part], points.labels[part], points.offsets[part])
+    return point_words(rest, geometry)
+
+
 def emulator_image(array: EmulatedArray, first_pulse: int) -> Image:
     """The emulated array without its codes, with ``first_pulse`` as its next pulse.
 

@@ -27,9 +27,9 @@ from ...spec.register_map import WORD_BYTES, Field, Window
 from ..controller import OPERATION, Controller, Finished, Refused, Words
 from ..link.transport import LINK_TIMEOUT_S
 from ..memory.layout import Layout
-from ..memory.streamed import Feeder
 from ..memory.words import unpacked
 from ..records.decode import Records
+from ..streamed import Feeder
 from .access import RegisterAccess
 from .core import Core
 from .model import judge_fits, model_fits, model_of, samples_in_array

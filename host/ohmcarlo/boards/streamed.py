@@ -13,10 +13,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import UsageError
-from ...spec import Geometry, Points
-from ...spec.link import BAUD
-from .image import Words, point_words
+from ..errors import UsageError
+from ..spec import Geometry
+from ..spec.link import BAUD
 
 WORD_BYTES = 4
 SERIAL_BITS = 10  # of a byte on the serial line: start bit, 8 data bits, stop bit
@@ -25,7 +24,7 @@ SERIAL_BITS = 10  # of a byte on the serial line: start bit, 8 data bits, stop b
 class Feeder(Protocol):
     """The source of the data stream of a core."""
 
-    def feed(self, words: Words) -> None:
+    def feed(self, words: NDArray[np.uint32]) -> None:
         """Repeat these words as packets, from now on, with TLAST at the last one."""
         ...
 
@@ -86,13 +85,6 @@ class Streamed:
         if not clock_hz:
             return line
         return f"{line}, {self.seconds(clock_hz) * 1e3:.3g} ms at {clock_hz / 1e6:g} MHz"
-
-
-def streamed_words(points: Points, resident: int, geometry: Geometry) -> Words:
-    """The words of a pass, as the window ``points`` has them."""
-    part = slice(resident, None)
-    rest = Points(points.inputs[part], points.labels[part], points.offsets[part])
-    return point_words(rest, geometry)
 
 
 def require_own_order(order: NDArray[np.integer], resident: int, place: str) -> None:
