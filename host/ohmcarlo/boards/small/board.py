@@ -78,6 +78,7 @@ class SmallBoard:
 
     pseudo_random = True
     clock_hz = None
+    streamed = None
     dot_products: tuple[str, ...] = (ARRAY,)
 
     def __init__(
