@@ -8,14 +8,19 @@ complete and in order, and packets end where they must.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import cocotb
 import pytest
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 from cocotb.triggers import RisingEdge
 
 from ohmcarlo.spec import Geometry
 from ohmcarlo.spec.link import RECORD_PREDICTION, RECORD_SAMPLE, RECORD_STEP
+from ohmcarlo_hdl.buses.axi4_stream import Axi4Stream, StreamReceiver, StreamTransmitter
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.core.interface import PREDICTION, RECORD_WORD, step_record
 from ohmcarlo_hdl.ip import data_in, packets, records
@@ -444,6 +449,62 @@ async def loads(dut) -> None:  # type: ignore[no-untyped-def]
     assert loader.held or not case["stall"]
 
 
+# -- the models of cocotbext-axi -------------------------------------------------------------------
+class Loop(wiring.Component):
+    """A receiver and a transmitter, one behind the other."""
+
+    def __init__(self) -> None:
+        super().__init__({"s_axis": In(Axi4Stream()), "m_axis": Out(Axi4Stream(2))})
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.receiver = receiver = StreamReceiver()
+        m.submodules.transmitter = transmitter = StreamTransmitter(2)
+        wiring.connect(m, wiring.flipped(self.s_axis), receiver.axis)
+        wiring.connect(m, transmitter.axis, wiring.flipped(self.m_axis))
+        there, back = receiver.words, transmitter.words
+        m.d.comb += [
+            back.payload.word.eq(there.payload.word),
+            back.payload.last.eq(there.payload.last),
+            back.payload.dest.eq(there.payload.word[:2]),
+            back.valid.eq(there.valid),
+            there.ready.eq(back.ready),
+        ]
+        return m
+
+
+def pauses(rng: random.Random) -> Iterator[bool]:
+    while True:
+        yield rng.random() < 0.3
+
+
+@cocotb.test()
+async def passes_frames(dut) -> None:  # type: ignore[no-untyped-def]
+    from cocotbext.axi import AxiStreamBus, AxiStreamSink, AxiStreamSource
+
+    case = case_parameters()
+    rng = stimuli(case["seed"])
+    await start_clock(dut)
+    source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis_"), dut.clk, dut.rst)
+    sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis_"), dut.clk, dut.rst)
+    for side in (source, sink):
+        side.log.setLevel("WARNING")
+        if case["stall"]:
+            side.set_pause_generator(pauses(rng))
+    sent = 0
+    while sent < case["words"]:
+        # all words of a frame have one route, because a frame of the model has one
+        route = rng.randrange(4)
+        words = [rng.randrange(1 << 30) << 2 | route for _ in range(rng.choice((1, 2, 7, 64)))]
+        frame = b"".join(word.to_bytes(4, "little") for word in words)
+        await source.send(frame)
+        received = await sink.recv()
+        assert bytes(received.tdata) == frame
+        assert received.tdest == route or set(received.tdest) == {route}
+        sent += len(words)
+    assert sink.empty()
+
+
 # -- the benches -----------------------------------------------------------------------------------
 STALLS = (0.0, 0.5)
 SHORT, LONG = 2_000, 120_000
@@ -468,6 +529,12 @@ def test_records_leave() -> None:
 
 def test_points_are_loaded() -> None:
     run_bench(data_input, __name__, cases(SHORT, 6), testcase="loads")
+
+
+@pytest.mark.verify
+def test_models_of_others() -> None:
+    """Source and sink of cocotbext-axi exchange frames through both ends."""
+    run_bench(Loop, __name__, cases(SHORT * 5, 9), testcase="passes_frames")
 
 
 @pytest.mark.verify

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from ohmcarlo.imports import without_collection
+from ohmcarlo_hdl.array.phy.parts import PhyConfig
+from ohmcarlo_hdl.config import COMPACT, CoreConfig
+from ohmcarlo_hdl.ip.ports import APB4, AXI4_LITE, BUSES, EMULATOR, PHY, PORTS
 from ohmcarlo_rtl.configs import CONFIGS, REFERENCE, config_of
+from ohmcarlo_rtl.controller.ip import ip_text
 from ohmcarlo_rtl.controller.lint import WAIVERS, lint
 from ohmcarlo_rtl.controller.modules import EMULATED_CORE, MODULES, complete_text
 
@@ -22,6 +27,23 @@ def test_lint(config: str) -> None:
         with without_collection():
             text = complete_text(top, config_of(config))
         assert not lint(text, top)
+
+
+STREAMED = replace(COMPACT, max_streamed_points=512)
+CORES = [
+    *((COMPACT, bus, EMULATOR, True) for bus in BUSES),
+    (COMPACT, APB4, PORTS, False),
+    (STREAMED, AXI4_LITE, EMULATOR, True),
+    (replace(COMPACT, phy=PhyConfig(50_000_000)), AXI4_LITE, PHY, True),
+]
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize(("config", "bus", "array", "streams"), CORES)
+def test_lint_of_cores(config: CoreConfig, bus: str, array: str, streams: bool) -> None:
+    """Cores for other designs: every bus, every array, with and without streams."""
+    text = ip_text(config, bus, array, streams=streams)
+    assert not lint(text, BUSES[bus].module)
 
 
 def test_waivers() -> None:
