@@ -143,7 +143,7 @@ class SmallBoardPort:
             for name, field in COMMANDS.items():
                 if word >> field.low & 1:
                     self.commands.append(name)
-                    DOES.get(name, lambda _: None)(self)
+                    getattr(self, name, lambda: None)()
         elif address < FIRST_WINDOW and address not in SETTINGS:
             self._bus_error = True
         else:
@@ -166,7 +166,7 @@ class SmallBoardPort:
         return sum(int(value) << places[name] for name, value in values.items())
 
     # -- commands --------------------------------------------------------------------------------
-    def restart_emulator(self) -> None:
+    def emulator_restart(self) -> None:
         key0, key1 = (self.field(f"emulator.key{n}.value") for n in (0, 1))
         array = EmulatedArray(self.geometry, key0 | key1 << 32)
         array.state = array.state._replace(
@@ -263,13 +263,3 @@ class SmallBoardPort:
         labels = (words[:, 0] >> 16 & 3).astype(np.uint8)
         features = self.field("model.features.value")
         return Points(np.ascontiguousarray(inputs[:, :features]), labels, offsets)
-
-
-DOES: dict[str, Callable[[SmallBoardPort], None]] = {
-    "emulator_restart": SmallBoardPort.restart_emulator,
-    "reset_state": SmallBoardPort.reset_state,
-    "clear_fault": SmallBoardPort.clear_fault,
-    "start": SmallBoardPort.start,
-    "run": SmallBoardPort.run,
-    "flush": SmallBoardPort.flush,
-}

@@ -270,7 +270,7 @@ def test_a_wrong_word_in_a_window_is_noticed(window: str) -> None:
         if address in port.words:
             port.words[address] ^= 0xF030
     if window in ("median", "sigma"):
-        port.restart_emulator()
+        port.emulator_restart()
     with pytest.raises((BoardUpset, OhmcarloError)):
         board.start()
         board.run(4 * STEPS)
