@@ -64,7 +64,7 @@ class SmallBoardPort:
         self._deaf = 0  # bytes that are lost, because an answer is sent meanwhile
         self._stream: deque[tuple[int, bool]] = deque()
         self._busy = 0
-        self._bus_error = False
+        self._bus_error = self._fault = False
         self._reason = Reason.RUNNING
         self._steps_done = 0
 
@@ -159,6 +159,7 @@ class SmallBoardPort:
         values = {
             "busy": busy,
             "reason": self._reason,
+            "fault": self._fault,
             "bus_error": self._bus_error,
             "emulator_idle": 1,
         }
@@ -177,6 +178,8 @@ class SmallBoardPort:
         self.array = array
 
     def reset_state(self) -> None:
+        # an operation of the array that is cut off gives a response that nobody has asked for
+        self._fault = self._busy > 0 or bool(self._stream)
         self.controller = None
         self._stream.clear()
 

@@ -113,6 +113,8 @@ def test_it_continues_from_a_state_by_making_the_steps_again() -> None:
     assert "making 67 steps again" in said[0]
     require_equal(other.run(STEPS), wanted)
     assert np.array_equal(other.ledger.counts, board.ledger.counts)
+    other.load_state_dict(state)  # on a board that has another order in its memory
+    require_equal(other.run(STEPS), wanted)
     # the golden model can take it over
     model = ModelBoard(EmulatedArray(SHAPE, 3))
     model.configure(registers(), points())
