@@ -42,7 +42,9 @@ class LightCore(IpCore):
     """A core with a hollow controller."""
 
     def controller(self) -> Any:
-        return Hollow(super().controller())
+        real = super().controller()
+        real._MustUse__used = True  # only its ports are
+        return Hollow(real)
 
 
 class LightDesign(Design):

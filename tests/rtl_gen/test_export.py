@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from light_core import LightDesign, light_request
 from ohmcarlo.cli import app
 from ohmcarlo_hdl.ip.ports import ARRAYS, AXI4_LITE, BUSES, EMULATOR
 from ohmcarlo_hdl.regs.map import register_map
+from ohmcarlo_rtl.controller.generate import MANIFEST
 from ohmcarlo_rtl.export import folder as folders
 from ohmcarlo_rtl.export import order, platform_designer, vivado
 from ohmcarlo_rtl.export.design import Design
@@ -90,7 +92,7 @@ def test_manifest(exported: tuple[Path, dict[str, Any]]) -> None:
     """The manifest has every file with its hash, and the files of every tool flow are there."""
     folder, manifest = exported
     found = content(folder)
-    assert json.loads(found.pop("manifest.json")) == manifest
+    assert json.loads(found.pop(MANIFEST)) == manifest
     hashes = {name: hashlib.sha256(raw).hexdigest() for name, raw in found.items()}
     assert hashes == manifest["sha256"]
     assert {Path(name).suffix for name in found} >= {
@@ -166,8 +168,19 @@ def test_a_folder_that_cannot_be_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, light: None) -> None:
+    """An empty folder is filled, not replaced: a shell in it sees the files."""
+    monkeypatch.setattr(order, "core_files", lambda *arguments: {"a/b": "text"})
+    monkeypatch.setattr(order, "with_manifest", lambda design, files, _: files | {MANIFEST: "{}"})
+    before = tmp_path.stat().st_ino
+    monkeypatch.chdir(tmp_path)
+    export_core(Path(), bus=AXI4_LITE, rows=16, pairs=8, synthesis=False)
+    assert content(tmp_path) == {"a/b": b"text", MANIFEST: b"{}"}
+    assert tmp_path.stat().st_ino == before
+
+
 @pytest.mark.parametrize("empty", [False, True])
-@pytest.mark.parametrize("late", ["core_files", "write"])
+@pytest.mark.parametrize("late", ["core_files", "write", "_move_up"])
 def test_a_failure_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, light: None, late: str, empty: bool
 ) -> None:
@@ -177,8 +190,11 @@ def test_a_failure_leaves_nothing(
         raise KeyboardInterrupt  # Ctrl-C
 
     monkeypatch.setattr(order, "core_files", lambda *arguments: {"README.md": "half"})
-    monkeypatch.setattr(order, "with_manifest", lambda *arguments: {"manifest.json": "{}"})
-    monkeypatch.setattr(order, late, fail)
+    monkeypatch.setattr(order, "with_manifest", lambda *arguments: {MANIFEST: "{}"})
+    if late == "_move_up" and not empty:
+        monkeypatch.setattr(Path, "replace", fail)
+    else:
+        monkeypatch.setattr(order if hasattr(order, late) else folders, late, fail)
     out = tmp_path / "a" / "out"
     if empty:
         out.mkdir(parents=True)
@@ -232,9 +248,10 @@ def test_the_ports_are_those_of_the_verilog(exported: tuple[Path, dict[str, Any]
 def test_scripts_of_the_vendors(bus: str, array: str) -> None:
     """A Tcl interpreter with stubs runs the scripts: every port has its place, and every interface
     its clock."""
-    design = LightDesign(light_request(bus, array))
-    assert faults_of_vivado(design, scripts(design)[0]) == []
-    assert faults_of_platform_designer(design, scripts(design)[1]) == []
+    for streams in (True, False):
+        design = LightDesign(replace(light_request(bus, array), streams=streams))
+        assert faults_of_vivado(design, scripts(design)[0]) == []
+        assert faults_of_platform_designer(design, scripts(design)[1]) == []
 
 
 @pytest.mark.parametrize(
@@ -280,7 +297,7 @@ def faults_of_vivado(design: Design, text: str) -> list[str]:
         faults.append("level of the reset")
     interfaces = {w[0] for w in calls.of("ipx::add_bus_interface")}
     clocked = {w[1]: w[3] for w in calls.of("ipx::associate_bus_interfaces") if w[0] == "-busif"}
-    expected = {"m_axis_records", "s_axis_data"}
+    expected = {"m_axis_records", "s_axis_data"} if design.request.streams else set()
     expected |= {design.ports.slave.name} if design.request.bus in ("axi4-lite", "apb4") else set()
     if interfaces != expected or clocked != dict.fromkeys(expected, protocol.clock):
         faults.append(f"interfaces {interfaces}, clocks {clocked}")
@@ -341,6 +358,7 @@ def test_report_of_a_counter(tmp_path: Path) -> None:
     found: dict[str, Any] = report(COUNTER, "counter", tmp_path, lambda line: None)
     for name in FAMILIES:
         assert found["families"][name]["resources"]["flip-flops"] == 8
-        assert found["families"][name]["resources"]["LUTs"] >= 8
+    assert found["families"]["ecp5"]["cells"]["CCU2C"] == 4  # two bits of a sum in each
+    assert found["families"]["xilinx"]["cells"]["CARRY4"] == 2  # four
     page = report_page("A counter", found)
     assert all(family.title in page for family in FAMILIES.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,19 +19,14 @@ NEEDED = "100 MB"
 OPTION = "OUT"
 
 
-def require_new(out: Path) -> None:
-    """Raise UsageError unless ``out`` can be made, or is an empty folder."""
-    if out.is_dir():
-        try:
-            filled = any(out.iterdir())
-        except OSError as error:
-            raise UsageError(f"{out}: {error.strerror}; give another folder") from error
-        if filled:
-            raise UsageError(f"{out} is not empty: give a new folder, or remove this one")
-    elif out.exists() or out.is_symlink():
-        raise UsageError(f"{out} is not a folder: give a new folder")
+def require_new(out: Path, except_for: Path | None = None) -> None:
+    """Raise UsageError unless ``out`` can be made, or is empty (``except_for`` aside)."""
     try:
-        _probe(_existing(out))
+        if out.is_dir() and any(path != except_for for path in out.iterdir()):
+            raise UsageError(f"{out} is not empty: give a new folder, or remove this one")
+        if out.exists() and not out.is_dir():
+            raise UsageError(f"{out} is not a folder: give a new folder")
+        _probe(out if out.is_dir() else _existing(out))
     except OSError as error:
         raise UsageError(
             f"{out} cannot be written ({error.strerror}): give another folder"
@@ -42,7 +39,7 @@ def _existing(out: Path) -> Path:
     while not above.exists() and above != above.parent:
         above = above.parent
     if not above.is_dir():
-        raise NotADirectoryError(20, "Not a directory", str(above))
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(above))
     return above
 
 
@@ -53,27 +50,45 @@ def _probe(folder: Path) -> None:
 
 @contextmanager
 def whole(out: Path) -> Iterator[Path]:
-    """A folder to fill, which is renamed to ``out`` at the end of the block.
+    """A folder to fill; its content is in ``out`` at the end of the block.
 
-    It lies beside ``out``. If the block raises, it is removed, with the folders that were made for
-    it. Raises UsageError if ``out`` was filled meanwhile, OhmcarloError if the disk is full.
+    It lies beside ``out``, and is renamed. If ``out`` is an empty folder, it lies within, and its
+    content is moved up, because the folder may be the current one. If the block raises, it is
+    removed, with the folders that were made for it. Raises UsageError if ``out`` was filled
+    meanwhile, OhmcarloError if the disk is full.
     """
     made = [path for path in (out.parent, *out.parent.parents) if not path.exists()]
     done = False
     with explained(out.parent, NEEDED, OPTION):
         out.parent.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=f".{out.name}.new-", dir=out.parent))
+        place = out if out.is_dir() else out.parent
+        new = Path(tempfile.mkdtemp(prefix=f".{out.name}.new-", dir=place))
         try:
             new.chmod(0o755)
             yield new
-            require_new(out)
-            new.replace(out)  # replaces an empty folder, too
+            require_new(out, except_for=new)
+            if place == out:
+                _move_up(new)
+            else:
+                new.replace(out)
             done = True
         finally:
             shutil.rmtree(new, ignore_errors=True)
             if not done:
                 for path in made:
                     _remove_empty(path)
+
+
+def _move_up(new: Path) -> None:
+    """Move everything in ``new`` into the folder above, or nothing."""
+    moved: list[Path] = []
+    try:
+        for path in sorted(new.iterdir()):
+            moved.append(path.rename(new.parent / path.name))
+    except BaseException:
+        for path in moved:
+            path.rename(new / path.name)
+        raise
 
 
 def _remove_empty(path: Path) -> None:

@@ -60,7 +60,6 @@ targets:
         - -CFLAGS -O0
         - -CFLAGS -std=gnu++20
         - -MAKEFLAGS CFG_CXXFLAGS_PCH_I=-include
-      iverilog_options: [-g2012]
     filesets: [waivers, rtl, bench]
     toplevel: $bench
 """)

