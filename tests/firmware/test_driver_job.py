@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import subprocess
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.regs.map import register_map
 from ohmcarlo_rtl.driver import __main__ as command_line
+from ohmcarlo_rtl.driver.core import exported_core
 from ohmcarlo_rtl.driver.job import POINTS, Job, c_string, job_files, settings_of, training_job
 
 pytestmark = pytest.mark.hdl
@@ -113,8 +116,8 @@ def test_a_field_that_the_core_lacks(job: Job) -> None:
     ],
 )
 def test_a_job_that_does_not_fit(job: Job, core: CoreConfig, error: str) -> None:
-    train = command_line.parser().parse_args(["toy2d", "unused", *CORE, *CHAIN])
-    made = command_line.train_of(train)
+    options = command_line.parser().parse_args(["toy2d", "unused", *CORE, *CHAIN])
+    made = command_line.train_of(options, job.config)
     with pytest.raises(UsageError, match=error):
         training_job(core, made)
 
@@ -143,14 +146,70 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["toy2d", "OUT", "--rows", "3"], "rows"),
         (["toy2d", "OUT", "--max-points", "100"], "power of two"),
         (["toy2d", "FILE"], "is no folder"),
+        (["toy2d", "OUT", "--core", "HERE"], "name the folder of an exported core"),
+        (["toy2d", "OUT", "--core", "HERE", "--rows", "64"], "leave out --rows"),
     ],
 )
 def test_bad_use(
     tmp_path: Path, arguments: list[str], error: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "FILE").write_text("a file")
-    places = {"OUT": str(tmp_path / "out"), "FILE": str(tmp_path / "FILE")}
+    (tmp_path / "file").write_text("a file")
+    places = {name: str(tmp_path / name.lower()) for name in ("OUT", "FILE", "HERE")}
     assert command_line.main([places.get(a, a) for a in arguments]) == 2
     printed = capsys.readouterr().err.splitlines()
     assert len(printed) == 1 and error in printed[0]
     assert not (tmp_path / "out").exists()
+
+
+def export_of(folder: Path, config: CoreConfig, **changes: Any) -> Path:
+    """A folder with the manifest of an exported core."""
+    parameters = asdict(config)
+    manifest = {
+        "array": "emulator",
+        "geometry": parameters.pop("geometry"),
+        "controller": parameters,
+        "register_map": register_map(config, True, ip=True).hash,
+    }
+    folder.mkdir()
+    (folder / "manifest.json").write_text(json.dumps(manifest | changes))
+    return folder
+
+
+def test_the_core_of_an_export(tmp_path: Path, job: Job) -> None:
+    folder = export_of(tmp_path / "core", job.config)
+    assert exported_core(folder) == job.config
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"array": "phy"}, "array phy, a job needs the emulated array"),
+        ({"register_map": "12345678"}, "map 12345678, this version makes"),
+        ({"geometry": {"rows": 64, "colour": 1}}, "is not that of"),
+        ({"controller": {}}, "is not that of"),
+    ],
+)
+def test_an_export_that_does_not_suit(
+    tmp_path: Path, job: Job, changes: dict[str, Any], error: str
+) -> None:
+    with pytest.raises(UsageError, match=error):
+        exported_core(export_of(tmp_path / "core", job.config, **changes))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{"])
+def test_a_manifest_that_is_broken(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(UsageError, match=r"manifest\.json is no"):
+        exported_core(tmp_path)
+
+
+def test_an_advice_that_an_exported_core_can_follow(
+    tmp_path: Path, job: Job, capsys: pytest.CaptureFixture[str]
+) -> None:
+    core = export_of(tmp_path / "core", job.config)
+    arguments = ["breast-cancer", str(tmp_path / "job"), "--core", str(core)]
+    assert command_line.main(arguments) == 2
+    printed = capsys.readouterr().err
+    assert "--features 11" in printed and "`ohmcarlo export` makes another core" in printed
+    assert command_line.main([*arguments, "--features", "11", "--steps", "10"]) == 2
+    assert "do not fit: the core has room for 256" in capsys.readouterr().err

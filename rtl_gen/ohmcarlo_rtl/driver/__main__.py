@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.runs.config import TrainConfig
-from ohmcarlo.spec import Geometry
-from ohmcarlo_hdl.config import REFERENCE, CoreConfig
+from ohmcarlo_hdl.config import CoreConfig
 
+from .core import add_core_options, core_of
 from .files import example_files
 from .job import Job, training_job
 from .package import EXAMPLE
@@ -29,17 +29,7 @@ def parser() -> argparse.ArgumentParser:
         help="a task (see `ohmcarlo tasks`) or a CSV file with a label column",
     )
     made.add_argument("out", type=Path, metavar="DIR", help="folder of the files")
-    core = made.add_argument_group("core")
-    g = REFERENCE.geometry
-    for name, value, text in (
-        ("rows", g.rows, "rows of the array"),
-        ("pairs", g.pairs, "device pairs of a row"),
-        ("access-bits", g.access_bits, "bits of an input that one access applies"),
-        ("max-points", REFERENCE.max_points, "data points that the data memory holds"),
-    ):
-        core.add_argument(
-            f"--{name}", type=int, default=value, metavar="N", help=f"{text} (default: {value})"
-        )
+    add_core_options(made)
     chain = made.add_argument_group("chain and data")
     for name, value, text in (
         ("chains", 1, "independent chains"),
@@ -62,12 +52,14 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def train_of(options: argparse.Namespace) -> TrainConfig:
-    """The run for parsed options."""
+def train_of(options: argparse.Namespace, core: CoreConfig) -> TrainConfig:
+    """The run for parsed options on a core."""
+    geometry = core.geometry
     return TrainConfig(
         options.task,
-        rows=options.rows,
-        pairs=options.pairs,
+        rows=geometry.rows,
+        pairs=geometry.pairs,
+        entropy_pairs=geometry.entropy_pairs,
         chains=options.chains,
         steps=options.steps,
         seed=options.seed,
@@ -82,8 +74,17 @@ def train_of(options: argparse.Namespace) -> TrainConfig:
 
 def job_of(options: argparse.Namespace) -> Job:
     """The job for parsed options; raises UsageError for a request that cannot be met."""
-    geometry = Geometry(rows=options.rows, pairs=options.pairs, access_bits=options.access_bits)
-    return training_job(CoreConfig(geometry, max_points=options.max_points), train_of(options))
+    core = core_of(options)
+    try:
+        return training_job(core, train_of(options, core))
+    except UsageError as error:
+        sized = any(size in str(error) for size in ("--rows", "--pairs"))
+        if options.core is None or not sized:
+            raise
+        raise UsageError(
+            f"{error}; rows and pairs are those of the core in {options.core}: `ohmcarlo export` "
+            "makes another core"
+        ) from None
 
 
 def write_files(job: Job, folder: Path) -> None:

@@ -9,7 +9,7 @@ from .package import EXAMPLE, driver_files, sources
 
 
 def example_files(job: Job) -> Mapping[str, str]:
-    """The same with a job, and with a program that trains and predicts."""
+    """File name → text: driver, headers, the job, and a program that trains and predicts."""
     return {
         **driver_files(job.config),
         EXAMPLE: sources()[EXAMPLE],
