@@ -92,12 +92,15 @@ class Software:
             assert total < 100_000, what
             quiet = 0 if self.get("active") else quiet + 1
 
-    async def read(self, after: str, name: str, address: int) -> None:
+    async def read(self, after: str, name: str, address: int, missing: bool = False) -> None:
+        """Read a word; ``missing``: there is none, and the read is an error."""
         self.dut.bus__addr.value, self.dut.bus__r_stb.value = address // WORD_BYTES, 1
         await self.clock()
         self.dut.bus__r_stb.value = 0
         for _ in range(CoreIsland.READ_LATENCY):
+            assert not self.get("bus__error"), name
             await self.clock()
+        assert self.get("bus__error") == missing, name
         self.log.append((after, name, self.get("bus__r_data")))
 
 
@@ -155,6 +158,9 @@ async def session(dut) -> None:  # type: ignore[no-untyped-def]
             await software.read(name, what, place)
     for what, place in software.readable:
         await software.read("the end", what, place)
+    there = {register.address for register in MAP.registers}
+    for place in [place for place in range(0, 0x400, WORD_BYTES) if place not in there][::8]:
+        await software.read("the end", "nothing", place, missing=True)
     assert bool(software.stopped) != case["free"]
     Path(case["log"]).write_text("\n".join(str(entry) for entry in software.log))
 
