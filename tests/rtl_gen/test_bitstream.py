@@ -471,6 +471,18 @@ ERROR: Unable to place cell 'payload.memory.0.15', no BELs remaining to implemen
     assert "multipliers (MULT18X18D) (35 needed, 28 there)" in said and "LUTs" not in said
 
 
+def test_what_ran_out_of_a_gowin() -> None:
+    """TBUF, the kind of an output, has no places: outputs are placed as IOB."""
+    log = """\
+Info: \t                LUT4:    7268/  20736    35%
+Info: \t               BSRAM:      60/     46   130%
+Info: \t                TBUF:       4/      0     0%
+ERROR: Unable to place cell 'core.x.0.0', no BELs remaining to implement cell type 'BSRAM'
+"""
+    said = str(reports.failure(log, GOWIN_FLOW.resources))
+    assert "out of block RAMs (BSRAM) (60 needed, 46 there);" in said and "TBUF" not in said
+
+
 def test_other_failures_of_place_and_route() -> None:
     names = ICE40_FLOW.resources
     assert "failed: bad pin" in str(reports.failure("Info: x\nERROR: bad pin\n", names))

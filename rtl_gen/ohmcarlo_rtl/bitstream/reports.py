@@ -77,10 +77,12 @@ def failure(log: str, names: Mapping[str, tuple[str, ...]]) -> OhmcarloError:
     if slow:
         net, reached, wanted = slow[-1]
         return timing_failure(net, reached, wanted)
+    # cells of kinds without a place of their own (0 there) go to places of other kinds
+    counted = {kind for kinds in names.values() for kind in kinds}
     lacking = [
         f"{_friendly(kind, names)} ({used} needed, {there} there)"
         for kind, used, there in _utilisation(log)
-        if used > there
+        if used > there and (there or kind in counted)
     ]
     errors = [line for line in log.splitlines() if line.startswith("ERROR:")]
     if lacking:
