@@ -1,9 +1,9 @@
 """Netlists of Amaranth components in the cells of an FPGA family, and their simulation models.
 
-The commands are those of a bitstream: ``synth_ice40``, ``synth_gowin`` and ``synth_gatemate`` as
-they are, ``synth_ecp5`` without DSP blocks, for which there is no simulation model. A netlist is
-kept under ``build/netlist`` by the hash of the component's RTLIL, the commands and the version of
-Yosys. Cells are simulated by the models that come with Yosys, with two exceptions:
+The commands are those of a bitstream: ``synth_ice40`` and ``synth_gatemate`` as they are,
+``synth_ecp5`` and ``synth_gowin`` without DSP blocks, for which there are no simulation models. A
+netlist is kept under ``build/netlist`` by the hash of the component's RTLIL, the commands and the
+version of Yosys. Cells are simulated by the models that come with Yosys, with two exceptions:
 
 - look-up tables of iCE40 and ECP5: ``lut.v`` has a single expression, which gives a third of the
   code in Verilator;
@@ -96,7 +96,7 @@ ECP5 = Flow(
 )
 GOWIN = Flow(
     "gowin",
-    "synth_gowin -family gw2a",
+    "synth_gowin -family gw2a -nodsp",
     "gowin/cells_sim.v",
     "LUT4",
     "INIT",
