@@ -17,6 +17,7 @@ this package. Records come by DMA if the overlay has one, otherwise through the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,13 @@ from .registers.access import RegisterAccess
 from .registers.controller import RegisterController
 from .registers.core import Core
 from .registers.records import NONE, RecordSource, Words
+from .streamed import Feeder
 
 VERSION = ".".join(__version__.split(".")[:2])
 VLNVS = (f"ohmcarlo:ip:ohmcarlo_axi4_lite:{VERSION}",)
 """Names of the exported core in a block design, to which the driver is bound."""
+DMA_CONTROL, DMA_RESET = 0, 4
+"""Control register of an AXI DMA's MM2S side, and its bit that resets the DMA."""
 BUFFER_WORDS = 1 << 16
 """Words of the DMA buffer; a core with many data points gets a larger one."""
 
@@ -61,9 +65,9 @@ def register() -> type:
 
         bindto = VLNVS
 
-        def board(self, array: Array, dma: Any = None) -> HardwareBoard:
+        def board(self, array: Array, dma: Any = None, data_dma: Any = None) -> HardwareBoard:
             """As ``ohmcarlo.boards.pynq.board_of`` for this core."""
-            return board_of(self.mmio, array, dma)
+            return board_of(self.mmio, array, dma, data_dma=data_dma)
 
     return OhmcarloIP
 
@@ -84,6 +88,7 @@ def board_of(
     array: Array,
     dma: Any = None,
     allocate: Callable[..., Any] | None = None,
+    data_dma: Any = None,
 ) -> HardwareBoard:
     """The core behind ``mmio`` as a board.
 
@@ -98,6 +103,9 @@ def board_of(
         ring.
     allocate : callable, optional
         Allocates the buffer of the DMA; None: ``pynq.allocate``.
+    data_dma : pynq.lib.DMA, optional
+        With scatter-gather, and its send channel at the core's stream of data points. It supplies
+        the points beyond the data memory. None: such points are refused.
 
     Raises OhmcarloError if no core of this version answers, UsageError for another array, or for a
     DMA where the core has no streams.
@@ -114,6 +122,7 @@ def board_of(
         access.name,
         link_timeout_s(LINK_TIMEOUT_S),
         stream=None if dma is None else stream_of,
+        feeder=None if data_dma is None else DmaFeeder(data_dma, allocate or _pynq().allocate),
     )
     return HardwareBoard(controller, array, "pynq")
 
@@ -191,6 +200,41 @@ class DmaRecords(RecordSource):
             self._channel.stop()
             self._channel.start()
             self._under_way = False
+
+
+class DmaFeeder(Feeder):
+    """Repeats the points beyond the data memory as a packet, by a cyclic transfer.
+
+    Parameters
+    ----------
+    dma : pynq.lib.DMA
+    allocate : callable
+        ``pynq.allocate``.
+    """
+
+    def __init__(self, dma: Any, allocate: Callable[..., Any]) -> None:
+        channel = getattr(dma, "sendchannel", None)
+        if channel is None:
+            raise UsageError("the DMA of the data points has no send channel: enable its MM2S side")
+        if "cyclic" not in signature(channel.transfer).parameters:
+            raise UsageError("the DMA of the data points repeats no packet: enable scatter-gather")
+        self._dma, self._channel, self._allocate = dma, channel, allocate
+        self._buffer: Any = None
+
+    def feed(self, words: Words) -> None:
+        self._buffer = self._allocate(shape=(len(words),), dtype=np.uint32)
+        self._buffer[:] = words
+        self._channel.transfer(self._buffer, cyclic=True)
+
+    def stop(self) -> None:
+        if self._buffer is None:
+            return
+        # a channel that is only stopped would first send the words that nobody takes
+        self._dma.mmio.write(DMA_CONTROL, DMA_RESET)
+        while self._dma.mmio.read(DMA_CONTROL) & DMA_RESET:
+            pass
+        self._channel.start()
+        self._buffer = None
 
 
 def length_of_records(words: NDArray[np.uint32]) -> int:

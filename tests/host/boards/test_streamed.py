@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ohmcarlo.boards.controller import Controller, Finished
 from ohmcarlo.boards.memory.identity import require_room
 from ohmcarlo.boards.memory.image import streamed_words
 from ohmcarlo.boards.memory.layout import Layout
+from ohmcarlo.boards.pynq import DmaFeeder
 from ohmcarlo.boards.streamed import Streamed, require_own_order
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import SamplerSettings, require_summable
@@ -77,6 +79,19 @@ def test_cost_of_a_step() -> None:
     assert cost.seconds(100e6) == pytest.approx(80e-6)
     assert cost.serial_seconds == pytest.approx(0.32)
     assert cost.describe(100_000_000).endswith("32,000 bytes for each step, 0.08 ms at 100 MHz")
+
+
+def test_the_costs_in_the_guide() -> None:
+    """The pages have the numbers of the function."""
+    guide, formats = (Path(__file__).parents[3] / "docs" / f"{n}.md" for n in ("guide", "formats"))
+    cost, text = Streamed.of(5000, 1024, Geometry()), " ".join(guide.read_text("utf-8").split())
+    step = (
+        f"a step takes at most {cost.bytes:,} bytes: {cost.seconds(100e6) * 1e3:.3g} ms at 100 MHz"
+    )
+    assert step in text
+    assert f"A serial line would need {cost.serial_seconds:.3g} s for each step" in text
+    for page in (text, formats.read_text("utf-8")):
+        assert f"{MOST_POINTS:,} " in page
 
 
 def test_a_pass_has_the_words_of_the_points_behind_the_memory() -> None:
@@ -234,3 +249,67 @@ def test_a_pass_of_wrong_length_is_named(board: HardwareBoard) -> None:
     remote.cause = FaultCause.WRONG_POINTS
     with pytest.raises(OhmcarloError, match="the core had a pass with the wrong number of words"):
         board.run(1)
+
+
+class Registers:
+    """Control register of a DMA: its reset takes two reads."""
+
+    def __init__(self) -> None:
+        self.writes: list[tuple[int, int]] = []
+        self.left = 0
+
+    def write(self, address: int, value: int) -> None:
+        self.writes.append((address, value))
+        self.left = 2
+
+    def read(self, address: int) -> int:
+        self.left -= 1
+        return 4 if self.left else 0
+
+
+class SendChannel:
+    """A send channel with scatter-gather."""
+
+    def __init__(self) -> None:
+        self.packet: list[int] | None = None
+        self.running = True
+
+    def transfer(self, array: Any, start: int = 0, nbytes: int = 0, cyclic: bool = False) -> None:
+        assert cyclic and self.running and self.packet is None
+        self.packet = array.tolist()
+
+    def start(self) -> None:
+        self.running, self.packet = True, None
+
+
+class SimpleChannel:
+    """A send channel without scatter-gather."""
+
+    def transfer(self, array: Any, start: int = 0, nbytes: int = 0) -> None: ...
+
+
+@dataclass
+class Dma:
+    sendchannel: Any
+    mmio: Registers = field(default_factory=Registers)
+
+
+def test_a_dma_repeats_the_pass_until_it_is_reset() -> None:
+    dma = Dma(SendChannel())
+    feeder = DmaFeeder(dma, lambda shape, dtype: np.zeros(shape, dtype))
+    feeder.stop()
+    assert dma.mmio.writes == []
+    for words in ([1, 2, 3], [4]):
+        feeder.feed(np.array(words, np.uint32))
+        assert dma.sendchannel.packet == words
+        feeder.stop()
+    assert dma.mmio.writes == [(0, 4)] * 2 and dma.sendchannel.packet is None
+
+
+@pytest.mark.parametrize(
+    ("channel", "said"),
+    [(None, "enable its MM2S side"), (SimpleChannel(), "enable scatter-gather")],
+)
+def test_a_dma_that_cannot_feed(channel: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        DmaFeeder(Dma(channel), np.zeros)

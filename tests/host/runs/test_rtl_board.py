@@ -319,3 +319,36 @@ def test_characterisation_sees_the_same_array(started: list[SimulatedPort]) -> N
         found, wanted = (characterize(a, **options) for a in (behind, array))
     for name in ("trim_offset", "trim_gain", "dead", "dac", "mean_us"):
         assert np.array_equal(getattr(found, name), getattr(wanted, name)), name
+
+
+def predicted(config: TrainConfig, copies: int = 1) -> tuple[np.ndarray, ...]:
+    """Mean and variance of every test point, ``copies`` times, from the samples in the array, and
+    the log-posteriors of the steps that follow."""
+    with closing(build_supervised(config)) as experiment:
+        chain_run.ChainRun(experiment.setup).run()
+        board, points = experiment.setup.board, experiment.test_points
+        many = Points(
+            np.tile(points.inputs, (copies, 1)),
+            np.tile(points.labels, copies),
+            np.tile(points.offsets, copies),
+        )
+        found = board.predict(many)
+        assert len(found[0]) == len(points) * copies
+        return *found, board.run(5).log_posterior
+
+
+@pytest.mark.verify
+def test_predictions_of_more_points_than_the_memory(started: list[SimulatedPort]) -> None:
+    short = replace(RTL, steps=40)
+    model, rtl = (predicted(replace(short, backend=b), copies=5) for b in ("model", "rtl"))
+    assert all(np.array_equal(a, b) for a, b in zip(model, rtl, strict=True))
+
+
+@pytest.mark.verify
+@pytest.mark.data
+def test_predictions_of_all_beats(started: list[SimulatedPort]) -> None:
+    """47,480 beats in 47 parts. They take the simulated board some 360 million clocks."""
+    ecg = TrainConfig("ecg", backend="rtl", steps=60, whiten=True, rho=0.8)
+    model, rtl = (predicted(replace(ecg, backend=b)) for b in ("model", "rtl"))
+    assert len(rtl[0]) == 47_480
+    assert all(np.array_equal(a, b) for a, b in zip(model, rtl, strict=True))
