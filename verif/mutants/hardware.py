@@ -408,6 +408,7 @@ POINT_STREAM = Bed(
             "a_restart_finds_the_next_pass",
         ),
     ],
+    verify=True,
 )
 
 BUSES = Bed(
