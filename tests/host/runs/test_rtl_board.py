@@ -345,7 +345,7 @@ def test_predictions_of_more_points_than_the_memory(started: list[SimulatedPort]
 
 
 @pytest.mark.verify
-@pytest.mark.data
+@pytest.mark.data("mitdb")
 def test_predictions_of_all_beats(started: list[SimulatedPort]) -> None:
     """47,480 beats in 47 parts. They take the simulated board some 360 million clocks."""
     ecg = TrainConfig("ecg", backend="rtl", steps=60, whiten=True, rho=0.8)
