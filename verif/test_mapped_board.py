@@ -7,6 +7,7 @@ of an AXI4-Lite master on the Verilated core, word by word, or of PYNQ's classes
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -21,16 +22,20 @@ from cocotb.clock import Clock
 from cocotb.task import bridge, resume
 from cocotb.triggers import ClockCycles, First, RisingEdge, Timer
 
-from ohmcarlo.boards import HardwareBoard, silent
+from ohmcarlo.array.emulated import EmulatedArray
+from ohmcarlo.boards import HardwareBoard, ModelBoard, silent
 from ohmcarlo.boards.registers.access import RegisterAccess
 from ohmcarlo.boards.registers.controller import RegisterController
-from ohmcarlo.golden import Thresholds
+from ohmcarlo.errors import OhmcarloError
+from ohmcarlo.golden import SamplerSettings, Thresholds
 from ohmcarlo.runs import setup
 from ohmcarlo.runs.chain_run import ChainRun
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.kinds import chain_kind_of
 from ohmcarlo.runs.trace import Trace
-from ohmcarlo.spec import Geometry
+from ohmcarlo.selftest.board import BOARD_CHECKS
+from ohmcarlo.spec import Geometry, Points
+from ohmcarlo.tasks import CARTPOLE
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.ip.core import IpCore
 from verif.harness import case_parameters, run_bench
@@ -45,8 +50,9 @@ CONFIG = CoreConfig(
 )
 CLOCK_HZ = 100_000_000
 COMPARED = ("accepted", "log_posterior", "chain", "codes", "multiplicity")
-PREDICTED = ("mean", "variance", "answers", "doubtful")
+WDBC, POLICY_STEPS = "breast-cancer", 25
 SIMULATED_S = 300.0
+POINTS, FEATURES = 150, 9
 CORE_AT, CORE_SIZE = 0x43C00000, 0x40000
 DMA_AT = 0x40400000
 
@@ -54,10 +60,12 @@ DMA_AT = 0x40400000
 # -- the run -----------------------------------------------------------------------------------
 
 
-def traced(made: Callable[[Any], Any] | None = None) -> dict[str, Any]:
-    """A run on WDBC, and its predictions, over the board that ``made`` returns for an array; None:
-    over the golden model."""
-    config = TrainConfig("breast-cancer", steps=STEPS, seed=SEED, rows=ROWS, pairs=PAIRS)
+def traced(
+    made: Callable[[Any], Any] | None = None, task: str = WDBC, steps: int = STEPS
+) -> dict[str, Any]:
+    """A run, and its predictions, over the board that ``made`` returns for an array; None: over the
+    golden model. A policy has no predictions."""
+    config = TrainConfig(task, steps=steps, seed=SEED, rows=ROWS, pairs=PAIRS)
     before = setup.open_board
     if made is not None:
         setup.open_board = lambda _, array, say: made(array)  # type: ignore[assignment]
@@ -71,16 +79,20 @@ def traced(made: Callable[[Any], Any] | None = None) -> dict[str, Any]:
         board = experiment.setup.board
         found = Trace.of(chain.streamed(), board.current()).arrays()
         points = experiment.setup.points
+        if not len(points):
+            return found
         found["mean"], found["variance"] = board.predict(points)
         triage = board.triage(points, Thresholds.of(margin=0.2))
         return found | {"answers": triage.answers, "doubtful": triage.doubtful}
 
 
-def compare(found: dict[str, Any], wanted: dict[str, Any]) -> None:
-    for name in (*COMPARED, *PREDICTED):
+def compare(found: dict[str, Any], wanted: dict[str, Any], steps: int = STEPS) -> None:
+    for name in wanted:
         np.testing.assert_array_equal(found[name], wanted[name], name)
-    assert len(wanted["accepted"]) == STEPS and 0 < wanted["accepted"].sum() < STEPS
-    assert 0 < wanted["doubtful"].sum() < len(wanted["doubtful"])
+    assert set(wanted) >= set(COMPARED)
+    assert len(wanted["accepted"]) == steps and 0 < wanted["accepted"].sum() < steps
+    if "doubtful" in wanted:
+        assert 0 < wanted["doubtful"].sum() < len(wanted["doubtful"])
 
 
 # -- over an AXI4-Lite master ------------------------------------------------------------------
@@ -101,6 +113,8 @@ class AxiAccess(RegisterAccess):
         bus = AxiLiteBus.from_prefix(dut, "s_axi")
         self.dut, self.interrupts, self.spoil = dut, interrupts, spoil
         self.master = AxiLiteMaster(bus, dut.aclk, dut.aresetn, reset_active_level=False)
+        for part in (self.master.read_if, self.master.write_if):
+            part.log.setLevel(logging.WARNING)  # a line for each access otherwise
         self.words = self.written = 0
 
     def read(self, address: int) -> int:
@@ -154,12 +168,75 @@ async def over_axi(dut: Any) -> None:
         controller = RegisterController(access, access.name, SIMULATED_S)
         return HardwareBoard(controller, array, "mmio:bench", check=False)
 
-    wanted = traced()
+    task, steps = case.get("task", WDBC), case.get("steps", STEPS)
+    wanted = traced(None, task, steps)
     began = time.perf_counter()
-    found = await bridge(traced)(made)
+    found = await bridge(traced)(made, task, steps)
     seconds = time.perf_counter() - began
-    dut._log.info(f"{access.words} words, {seconds:.1f} s, {1e3 * seconds / STEPS:.0f} ms a step")
-    compare(found, wanted)
+    dut._log.info(f"{access.words} words, {seconds:.1f} s, {1e3 * seconds / steps:.0f} ms a step")
+    compare(found, wanted, steps)
+
+
+@cocotb.test()
+async def other_uses(dut: Any) -> None:
+    """The self-test with raw operations, a chain that the model takes over, an emergency stop."""
+    await powered(dut)
+    access = AxiAccess(dut, interrupts=True)
+
+    def board_of(seed: int) -> HardwareBoard:
+        controller = RegisterController(access, access.name, SIMULATED_S)
+        return HardwareBoard(controller, EmulatedArray(CONFIG.geometry, seed), "mmio:bench")
+
+    await bridge(self_test)(await bridge(board_of)(SEED))
+    await bridge(taken_over)(await bridge(board_of)(SEED))
+    board = await bridge(board_of)(SEED)
+    await bridge(begin_chain)(board)
+    cocotb.start_soon(stop(dut))
+    with pytest.raises(OhmcarloError, match=r"sequencer of the bench has stopped \(off\) and"):
+        await bridge(board.run)(STEPS)
+    dut.off.value = 0
+    await bridge(begin_chain)(board)  # configured again, it works
+    assert len((await bridge(board.run)(10)).accepted) == 10
+
+
+async def stop(dut: Any) -> None:
+    """Press the emergency stop while a command runs."""
+    await ClockCycles(dut.aclk, LONGEST_CLOCKS)
+    assert dut.busy.value
+    dut.off.value = 1
+
+
+def self_test(board: HardwareBoard) -> None:
+    for name, check in BOARD_CHECKS.items():
+        passed, detail = check(board, SEED)
+        assert passed, (name, detail)
+
+
+def begin_chain(board: Any) -> None:
+    settings = SamplerSettings(
+        rho=0.95, gamma_us=12.0, tau_us=20.0, sigma_p=float(np.inf), retries=1
+    )
+    rng = np.random.default_rng(SEED)
+    points = Points(
+        rng.integers(-60, 61, (POINTS, FEATURES)).astype(np.int8),
+        rng.integers(0, 2, POINTS).astype(np.uint8),
+        rng.integers(-999, 999, POINTS).astype(np.int16),
+    )
+    board.configure(settings.registers(CONFIG.geometry, FEATURES, lambda g: 0.05 * g), points)
+    board.start()
+
+
+def taken_over(board: HardwareBoard) -> None:
+    """The model continues the chain from the state of the core, and the core that of the model."""
+    begin_chain(board)
+    board.run(30)
+    model = ModelBoard(EmulatedArray(CONFIG.geometry, SEED))
+    begin_chain(model)
+    for source, sink in ((board, model), (model, board)):
+        sink.load_state_dict(source.state_dict())
+        found, wanted = board.run(30), model.run(30)
+        for name in ("accepted", "log_posterior", "codes"):
+            np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name), name)
 
 
 # -- over PYNQ's classes -----------------------------------------------------------------------
@@ -319,6 +396,18 @@ def text_of_core() -> str:
 def test_the_board_over_axi(interrupts: bool) -> None:
     case = {"interrupts": interrupts}
     run_bench("IpCore", __name__, case, testcase="over_axi", verilog_text=text_of_core())
+
+
+@pytest.mark.verify
+def test_a_policy_over_axi() -> None:
+    """Episodes on the host give the log-likelihood of each proposal while the core waits."""
+    case = {"interrupts": True, "task": CARTPOLE, "steps": POLICY_STEPS}
+    run_bench("IpCore", __name__, case, testcase="over_axi", verilog_text=text_of_core())
+
+
+@pytest.mark.verify
+def test_other_uses_over_axi() -> None:
+    run_bench("IpCore", __name__, testcase="other_uses", verilog_text=text_of_core())
 
 
 @pytest.mark.verify
