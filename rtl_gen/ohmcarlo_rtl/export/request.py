@@ -7,15 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from ohmcarlo.errors import UsageError
-from ohmcarlo.spec import Geometry
+from ohmcarlo.spec import CODE_MAX, Geometry
 from ohmcarlo_hdl.array.phy.parts import PhyConfig
-from ohmcarlo_hdl.array.phy.phy import check_array
+from ohmcarlo_hdl.array.phy.phy import ADC_MAX, check_array
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.ip.core import IpCore
 from ohmcarlo_hdl.ip.ports import ARRAYS, BUSES, EMULATOR, PHY
 from ohmcarlo_hdl.soc.design import design_word
 
 HIGHEST_CLOCK_MHZ = 1000
+OPTIONS = {"max_streamed_points": "--streamed-points", "max_points": "--max-points"}
+"""Name of a parameter in messages → the option that sets it."""
 
 
 @dataclass(frozen=True)
@@ -102,20 +104,38 @@ def export_request(
     if array == PHY:
         if not clock_hz:
             raise UsageError("array phy: give --clock MHZ; pulse widths are stated in clocks")
-        config = replace(config, digital_dots=True, repeats=True, phy=PhyConfig(clock_hz))
-        check_array(config)
+        config = _on_a_daughterboard(config, clock_hz)
     return ExportRequest(config, bus, array, streams, clock_hz)
 
 
 def _config(geometry: Geometry, max_points: int | None, streamed_points: int | None) -> CoreConfig:
     """The reference controller for another array; few rows limit the row groups."""
     default = CoreConfig()
-    return CoreConfig(
-        geometry,
-        max_points=default.max_points if max_points is None else max_points,
-        max_group_rows=min(default.max_group_rows, 1 << (geometry.rows.bit_length() - 1)),
-        max_streamed_points=streamed_points or 0,
-    )
+    try:
+        return CoreConfig(
+            geometry,
+            max_points=default.max_points if max_points is None else max_points,
+            max_group_rows=min(default.max_group_rows, 1 << (geometry.rows.bit_length() - 1)),
+            max_streamed_points=streamed_points or 0,
+        )
+    except UsageError as error:
+        text = str(error)
+        for name, option in OPTIONS.items():
+            text = text.replace(name, option)
+        raise UsageError(text) from error
+
+
+def _on_a_daughterboard(config: CoreConfig, clock_hz: int) -> CoreConfig:
+    """The same controller for a real array."""
+    most, pairs = ADC_MAX // CODE_MAX, config.geometry.pairs
+    if pairs > most:
+        raise UsageError(
+            f"pairs = {pairs}: the converter of a daughterboard sums at most {most} pairs: choose "
+            f"--pairs {most} or fewer"
+        )
+    config = replace(config, digital_dots=True, repeats=True, phy=PhyConfig(clock_hz))
+    check_array(config)
+    return config
 
 
 def _clock_hz(clock_mhz: float | None) -> int:
