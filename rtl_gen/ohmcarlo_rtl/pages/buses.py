@@ -24,8 +24,10 @@ from amaranth.lib.wiring import In, Out
 from ohmcarlo.errors import OhmcarloError
 from ohmcarlo.imports import without_collection
 from ohmcarlo_hdl.config import REFERENCE
+from ohmcarlo_hdl.ip.data_in import DataIn
 from ohmcarlo_hdl.ip.interrupts import LATCHED, CommandEnd, Interrupts, flags
 from ohmcarlo_hdl.ip.ports import BUSES, addr_width
+from ohmcarlo_hdl.ip.records import RecordPath
 from ohmcarlo_hdl.regs.bank import RegisterBank
 from ohmcarlo_hdl.regs.bus import Bus
 from ohmcarlo_hdl.regs.map import IP_WINDOWS, ip_map
@@ -93,10 +95,18 @@ class InterruptShare(wiring.Component):
 
 
 def blocks() -> dict[str, wiring.Component]:
-    """Row of the table → block: each bridge with the addresses of the reference, the interrupt."""
+    """Row of the table → block: each bridge with the addresses of the reference, the interrupt, and
+    the streams."""
     width = addr_width(REFERENCE)
     bridges = {name: kind.bridge(width) for name, kind in BUSES.items() if kind.bridge}
-    return {**bridges, INTERRUPT: InterruptShare()}
+    (ring,) = IP_WINDOWS
+    items = ip_map(REFERENCE).window(ring).words
+    streams = {
+        "records, ring": RecordPath(REFERENCE, items, streams=False),
+        "records, ring and stream": RecordPath(REFERENCE, items, streams=True),
+        "data stream": DataIn(REFERENCE),
+    }
+    return {**bridges, INTERRUPT: InterruptShare(), **streams}
 
 
 def measure(component: wiring.Component, family: str) -> dict[str, int]:
@@ -145,7 +155,7 @@ def too_large(results: Mapping[str, Mapping[str, Mapping[str, int]]]) -> list[st
     """Buses that take more than MOST_LUTS together with the interrupt, each with its family."""
     return [
         f"{name}, {family}: {luts} LUTs"
-        for name, family in product(results.keys() - {INTERRUPT}, FAMILIES)
+        for name, family in product(results.keys() & BUSES.keys(), FAMILIES)
         if (luts := results[name][family]["luts"] + results[INTERRUPT][family]["luts"]) > MOST_LUTS
     ]
 
@@ -165,8 +175,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code 0: done; 1: a tool failed; 2: bad use."""
     parser = argparse.ArgumentParser(
         prog="python -m ohmcarlo_rtl.pages.buses",
-        description="Synthesise the bridges from standard buses and the interrupt, print their "
-        "LUTs and flip-flops, and renew the table in hdl/README.md (2 minutes).",
+        description="Synthesise the bridges from standard buses, the interrupt and the streams, "
+        "print their LUTs and flip-flops, and renew the table in hdl/README.md (2 minutes).",
     )
     parser.parse_args(arguments)
     try:
