@@ -113,8 +113,10 @@ def test_open_and_load(loaded: Driver) -> None:
     assert core.memory["order"] == {0: 0, 1: 1, 2: 2}
     assert core.memory["bad_rows"] == {i: i for i in range(4)}
     assert core.commands[-1] == "emulator_restart"
-    last_load = len(core.commands) - core.commands[::-1].index("reset_state")
-    assert "reset_state" in core.commands[: last_load - 1], "before and after the tables"
+    events = core.events
+    first, last = (events.index("bad_rows"), len(events) - events[::-1].index("order"))
+    assert "reset_state" in events[:first], "the model of a started chain is fixed"
+    assert "reset_state" in events[last:], "rows out of service take effect"
 
 
 @pytest.mark.parametrize(
@@ -308,11 +310,31 @@ def _without_halt(core: Registers) -> Callable[[str], None]:
     return lambda name: None if name == "halt" else inner(name)
 
 
-def test_progress_restarts_the_time_out(loaded: Driver) -> None:
-    loaded.registers.answers["run"] = random_records(2, 600)
-    loaded.core.patience = 3
+def test_progress_restarts_the_time_out(make: Make) -> None:
+    """Every other poll shows no progress, in sum far more than the patience."""
+    driver = make(Registers(answers={"run": random_records(2, 600)}, every=9))
+    assert driver.call("open") == "OK"
+    assert driver.load(image_of(SETTINGS, [0] * POINT_WORDS, 1)) == "OK"
+    start(driver)
+    driver.core.patience = 12
+    assert driver.run(600, lambda _: None) == "OK"
+    driver.core.patience = 2
+    driver.registers.answers["run"] = random_records(2, 600)
+    assert driver.run(600, lambda _: None) == "TIMEOUT"
+
+
+def test_an_end_after_a_time_out_is_not_that_of_the_next_run(loaded: Driver) -> None:
+    core = loaded.registers
+    core.endless.add("run")
     start(loaded)
-    assert loaded.run(600, lambda _: None) == "OK"
+    assert loaded.run(5, lambda _: None) == "TIMEOUT"
+    core.endless.clear()
+    core._end()
+    core.answers["run"] = step(False, 9) * 40
+    core.every = 5
+    kinds: list[int] = []
+    assert loaded.run(40, lambda record: kinds.append(record.kind)) == "OK"
+    assert kinds == [link.RECORD_STEP] * 40
 
 
 # -- interrupts ------------------------------------------------------------------------------------

@@ -149,13 +149,18 @@ class Registers:
         Commands that do not end by themselves.
     dead : set of str
         Registers that do not keep a value.
+    every : int
+        Words reach the ring with every so many-th look at it.
+    events : list of str
+        Commands, and names of windows that were written, in their order.
     """
 
     answers: dict[str, Sequence[int]] = field(default_factory=dict)
     after: dict[str, dict[str, int]] = field(default_factory=dict)
     endless: set[str] = field(default_factory=set)
     dead: set[str] = field(default_factory=set)
-    commands: list[str] = field(default_factory=list)
+    every: int = 1
+    events: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.values = {r.address: sum(f.reset << f.low for f in r.fields) for r in MAP.registers}
@@ -163,9 +168,14 @@ class Registers:
         self.memory: dict[str, dict[int, int]] = {w.name: {} for w in MAP.windows}
         self.waiting: deque[int] = deque()
         self.ring = [0] * MAP.window("records_ring").words
-        self.accesses = 0
+        self.looks = 0
         self.running = ""
         self.state: dict[str, int] = {"emulator_idle": 1}
+
+    @property
+    def commands(self) -> list[str]:
+        """Commands, in their order."""
+        return [event for event in self.events if event not in self.memory]
 
     # -- fields -----------------------------------------------------------------------------------
     def set(self, name: str, value: int) -> None:
@@ -184,7 +194,6 @@ class Registers:
 
     # -- the bus -----------------------------------------------------------------------------------
     def read(self, address: int) -> int:
-        self.accesses += 1
         at = address - BASE
         if at in self.names:
             return self._read_register(self.names[at])
@@ -195,12 +204,12 @@ class Registers:
         return self.memory[window.name].get(word, 0)
 
     def write(self, address: int, value: int) -> None:
-        self.accesses += 1
         at = address - BASE
         if at not in self.names:
             window, word = self._place(at)
             assert window.writable, window.name
             self.memory[window.name][word] = value
+            self.events.append(window.name)
             return
         name = self.names[at]
         register = MAP[name]
@@ -234,6 +243,9 @@ class Registers:
     # -- the chain ---------------------------------------------------------------------------------
     def _advance(self) -> None:
         """Put a few words of the records into the ring, if there is room."""
+        self.looks += 1
+        if self.looks % self.every:
+            return
         for _ in range(7):
             received, taken = self.get("records.received"), self.get("records.taken")
             if not self.waiting or (received - taken) % (1 << 32) >= len(self.ring):
@@ -253,7 +265,7 @@ class Registers:
         self.running = ""
 
     def _command(self, name: str) -> None:
-        self.commands.append(name)
+        self.events.append(name)
         if name in ("start", "run", "flush", "predict"):
             assert not self.running and not self.state.get("fault"), name
             self.running = name
