@@ -94,7 +94,8 @@ def open_board(backend: str, array: Array, say: Say = silent) -> Board:
     array : Array
         Its geometry is the board's until ``configure`` gives another split into chains.
     say : callable
-        Called with a line before a long operation: the simulated board is built at its first use.
+        Called with a line before a long operation, because the simulated board is built at its
+        first use, and in the course of a long prediction.
 
     Raises
     ------
@@ -147,18 +148,22 @@ def open_hardware(backend: str, array: Array, say: Say = silent) -> HardwareBoar
     from .link.ports import SerialPort, SimulatedPort, build_simulated
 
     if is_mapped(backend):
-        return _open_mapped(backend, array)
+        return _open_mapped(backend, array, say)
     port: Port
     timeout_s = link_timeout_s(SIMULATED_TIMEOUT_S if backend == RTL else LINK_TIMEOUT_S)
     if backend == RTL:
         port = SimulatedPort(build_simulated(array.geometry, say), timeout_s)
     else:
         port = SerialPort(backend.removeprefix(SERIAL), timeout_s)
-    return SerialBoard(port, array, backend, timeout_s=timeout_s)
+    board = SerialBoard(port, array, backend, timeout_s=timeout_s)
+    board.say = say
+    return board
 
 
-def _open_mapped(backend: str, array: Array) -> HardwareBoard:
+def _open_mapped(backend: str, array: Array, say: Say) -> HardwareBoard:
     from .registers.controller import RegisterController
 
     access, timeout_s = open_mapped(backend), link_timeout_s(LINK_TIMEOUT_S)
-    return HardwareBoard(RegisterController(access, access.name, timeout_s), array, backend)
+    board = HardwareBoard(RegisterController(access, access.name, timeout_s), array, backend)
+    board.say = say
+    return board

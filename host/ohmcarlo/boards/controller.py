@@ -130,6 +130,11 @@ class Controller(Protocol):
         """Give a long command and wait for its end. Its records have arrived by then."""
         ...
 
+    def settle(self) -> None:
+        """Wait for the end of a long command whose ``execute`` was interrupted, and give up its
+        records."""
+        ...
+
     def take_records(self) -> Words:
         """Words of the record stream since the last call."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -68,6 +69,7 @@ from .records.tally import Tally
 from .streamed import Streamed, require_own_order
 
 Result = TypeVar("Result")
+REPORT_SECONDS = 5.0  # between reports of a long prediction
 MAX_STEPS = (1 << 32) - 1  # of one command
 RING_WORDS = 1000  # of records that a simulated board may hold, somewhat less than its ring
 
@@ -107,6 +109,8 @@ class HardwareBoard:
             controller.close()
             raise
         self.geometry = array.geometry
+        self.say: Callable[[str], None] = lambda _: None
+        """Called with a line in the course of a long prediction."""
         self.pseudo_random = self.layout.emulator
         self.dot_products: tuple[str, ...] = (ARRAY, CODES) if self.layout.digital else (ARRAY,)
         self._configured: ChainStream | None = None
@@ -397,6 +401,7 @@ class HardwareBoard:
         if points is self._points and len(points) <= room:
             return [work(len(points))]
         self._stop_feeding()
+        began = time.monotonic()
         try:
             for first in range(0, len(points), room):
                 part = slice(first, first + room)
@@ -404,10 +409,21 @@ class HardwareBoard:
                     Points(points.inputs[part], points.labels[part], points.offsets[part])
                 )
                 results.append(work(len(points.labels[part])))
+                began = self._report(min(first + room, len(points)), len(points), began)
+        except KeyboardInterrupt:
+            self.remote.settle()
+            raise
         finally:
             self._load_points(self._points)
             self._feed()
         return results
+
+    def _report(self, done: int, total: int, since: float) -> float:
+        """Say how many points are done, if the last report is old; returns its time."""
+        if done == total or time.monotonic() - since < REPORT_SECONDS:
+            return since
+        self.say(f"{done:,} of {total:,} points are predicted")
+        return time.monotonic()
 
     def _points_of_a_part(self) -> int:
         words = self.remote.record_room

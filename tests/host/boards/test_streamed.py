@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from board_ports import NativePort
+from native_board import opened
 from ohmcarlo.array.emulated import EmulatedArray
-from ohmcarlo.boards import HardwareBoard, ModelBoard
+from ohmcarlo.boards import HardwareBoard, ModelBoard, SerialBoard, hardware_board
 from ohmcarlo.boards.controller import Controller, Finished
 from ohmcarlo.boards.memory.identity import require_room
 from ohmcarlo.boards.memory.image import streamed_words
@@ -189,6 +191,9 @@ class NotedController(Controller):
 
     def judge(self, judge: Any) -> None: ...
 
+    def settle(self) -> None:
+        self.log.append("settle")
+
 
 @pytest.fixture
 def board(monkeypatch: pytest.MonkeyPatch) -> HardwareBoard:
@@ -236,8 +241,10 @@ def test_an_interrupted_prediction_restores_the_chain(board: HardwareBoard) -> N
     assert isinstance(remote, NotedController) and isinstance(remote.feeder, Source)
     board.configure(chain(), data)
     remote.interrupted = True
+    remote.log.clear()
     with pytest.raises(KeyboardInterrupt):
         board.predict(points(40))
+    assert remote.log == ["stop", 16, "settle", 100, "feed"]
     assert remote.points == 100 and remote.feeder.words is not None
     assert np.array_equal(remote.memory["points"], streamed_words(data, 0, GEOMETRY)[: 16 * 4])
 
@@ -313,3 +320,36 @@ def test_a_dma_repeats_the_pass_until_it_is_reset() -> None:
 def test_a_dma_that_cannot_feed(channel: Any, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         DmaFeeder(Dma(channel), np.zeros)
+
+
+def test_a_long_prediction_reports(board: HardwareBoard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware_board, "REPORT_SECONDS", 0)
+    said: list[str] = []
+    board.say = said.append
+    board.configure(chain(), points(9))
+    board.predict(points(40))
+    assert said == [f"{done} of 40 points are predicted" for done in (16, 32)]
+
+
+def test_ctrl_c_in_a_prediction_of_a_board_with_firmware(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The board is in the middle of a command; afterwards, the chain continues."""
+    with opened() as native:
+        port = NativePort(native)
+        array = EmulatedArray(Geometry(), 3)
+        board = SerialBoard(port, array, "serial:port", port.clock, check=False)
+        registers = SamplerSettings().registers(Geometry(), 4, array.sigma_us)
+        board.configure(registers, points(40))
+        board.start()
+        waits = board.link.wait_finished
+
+        def interrupted() -> Finished:
+            monkeypatch.setattr(board.link, "wait_finished", waits)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(board.link, "wait_finished", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            board.predict(points(60))
+        assert board.remote.read_one("model.points.value") == 40
+        with np.errstate(all="ignore"):  # its model of the hardware holds no sample
+            assert len(board.predict(points(1500))[0]) == 1500
+        assert len(board.run(8).accepted) == 8

@@ -51,6 +51,7 @@ class RemoteController(Controller):
 
     def __init__(self, link: Link) -> None:
         self.link = link
+        self._waits = False  # a long command was given, and its end was not seen
 
     @property
     def place(self) -> str:
@@ -124,7 +125,17 @@ class RemoteController(Controller):
 
     def execute(self, command: Command, argument: int = 0) -> Finished:
         self.command(command, argument)
-        return self.link.wait_finished()
+        self._waits = True
+        ended = self.link.wait_finished()
+        self._waits = False
+        return ended
+
+    def settle(self) -> None:
+        if self._waits:
+            self.command(Command.HALT)
+            self.link.wait_finished()
+            self._waits = False
+        self.link.take_records()
 
     def take_records(self) -> Words:
         return self.link.take_records()

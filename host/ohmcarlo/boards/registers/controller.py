@@ -278,6 +278,12 @@ class RegisterController(Controller):
         self.core.set({"control.external_loglik.value": loglik & WORD})
         self.core.command("external")
 
+    def settle(self) -> None:
+        self._quiet()
+        if self._stream is not None:
+            self._stream.drop()
+        self._words.clear()
+
     def execute(self, command: Command, argument: int = 0) -> Finished:
         model = self._check(command)
         samples = samples_in_array(self.core, model) if command == Command.TRIAGE else 0
