@@ -16,7 +16,6 @@ from .model import ModelBoard
 from .registers.places import FORMS, check_mapped, is_mapped, open_mapped
 from .serial_board import SerialBoard
 from .small.board import SmallBoard
-from .small.line import ANSWER_S
 
 __all__ = [
     "BACKENDS",
@@ -138,7 +137,7 @@ def open_small(backend: str, array: Array | None, say: Say = silent) -> SmallBoa
         geometry = None if array is None else array.geometry
         port = SimulatedPort(build_simulated_small(geometry, say), timeout_s)
     else:
-        timeout_s = link_timeout_s(ANSWER_S)
+        timeout_s = link_timeout_s(LINK_TIMEOUT_S)
         port = SerialPort(place, timeout_s)
     return SmallBoard(port, array, backend, say, timeout_s)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +12,6 @@ import pytest
 
 from ohmcarlo.boards import BoardLost
 from ohmcarlo.boards.link import ports
-from ohmcarlo.boards.link.ports import SimulatedPort
 from ohmcarlo.datasets import load
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.runs import chain_run, stored
@@ -203,65 +200,6 @@ def test_noise_ends_a_run_with_a_remedy(tmp_path: Path, monkeypatch: pytest.Monk
     resume_run(Outputs(tmp_path / "run"), Silence())
     train_run(replace(made, backend="model"), Outputs(tmp_path / "whole"), Silence())
     require_equal(tmp_path / "run", tmp_path / "whole")
-
-
-# -- the simulated board ---------------------------------------------------------------------------
-
-RTL = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs pseudo-terminals")
-
-
-def rtl(**changes: Any) -> TrainConfig:
-    shape = {"rows": 16, "pairs": 8, "entropy_pairs": 1}
-    return config(**{"backend": "small:rtl", "steps": 120} | shape | changes)
-
-
-@RTL
-@pytest.mark.hdl
-@pytest.mark.verify
-def test_the_simulated_board_makes_the_models_chain(tmp_path: Path) -> None:
-    """It adapts, too."""
-    made = rtl(whiten=None)
-    train_run(made, Outputs(tmp_path / "small"), Silence())
-    train_run(replace(made, backend="model"), Outputs(tmp_path / "model"), Silence())
-    require_equal(tmp_path / "small", tmp_path / "model")
-
-
-@RTL
-@pytest.mark.hdl
-@pytest.mark.verify
-def test_a_simulated_board_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = rtl()
-    from ohmcarlo.boards.small.client import BitSerialClient
-
-    run, blocks = BitSerialClient.run, 0
-    monkeypatch.setattr(chain_run, "MAX_BLOCK", BLOCK)
-
-    def mortal(self: BitSerialClient, steps: int) -> Any:
-        nonlocal blocks
-        blocks += 1
-        port = self.line.port
-        assert isinstance(port, SimulatedPort)
-        if blocks == BLOCKS_BEFORE_THE_LOSS:
-            port.process.send_signal(signal.SIGKILL)
-        return run(self, steps)
-
-    monkeypatch.setattr(BitSerialClient, "run", mortal)
-    with pytest.raises(BoardLost, match=r"ended by signal 9.*ohmcarlo resume"):
-        train_run(made, Outputs(tmp_path / "run", checkpoint_seconds=0), Silence())
-    monkeypatch.setattr(BitSerialClient, "run", run)
-    resume_run(Outputs(tmp_path / "run"), Silence())
-    train_run(replace(made, backend="model"), Outputs(tmp_path / "whole"), Silence())
-    require_equal(tmp_path / "run", tmp_path / "whole")
-
-
-@RTL
-@pytest.mark.hdl
-@pytest.mark.verify
-def test_the_selftest_of_a_simulated_board() -> None:
-    checks = list(run_selftest("small:rtl", "emulator", None, 0, lambda text: None))
-    names = ["link", "generator", "chain", "coin", "early rejection", "checkpoint"]
-    assert [check.name for check in checks] == names
-    assert all(check.passed for check in checks), checks
 
 
 def test_the_selftest_of_a_board_with_other_devices(monkeypatch: pytest.MonkeyPatch) -> None:

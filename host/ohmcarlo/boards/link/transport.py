@@ -179,7 +179,7 @@ class Transport:
             )
         return (
             f"no answer from {self.port.name} within {self.timeout_s:g} s: check that the board is "
-            "powered and runs the ohmcarlo firmware"
+            "powered and runs the ohmcarlo firmware (boards without a processor are small:PORT)"
         )
 
     # -- messages ------------------------------------------------------------------------------

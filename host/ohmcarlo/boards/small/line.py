@@ -33,6 +33,8 @@ ANSWER_S = 1.0
 """Time after which a board that does not answer is regarded as lost, s."""
 SPARE = 2
 """Bytes of a pause beyond those of the answer: the board takes some clocks to begin each byte."""
+WRITE_BYTES = 4096
+"""Bytes that are given to the port at once, so that a slow line does not exceed its timeout."""
 FLAGS = SAMPLE_THERE | SAMPLE_LAST
 
 
@@ -111,7 +113,9 @@ class Line:
 
     def exchange(self, *requests: Request) -> list[bytes]:
         """Send requests; returns the answers of those that have one."""
-        self.port.write(b"".join(request.padded for request in requests))
+        sent = b"".join(request.padded for request in requests)
+        for first in range(0, len(sent), WRITE_BYTES):
+            self.port.write(sent[first : first + WRITE_BYTES])
         sizes = [request.answer for request in requests if request.answer]
         data, places = self._answer(sum(sizes)), accumulate(sizes, initial=0)
         return [data[place : place + size] for place, size in zip(places, sizes, strict=False)]
@@ -141,7 +145,8 @@ class Line:
             elif time.monotonic() > until:
                 raise BoardLost(
                     f"the board at {self.port.name} answered {len(data)} of {size} bytes within "
-                    f"{self._timeout_s:g} s: check its power, its cable and its bitstream"
+                    f"{self._timeout_s:g} s: check its power, its cable and its bitstream; boards "
+                    "with a processor are serial:PORT"
                 )
         if len(data) > size:
             raise self._noise(f"{len(data)} bytes instead of {size}")
