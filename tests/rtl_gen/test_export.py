@@ -12,12 +12,14 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from light_core import LightDesign, light_request
+from ohmcarlo.boards import pynq
 from ohmcarlo.cli import app
 from ohmcarlo_hdl.ip.ports import ARRAYS, AXI4_LITE, BUSES, EMULATOR
 from ohmcarlo_hdl.regs.map import register_map
@@ -275,6 +277,16 @@ def test_a_planted_fault_in_a_script(which: int, old: str, new: str) -> None:
     assert old in text
     check = (faults_of_vivado, faults_of_platform_designer)[which]
     assert check(design, text.replace(old, new)) != []
+
+
+def test_pynq_finds_the_packaged_core() -> None:
+    """The driver for PYNQ binds to the name that the script for Vivado gives the core."""
+    calls = run_script(scripts(LightDesign(light_request(AXI4_LITE, EMULATOR)))[0], "/core/p.tcl")
+    (package,) = calls.of("ipx::package_project")
+    words = dict(pairwise(package))
+    properties = {w[0]: w[1] for w in calls.of("set_property")}
+    vlnv = (words["-vendor"], words["-library"], properties["name"], properties["version"])
+    assert (":".join(vlnv),) == pynq.VLNVS
 
 
 def scripts(design: Design) -> tuple[str, str]:
