@@ -217,45 +217,71 @@ def _source(job: Job) -> str:
     layout = register_map(job.config, True, ip=True)
     settings = settings_of(image, layout)
     windows = {n: w for n, w in image.windows.items() if n not in ("points", "order")}
-    geometry = layout_of(job.config).geometry
-    lines = [_title(job), f'#include "{HEADER}"', ""]
-    lines += [
+    lines = [
+        _title(job),
+        f'#include "{HEADER}"',
+        "",
         f"#if OHMCARLO__MAP_HASH != 0x{layout.hash[:8]}",
         '#error "job.c was made for another core than ohmcarlo.h: make both again"',
         "#endif",
         "",
+        *_settings(settings, layout),
+        *_windows(windows, layout),
+        *_array("static const uint32_t POINTS", image.windows["points"]),
+        *_image(job, layout, len(settings), len(windows)),
+        *_test_points(job),
     ]
-    lines += [f"static const struct ohmcarlo_setting SETTINGS[{len(settings)}] = {{"]
+    return "\n".join(lines)
+
+
+def _settings(settings: Mapping[int, int], layout: RegisterMap) -> list[str]:
     names = {register.address: register.name for register in layout.registers}
-    lines += [f"    {{{a:#06x}u, {v:#010x}u}}, // {names[a]}" for a, v in settings.items()]
-    lines += ["};", ""]
+    return [
+        f"static const struct ohmcarlo_setting SETTINGS[{len(settings)}] = {{",
+        *(f"    {{{a:#06x}u, {v:#010x}u}}, // {names[a]}" for a, v in settings.items()),
+        "};",
+        "",
+    ]
+
+
+def _windows(windows: Mapping[str, Words], layout: RegisterMap) -> list[str]:
+    """The words of each window, and the table of the windows."""
+    lines = []
     for name, words in windows.items():
         lines += _array(f"static const uint32_t {name.upper()}", words)
-    lines += _array("static const uint32_t POINTS", image.windows["points"])
-    lines += [f"static const struct ohmcarlo_window WINDOWS[{len(windows)}] = {{"]
+    lines.append(f"static const struct ohmcarlo_window WINDOWS[{len(windows)}] = {{")
     for name, words in windows.items():
         address = layout.window(name).address
         lines.append(f"    {{{address:#x}u, {len(words)}u, {name.upper()}}},")
-    lines += ["};", ""]
-    lines += [
+    return [*lines, "};", ""]
+
+
+def _image(job: Job, layout: RegisterMap, settings: int, windows: int) -> list[str]:
+    return [
         "const struct ohmcarlo_image job = {",
         f"    .map_hash = 0x{layout.hash[:8]}u,",
         f"    .record_words = {job.record_words}u,",
         f"    .points = {len(job.points)}u,",
         "    .point_words = POINTS,",
         "    .settings = SETTINGS,",
-        f"    .setting_count = {len(settings)}u,",
+        f"    .setting_count = {settings}u,",
         "    .windows = WINDOWS,",
-        f"    .window_count = {len(windows)}u,",
+        f"    .window_count = {windows}u,",
         "    .emulator = true,",
         "};",
         "",
     ]
-    names_in_c = ", ".join(c_string(name) for name in job.class_names)
-    lines += [f"const char *const job_class_names[2] = {{{names_in_c}}};", ""]
-    lines += _array("const uint32_t job_test_words", point_words(job.test_points, geometry))
-    lines += _array("const uint8_t job_test_labels", job.test_labels.astype(np.uint32))
-    return "\n".join(lines)
+
+
+def _test_points(job: Job) -> list[str]:
+    names = ", ".join(c_string(name) for name in job.class_names)
+    words = point_words(job.test_points, layout_of(job.config).geometry)
+    return [
+        f"const char *const job_class_names[2] = {{{names}}};",
+        "",
+        *_array("const uint32_t job_test_words", words),
+        *_array("const uint8_t job_test_labels", job.test_labels.astype(np.uint32)),
+    ]
 
 
 def _array(declaration: str, words: Words) -> list[str]:
