@@ -273,6 +273,8 @@ class SlowMmio:
 
     def __init__(self, mmio: Any, dut: Any) -> None:
         self.read, self.write = mmio.read, mmio.write
+        self.base_addr, self.length = mmio.base_addr, mmio.length
+        self.dut = dut
 
     @resume
     async def wait(self, seconds: float) -> None:
