@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from systemrdl.node import AddrmapNode
@@ -10,6 +11,7 @@ from systemrdl.node import AddrmapNode
 from ohmcarlo.imports import without_collection
 from ohmcarlo_hdl.ip.core import IpCore
 from ohmcarlo_hdl.ip.ports import EMULATOR
+from ohmcarlo_hdl.regs.bus import Bus
 from ohmcarlo_hdl.regs.map import RegisterMap, compile_rdl, register_map
 
 from ..controller.images import readmemh, table_words
@@ -31,7 +33,11 @@ class Design:
 
     @cached_property
     def ports(self) -> CorePorts:
-        return CorePorts(self.request.bus, tuple(self.core.ports))
+        ports = (
+            replace(port, meaning=port.meaning.replace("`LATENCY`", str(Bus.LATENCY)))
+            for port in self.core.ports
+        )
+        return CorePorts(self.request.bus, tuple(ports))
 
     @cached_property
     def verilog(self) -> str:
