@@ -111,6 +111,7 @@ SAME = "equals_the_model_with_all_points"
 LOST = "finds_a_lost_word"
 
 
+@pytest.mark.verify
 def test_streamed_points() -> None:
     """With early rejection, and with networks in two regions; a lost word is a fault."""
     simulate(

@@ -97,13 +97,13 @@ def compared(experiment: Any, config: TrainConfig) -> dict[str, Any]:
 @cocotb.test()
 async def trains_and_predicts_beyond_the_memory(dut: Any) -> None:
     await powered(dut)
-    access, feeder = AxiAccess(dut), AxisFeeder(dut)
+    access, feeder = AxiAccess(dut, interrupts=False), AxisFeeder(dut)
     config = TrainConfig("breast-cancer", steps=STEPS, seed=3, rows=ROWS, pairs=PAIRS)
     kind = chain_kind_of(config.task, config.kind)
     open_board = setup.open_board
 
     def made(_: Any, array: Any, say: Any) -> HardwareBoard:
-        controller = RegisterController(access, "axi", SIMULATED_S, feeder=feeder)
+        controller = RegisterController(access, access.name, SIMULATED_S, feeder=feeder)
         return HardwareBoard(controller, array, "mmio:bench")
 
     def work() -> dict[str, Any]:
@@ -140,4 +140,4 @@ async def trains_and_predicts_beyond_the_memory(dut: Any) -> None:
 @pytest.mark.verify
 def test_a_chain_beyond_the_memory_over_axi() -> None:
     text = kept_verilog(lambda: ip.IpCore(CONFIG, "axi4-lite", clock_hz=100_000_000), CONFIG, "ip")
-    run_bench("IpCore", __name__, {"interrupts": False}, verilog_text=text)
+    run_bench("IpCore", __name__, verilog_text=text)
