@@ -131,7 +131,7 @@ async def trains_and_predicts_beyond_the_memory(dut: Any) -> None:
     began = time.perf_counter()
     found = await bridge(work)()
     seconds = time.perf_counter() - began
-    dut._log.info(f"{access.seen} accesses, {feeder.passes} passes, {seconds:.1f} s")
+    dut._log.info(f"{access.words} words, {feeder.passes} passes, {seconds:.1f} s")
     assert feeder.passes > STEPS
     for name in (*COMPARED, "mean", "variance", "again"):
         np.testing.assert_array_equal(found[name], wanted[name], name)
