@@ -59,7 +59,7 @@ def bitstream(board: str, say: Say, **options: Any) -> tuple[Path, dict[str, Any
 
 
 def exported_core(out: Path, say: Say, **options: Any) -> dict[str, Any]:
-    """The manifest of a core for other people's designs, written into the new folder ``out``.
+    """The manifest of an IP core, written into the new folder ``out``.
 
     ``options``: those of ``ohmcarlo_rtl.export.order.export_core``. Raises as ``simulated_board``.
     """

@@ -1,4 +1,4 @@
-"""``ohmcarlo export``: a core for other people's designs, and its rows in a table."""
+"""``ohmcarlo export``: the IP core for other designs, and its rows in a table."""
 
 from __future__ import annotations
 

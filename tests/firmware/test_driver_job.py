@@ -145,7 +145,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (["no-such-task", "OUT"], "no-such-task"),
         (["toy2d", "OUT", "--rows", "3"], "rows"),
         (["toy2d", "OUT", "--max-points", "100"], "power of two"),
-        (["toy2d", "FILE"], "is no folder"),
+        (["toy2d", "FILE"], "is not a folder"),
         (["toy2d", "OUT", "--core", "HERE"], "name the folder of an exported core"),
         (["toy2d", "OUT", "--core", "HERE", "--rows", "64"], "leave out --rows"),
     ],

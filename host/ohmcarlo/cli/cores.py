@@ -13,37 +13,40 @@ from .options import JsonOption
 def export(
     out: Annotated[
         Path,
-        typer.Argument(metavar="OUT", help="Folder of the core: a new one, or an empty one."),
+        typer.Argument(metavar="OUT", help="Folder of the IP core: a new one, or an empty one."),
     ],
     bus: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="axi4-lite, apb4, wishbone, or native (the register bus, without a bridge).",
+            help="Bus of the IP core: axi4-lite, apb4, wishbone, or native (the register bus, "
+            "without a bridge).",
         ),
     ] = "axi4-lite",
     array: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="emulator (a model of the array inside the core), ports (streams for an array of "
+            help="emulator (emulated devices inside the IP core), ports (streams for an array of "
             "your own) or phy (the wires of a daughterboard with a die; needs --clock).",
             rich_help_panel="Array",
         ),
     ] = "emulator",
     rows: Annotated[
-        int | None, typer.Option(help="Rows of the array (256).", rich_help_panel="Array")
+        int | None, typer.Option(help="Rows of the array (default: 256).", rich_help_panel="Array")
     ] = None,
     pairs: Annotated[
         int | None,
         typer.Option(
-            help="Device pairs per row, entropy pairs included (32).", rich_help_panel="Array"
+            help="Device pairs per row, entropy pairs included (default: 32).",
+            rich_help_panel="Array",
         ),
     ] = None,
     access_bits: Annotated[
         int | None,
         typer.Option(
-            help="Input bits per access: 8 is the fastest, 1 needs no multipliers (8; phy: 1).",
+            help="Input bits per access: 8 is the fastest, 1 needs no multipliers (default: 8; "
+            "phy: 1).",
             rich_help_panel="Array",
         ),
     ] = None,
@@ -51,7 +54,7 @@ def export(
         int | None,
         typer.Option(
             metavar="N",
-            help="Data points that the core's memory holds, a power of two (1024).",
+            help="Data points that the data memory holds, a power of two (default: 1024).",
             rich_help_panel="Array",
         ),
     ] = None,
@@ -59,8 +62,8 @@ def export(
         int | None,
         typer.Option(
             metavar="N",
-            help="Most data points of a training beyond that memory, streamed at each step; a "
-            "power of two (none).",
+            help="Most data points of a training, those beyond the data memory from a stream: a "
+            "power of two above --max-points (default: none).",
             rich_help_panel="Array",
         ),
     ] = None,
@@ -74,29 +77,30 @@ def export(
         float | None,
         typer.Option(
             metavar="MHZ",
-            help="Clock of your design: for the constraints, the register ip.clock_hz and the "
-            "pulse widths of phy.",
+            help="Frequency of the clock of your design: for the constraints, the register "
+            "ip.clock_hz and the pulse widths of phy.",
         ),
     ] = None,
     report: Annotated[
         bool,
         typer.Option(
             "--report/--no-report",
-            help="Count LUTs, flip-flops, block RAMs and multipliers with Yosys, in minutes.",
+            help="Count LUTs, flip-flops, block RAMs and multipliers with Yosys, which takes "
+            "minutes.",
         ),
     ] = True,
     json: JsonOption = None,
 ) -> None:
-    """Export the controller as a core for your own FPGA or ASIC design.
+    """Export the controller as an IP core for your own FPGA or ASIC design.
 
     The folder holds Verilog, a table of the ports, the register page, a C driver with its headers,
-    memory images, a test bench, constraints, and entries for tool flows: FuseSoC, IP-XACT, Vivado
-    (`package_ip.tcl`), Platform Designer (`_hw.tcl`) and LiteX. Its README.md has the next command
-    of each.
+    memory images, a test bench, constraints, and files for tool flows: FuseSoC, IP-XACT, Vivado
+    (`package_ip.tcl`), Platform Designer (`_hw.tcl`) and LiteX. Its README.md states the next
+    command of each. docs/integration.md describes the IP core.
 
     Examples:
 
-    - `ohmcarlo export ip --rows 64 --pairs 16`: behind AXI4-Lite, then `cd ip` and
+    - `ohmcarlo export ip --rows 64 --pairs 16`: behind AXI4-Lite; then `cd ip` and
     `fusesoc --cores-root . run --target sim ohmcarlo:ip:ohmcarlo_axi4_lite`
 
     - `ohmcarlo export ip --bus wishbone --no-streams --no-report`: for LiteX, in seconds
@@ -107,7 +111,7 @@ def export(
     - `ohmcarlo export ip --array phy --rows 64 --pairs 16 --clock 100`: for a die on a
     daughterboard
 
-    Equal inputs give equal bytes. The folder appears when it is complete. The tools come with
+    Equal options give equal bytes. The folder appears when it is complete. The tools come with
     `pip install 'ohmcarlo[hdl]'`.
     """
     from ..ip_core import ExportOptions, core_rows

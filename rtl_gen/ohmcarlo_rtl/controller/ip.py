@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""The Verilog modules of a core for other people's designs."""
+"""The Verilog modules of the IP core."""
 
 from __future__ import annotations
 

@@ -15,25 +15,27 @@ from .files import example_files
 from .job import Job, training_job
 from .package import EXAMPLE
 
-DESCRIPTION = """Write a training job as C: the driver of the IP core, the headers of the core, the
-data and settings of a run, and an example that trains and predicts. The data are split and encoded
-as by `ohmcarlo train --whiten`. Files of an earlier call are renewed, except main.c."""
+DESCRIPTION = """Write a training job as C: the driver of the IP core, its headers, the data and
+settings of a run, and an example that trains and predicts. The data are split and encoded as by
+`ohmcarlo train --whiten`. Files of an earlier call are renewed, except main.c."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options; those of the core are named as those of ``ohmcarlo export``."""
+def parser(
+    steps: int = 2000, out: str = "DIR", out_help: str = "folder of the files"
+) -> argparse.ArgumentParser:
+    """The options; those of the IP core are named as those of ``ohmcarlo export``."""
     made = argparse.ArgumentParser(prog="python -m ohmcarlo_rtl.driver", description=DESCRIPTION)
     made.add_argument(
         "task",
         metavar="TASK",
         help="a task (see `ohmcarlo tasks`) or a CSV file with a label column",
     )
-    made.add_argument("out", type=Path, metavar="DIR", help="folder of the files")
+    made.add_argument("out", type=Path, metavar=out, help=out_help)
     add_core_options(made)
     chain = made.add_argument_group("chain and data")
     for name, value, text in (
         ("chains", 1, "independent chains"),
-        ("steps", 2000, "steps of each chain"),
+        ("steps", steps, "steps of each chain"),
         ("seed", 0, "seed of split and array"),
     ):
         text = f"{text} (default: {value})"
@@ -41,13 +43,13 @@ def parser() -> argparse.ArgumentParser:
     text = "number of features, by chi² score (default: that of the task)"
     chain.add_argument("--features", type=int, metavar="N", help=text)
     chain.add_argument("--label", metavar="NAME", help="label column of a CSV file")
-    chain.add_argument("--positive", metavar="CLASS", help="class of two that is 1")
+    chain.add_argument("--positive", metavar="CLASS", help="class that counts as 1, of two")
     chain.add_argument(
         "--drop",
         action="append",
         default=[],
         metavar="NAME",
-        help="column to leave out",
+        help="column to leave out; repeat the option for others",
     )
     return made
 
@@ -105,7 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
         if options.out.exists() and not options.out.is_dir():
-            raise UsageError(f"{options.out} is no folder: name another one")
+            raise UsageError(f"{options.out} is not a folder: give another one")
         job = job_of(options)
         write_files(job, options.out)
     except OhmcarloError as error:

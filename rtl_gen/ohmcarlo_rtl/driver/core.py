@@ -1,4 +1,4 @@
-"""The core that a job is for: its sizes, or the folder of its export."""
+"""The IP core that a job is for: its sizes, or the folder of its export."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ SIZES = {
 
 def add_core_options(parser: argparse.ArgumentParser) -> None:
     """The folder of a core, or its sizes under the names of ``ohmcarlo export``."""
-    group = parser.add_argument_group("core")
-    group.add_argument("--core", type=Path, metavar="DIR", help="folder of `ohmcarlo export`")
+    group = parser.add_argument_group("IP core")
+    group.add_argument(
+        "--core", type=Path, metavar="DIR", help="folder that `ohmcarlo export` wrote"
+    )
     for name, (value, text) in SIZES.items():
         option = f"--{name.replace('_', '-')}"
         group.add_argument(option, type=int, metavar="N", help=f"{text} (default: {value})")
@@ -41,7 +43,7 @@ def core_of(options: argparse.Namespace) -> CoreConfig:
         return CoreConfig(Geometry(**sizes), max_points=max_points)
     if given:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
-        raise UsageError(f"--core states the sizes: leave out {names}")
+        raise UsageError(f"--core already gives the sizes: leave out {names}")
     return exported_core(options.core)
 
 
@@ -55,19 +57,23 @@ def exported_core(folder: Path) -> CoreConfig:
         known = {field.name for field in fields(CoreConfig)} - {"geometry", "phy"}
         config = CoreConfig(geometry, **{n: manifest["controller"][n] for n in known})
     except (KeyError, TypeError):
-        raise UsageError(f"{folder / MANIFEST} is not that of `ohmcarlo export`") from None
+        raise UsageError(_foreign(folder / MANIFEST)) from None
     if array != EMULATOR:
         raise UsageError(
-            f"the core in {folder} has --array {array}, a job needs the emulated array: export a "
-            f"core with --array {EMULATOR}"
+            f"the core in {folder} has --array {array}, but a job needs the emulated array: export "
+            f"a core with --array {EMULATOR}"
         )
     here = register_map(config, True, ip=True).hash
     if register_hash != here:
         raise UsageError(
-            f"the core in {folder} has the register map {register_hash[:8]}, this version makes "
-            f"{here[:8]}: export the core again"
+            f"the core in {folder} has register map {register_hash[:8]}, this version of ohmcarlo "
+            f"has {here[:8]} for its sizes: export the core again"
         )
     return config
+
+
+def _foreign(path: Path) -> str:
+    return f"{path} is not that of `ohmcarlo export`: name the folder of an exported core"
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -77,7 +83,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}: name the folder of an exported core") from None
     except ValueError:
-        raise UsageError(f"{path} is no JSON: export the core again") from None
+        raise UsageError(f"{path} is not valid JSON: export the core again") from None
     if not isinstance(found, dict):
-        raise UsageError(f"{path} is not that of `ohmcarlo export`")
+        raise UsageError(_foreign(path))
     return found

