@@ -87,6 +87,7 @@ class RegisterModel(RegisterAccess):
         self.given: list[int] = []
         self.missed: list[int] = []
         self.fault_after = -1
+        self.reason = Reason.DONE
 
     # -- inspection --------------------------------------------------------------------------
     def get(self, name: str) -> int:
@@ -249,7 +250,7 @@ class RegisterModel(RegisterAccess):
     def activate(self) -> None:
         self.active = True
         self.put("status.state.busy", 1)
-        self.put("status.state.reason", Reason.DONE)
+        self.put("status.state.reason", self.reason)
 
     def pump(self) -> None:
         """Some words of the records reach the ring; the command ends after the last one."""

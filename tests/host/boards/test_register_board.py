@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from ohmcarlo.array.emulated import EmulatedArray
-from ohmcarlo.boards import BoardLost, HardwareBoard, ModelBoard
+from ohmcarlo.boards import ENTROPY_ALARM, BoardLost, HardwareBoard, ModelBoard
 from ohmcarlo.boards.controller import OPERATION, Refused
 from ohmcarlo.boards.memory.image import controller_image
 from ohmcarlo.boards.registers.controller import RegisterController
 from ohmcarlo.errors import OhmcarloError
-from ohmcarlo.golden import EpisodeLikelihood, Registers, SamplerSettings, Thresholds
+from ohmcarlo.golden import EntropyAlarm, EpisodeLikelihood, Registers, SamplerSettings, Thresholds
 from ohmcarlo.selftest.board import BOARD_CHECKS
 from ohmcarlo.spec import Geometry, Points
 from ohmcarlo.spec.cartpole import POLICY_INPUTS
-from ohmcarlo.spec.link import Command, Operation, Status
+from ohmcarlo.spec.link import Command, Operation, Reason, Status
 from ohmcarlo_hdl.config import CoreConfig
 from register_model import CLOCK_HZ, RegisterModel
 
@@ -275,6 +275,15 @@ def test_a_fault_within_a_record(board: HardwareBoard, model: RegisterModel) -> 
     model.fault_after = 33
     with pytest.raises(OhmcarloError, match=r"the sequencer of the model has stopped .off. and"):
         board.run(50)
+
+
+def test_an_alarm_ends_the_block(board: HardwareBoard, model: RegisterModel) -> None:
+    started(board, model)
+    model.reason = Reason.ENTROPY_ALARM
+    assert board.run(5).status == ENTROPY_ALARM
+    model.put("status.state.alarm", 1)
+    with pytest.raises(EntropyAlarm, match="the coin failed its start-up health test"):
+        board.start()
 
 
 def test_what_an_earlier_program_left(model: RegisterModel) -> None:
