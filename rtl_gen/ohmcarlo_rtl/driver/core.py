@@ -60,14 +60,14 @@ def exported_core(folder: Path) -> CoreConfig:
         raise UsageError(_foreign(folder / MANIFEST)) from None
     if array != EMULATOR:
         raise UsageError(
-            f"the core in {folder} has --array {array}, but a job needs the emulated array: export "
-            f"a core with --array {EMULATOR}"
+            f"the core in {folder} has --array {array}, a job needs the emulated array: export a "
+            f"core with --array {EMULATOR}"
         )
     here = register_map(config, True, ip=True).hash
     if register_hash != here:
         raise UsageError(
-            f"the core in {folder} has register map {register_hash[:8]}, this version of ohmcarlo "
-            f"has {here[:8]} for its sizes: export the core again"
+            f"the core in {folder} has register map {register_hash[:8]}, this version makes "
+            f"{here[:8]} for its sizes: export the core again"
         )
     return config
 
