@@ -29,7 +29,8 @@ KNOWN_ANSWERS = (
 )
 CHECK_ROWS, CHECK_PAIRS = 64, 16
 CHECK_STEPS = 100
-CHECK_POINTS = 100
+CHECK_POINTS, SMALL_POINTS = 100, 32
+"""A board without a processor has a small memory and is slow."""
 COIN_STEPS = 1000
 MIN_ENTROPY = 0.9  # bits per raw bit; the estimate is a lower bound: 0.95 for a perfect coin here
 
@@ -54,6 +55,7 @@ def run_selftest(
     check_backend(backend, array)
     opened = open_array(array, preset, Geometry(), seed)
     layout = layout_of(backend, opened.array, say)
+    points = SMALL_POINTS if is_small(backend) else CHECK_POINTS
     config = TrainConfig(
         task="toy2d",
         backend=backend,
@@ -64,7 +66,7 @@ def run_selftest(
         pairs=layout.pairs if layout else CHECK_PAIRS,
         entropy_pairs=layout.entropy_pairs if layout else Geometry().entropy_pairs,
         access_bits=layout.access_bits if layout else Geometry().access_bits,
-        train_points=min(CHECK_POINTS, layout.max_points // 2) if layout else CHECK_POINTS,
+        train_points=min(points, layout.max_points // 2) if layout else points,
         wide_every=0 if is_small(backend) else None,
         chains=min(2, layout.max_regions) if layout else 2,
         steps=CHECK_STEPS,

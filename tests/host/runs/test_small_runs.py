@@ -202,6 +202,12 @@ def test_noise_ends_a_run_with_a_remedy(tmp_path: Path, monkeypatch: pytest.Monk
     require_equal(tmp_path / "run", tmp_path / "whole")
 
 
+@pytest.mark.verify
+def test_the_selftest_of_a_good_board() -> None:
+    checks = list(run_selftest("small:here", "emulator", None, 0, lambda text: None))
+    assert len(checks) == 6 and all(check.passed for check in checks), checks
+
+
 def test_the_selftest_of_a_board_with_other_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     """The chain of a board whose array has another law fails, by name."""
     nodes = SmallBoardPort.nodes
