@@ -130,10 +130,9 @@ async def faults(dut) -> None:  # type: ignore[no-untyped-def]
     bus, edge = driver.bus, driver.edge
 
     async def recover() -> None:
-        """reset_state, again when the emulator is idle: its last reading has no request then."""
+        """reset_state alone: a reading that the array still owes has no effect."""
         await driver.command("reset_state")
         await driver.until(lambda s: s["emulator_idle"], "the emulator")
-        await driver.command("reset_state")
         await bus.set("interrupt.clear", run_ended=1, fault=1)
         await driver.settle()
         assert not await causes(driver) - {"record_waiting"}

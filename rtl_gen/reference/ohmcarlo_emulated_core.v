@@ -9,28 +9,74 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   wire \$3 ;
   output alarm;
   wire alarm;
-  wire \alarm$96 ;
+  wire \alarm$110 ;
+  wire [286:0] array_requests__payload;
+  wire [11:0] \array_requests__payload.dac ;
+  wire [5:0] \array_requests__payload.device ;
+  wire [255:0] \array_requests__payload.inputs ;
+  wire [7:0] \array_requests__payload.inputs[0] ;
+  wire [7:0] \array_requests__payload.inputs[10] ;
+  wire [7:0] \array_requests__payload.inputs[11] ;
+  wire [7:0] \array_requests__payload.inputs[12] ;
+  wire [7:0] \array_requests__payload.inputs[13] ;
+  wire [7:0] \array_requests__payload.inputs[14] ;
+  wire [7:0] \array_requests__payload.inputs[15] ;
+  wire [7:0] \array_requests__payload.inputs[16] ;
+  wire [7:0] \array_requests__payload.inputs[17] ;
+  wire [7:0] \array_requests__payload.inputs[18] ;
+  wire [7:0] \array_requests__payload.inputs[19] ;
+  wire [7:0] \array_requests__payload.inputs[1] ;
+  wire [7:0] \array_requests__payload.inputs[20] ;
+  wire [7:0] \array_requests__payload.inputs[21] ;
+  wire [7:0] \array_requests__payload.inputs[22] ;
+  wire [7:0] \array_requests__payload.inputs[23] ;
+  wire [7:0] \array_requests__payload.inputs[24] ;
+  wire [7:0] \array_requests__payload.inputs[25] ;
+  wire [7:0] \array_requests__payload.inputs[26] ;
+  wire [7:0] \array_requests__payload.inputs[27] ;
+  wire [7:0] \array_requests__payload.inputs[28] ;
+  wire [7:0] \array_requests__payload.inputs[29] ;
+  wire [7:0] \array_requests__payload.inputs[2] ;
+  wire [7:0] \array_requests__payload.inputs[30] ;
+  wire [7:0] \array_requests__payload.inputs[31] ;
+  wire [7:0] \array_requests__payload.inputs[3] ;
+  wire [7:0] \array_requests__payload.inputs[4] ;
+  wire [7:0] \array_requests__payload.inputs[5] ;
+  wire [7:0] \array_requests__payload.inputs[6] ;
+  wire [7:0] \array_requests__payload.inputs[7] ;
+  wire [7:0] \array_requests__payload.inputs[8] ;
+  wire [7:0] \array_requests__payload.inputs[9] ;
+  wire [2:0] \array_requests__payload.op ;
+  wire [7:0] \array_requests__payload.row ;
+  wire \array_requests__payload.tile ;
+  wire \array_requests__payload.top ;
+  wire array_requests__ready;
+  wire array_requests__valid;
+  wire [24:0] array_responses__payload;
+  wire [24:0] \array_responses__payload.value ;
+  wire array_responses__ready;
+  wire array_responses__valid;
   input [15:0] bus__addr;
   wire [15:0] bus__addr;
-  wire [15:0] \bus__addr$76 ;
+  wire [15:0] \bus__addr$90 ;
   output bus__error;
   wire bus__error;
-  wire \bus__error$77 ;
+  wire \bus__error$91 ;
   output [31:0] bus__r_data;
   wire [31:0] bus__r_data;
-  wire [31:0] \bus__r_data$78 ;
+  wire [31:0] \bus__r_data$92 ;
   input bus__r_stb;
   wire bus__r_stb;
-  wire \bus__r_stb$79 ;
+  wire \bus__r_stb$93 ;
   input [31:0] bus__w_data;
   wire [31:0] bus__w_data;
-  wire [31:0] \bus__w_data$80 ;
+  wire [31:0] \bus__w_data$94 ;
   input bus__w_stb;
   wire bus__w_stb;
-  wire \bus__w_stb$81 ;
+  wire \bus__w_stb$95 ;
   output busy;
   wire busy;
-  wire \busy$98 ;
+  wire \busy$111 ;
   input clk;
   wire clk;
   wire [16:0] d2d_rel;
@@ -56,10 +102,10 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   wire [16:0] emulator__stuck_level;
   output executing;
   wire executing;
-  wire \executing$94 ;
+  wire \executing$108 ;
   output fault;
   wire fault;
-  wire \fault$95 ;
+  wire \fault$109 ;
   wire [63:0] first_pulse;
   wire idle;
   wire [31:0] key0;
@@ -76,27 +122,27 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   wire [17:0] median_gain;
   input off;
   wire off;
-  wire \off$92 ;
+  wire \off$106 ;
   output [127:0] predictions__payload;
   wire [127:0] predictions__payload;
-  wire [127:0] \predictions__payload$88 ;
-  wire [63:0] \predictions__payload$88.square ;
-  wire [63:0] \predictions__payload$88.sum ;
+  wire [127:0] \predictions__payload$102 ;
+  wire [63:0] \predictions__payload$102.square ;
+  wire [63:0] \predictions__payload$102.sum ;
   wire [63:0] \predictions__payload.square ;
   wire [63:0] \predictions__payload.sum ;
   input predictions__ready;
   wire predictions__ready;
-  wire \predictions__ready$89 ;
+  wire \predictions__ready$103 ;
   output predictions__valid;
   wire predictions__valid;
-  wire \predictions__valid$90 ;
+  wire \predictions__valid$104 ;
   wire [63:0] pulses;
   output [6:0] raw_bits;
   wire [6:0] raw_bits;
-  wire [6:0] \raw_bits$91 ;
-  wire [2:0] \raw_bits$91.column ;
-  wire [2:0] \raw_bits$91.symbol ;
-  wire \raw_bits$91.valid ;
+  wire [6:0] \raw_bits$105 ;
+  wire [2:0] \raw_bits$105.column ;
+  wire [2:0] \raw_bits$105.symbol ;
+  wire \raw_bits$105.valid ;
   wire [2:0] \raw_bits.column ;
   wire [2:0] \raw_bits.symbol ;
   wire \raw_bits.valid ;
@@ -141,6 +187,46 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   wire [7:0] \requests__payload$26.row ;
   wire \requests__payload$26.tile ;
   wire \requests__payload$26.top ;
+  wire [286:0] \requests__payload$31 ;
+  wire [11:0] \requests__payload$31.dac ;
+  wire [5:0] \requests__payload$31.device ;
+  wire [255:0] \requests__payload$31.inputs ;
+  wire [7:0] \requests__payload$31.inputs[0] ;
+  wire [7:0] \requests__payload$31.inputs[10] ;
+  wire [7:0] \requests__payload$31.inputs[11] ;
+  wire [7:0] \requests__payload$31.inputs[12] ;
+  wire [7:0] \requests__payload$31.inputs[13] ;
+  wire [7:0] \requests__payload$31.inputs[14] ;
+  wire [7:0] \requests__payload$31.inputs[15] ;
+  wire [7:0] \requests__payload$31.inputs[16] ;
+  wire [7:0] \requests__payload$31.inputs[17] ;
+  wire [7:0] \requests__payload$31.inputs[18] ;
+  wire [7:0] \requests__payload$31.inputs[19] ;
+  wire [7:0] \requests__payload$31.inputs[1] ;
+  wire [7:0] \requests__payload$31.inputs[20] ;
+  wire [7:0] \requests__payload$31.inputs[21] ;
+  wire [7:0] \requests__payload$31.inputs[22] ;
+  wire [7:0] \requests__payload$31.inputs[23] ;
+  wire [7:0] \requests__payload$31.inputs[24] ;
+  wire [7:0] \requests__payload$31.inputs[25] ;
+  wire [7:0] \requests__payload$31.inputs[26] ;
+  wire [7:0] \requests__payload$31.inputs[27] ;
+  wire [7:0] \requests__payload$31.inputs[28] ;
+  wire [7:0] \requests__payload$31.inputs[29] ;
+  wire [7:0] \requests__payload$31.inputs[2] ;
+  wire [7:0] \requests__payload$31.inputs[30] ;
+  wire [7:0] \requests__payload$31.inputs[31] ;
+  wire [7:0] \requests__payload$31.inputs[3] ;
+  wire [7:0] \requests__payload$31.inputs[4] ;
+  wire [7:0] \requests__payload$31.inputs[5] ;
+  wire [7:0] \requests__payload$31.inputs[6] ;
+  wire [7:0] \requests__payload$31.inputs[7] ;
+  wire [7:0] \requests__payload$31.inputs[8] ;
+  wire [7:0] \requests__payload$31.inputs[9] ;
+  wire [2:0] \requests__payload$31.op ;
+  wire [7:0] \requests__payload$31.row ;
+  wire \requests__payload$31.tile ;
+  wire \requests__payload$31.top ;
   wire [11:0] \requests__payload.dac ;
   wire [5:0] \requests__payload.device ;
   wire [255:0] \requests__payload.inputs ;
@@ -182,48 +268,55 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   wire \requests__payload.top ;
   wire requests__ready;
   wire \requests__ready$28 ;
+  wire \requests__ready$34 ;
   wire requests__valid;
   wire \requests__valid$30 ;
+  wire \requests__valid$35 ;
   wire [24:0] responses__payload;
-  wire [24:0] \responses__payload$32 ;
-  wire [24:0] \responses__payload$32.value ;
+  wire [24:0] \responses__payload$43 ;
+  wire [24:0] \responses__payload$43.value ;
+  wire [24:0] \responses__payload$44 ;
+  wire [24:0] \responses__payload$44.value ;
   wire [24:0] \responses__payload.value ;
   wire responses__ready;
-  wire \responses__ready$34 ;
+  wire \responses__ready$45 ;
+  wire \responses__ready$46 ;
   wire responses__valid;
-  wire \responses__valid$36 ;
+  wire \responses__valid$47 ;
+  wire \responses__valid$48 ;
   output restart;
   wire restart;
-  wire \restart$51 ;
-  wire \restart$97 ;
+  wire \restart$49 ;
+  wire \restart$50 ;
+  wire \restart$65 ;
   input rst;
   wire rst;
   output [7:0] sample_pairs;
   wire [7:0] sample_pairs;
-  wire [7:0] \sample_pairs$93 ;
+  wire [7:0] \sample_pairs$107 ;
   output [32:0] samples__payload;
   wire [32:0] samples__payload;
-  wire [32:0] \samples__payload$82 ;
-  wire \samples__payload$82.last ;
-  wire [31:0] \samples__payload$82.word ;
+  wire [32:0] \samples__payload$96 ;
+  wire \samples__payload$96.last ;
+  wire [31:0] \samples__payload$96.word ;
   wire \samples__payload.last ;
   wire [31:0] \samples__payload.word ;
   input samples__ready;
   wire samples__ready;
-  wire \samples__ready$83 ;
+  wire \samples__ready$97 ;
   output samples__valid;
   wire samples__valid;
-  wire \samples__valid$84 ;
+  wire \samples__valid$98 ;
   wire [11:0] sigma_gain;
   output [78:0] step_records__payload;
   wire [78:0] step_records__payload;
-  wire [78:0] \step_records__payload$85 ;
-  wire \step_records__payload$85.accepted ;
-  wire [31:0] \step_records__payload$85.loglik ;
-  wire [10:0] \step_records__payload$85.points ;
-  wire [31:0] \step_records__payload$85.prior ;
-  wire [1:0] \step_records__payload$85.region ;
-  wire \step_records__payload$85.valid ;
+  wire [78:0] \step_records__payload$99 ;
+  wire \step_records__payload$99.accepted ;
+  wire [31:0] \step_records__payload$99.loglik ;
+  wire [10:0] \step_records__payload$99.points ;
+  wire [31:0] \step_records__payload$99.prior ;
+  wire [1:0] \step_records__payload$99.region ;
+  wire \step_records__payload$99.valid ;
   wire \step_records__payload.accepted ;
   wire [31:0] \step_records__payload.loglik ;
   wire [10:0] \step_records__payload.points ;
@@ -232,13 +325,13 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   wire \step_records__payload.valid ;
   input step_records__ready;
   wire step_records__ready;
-  wire \step_records__ready$86 ;
+  wire \step_records__ready$100 ;
   output step_records__valid;
   wire step_records__valid;
-  wire \step_records__valid$87 ;
+  wire \step_records__valid$101 ;
   wire [16:0] stuck_level;
   assign \$1  = ~ emulator__idle;
-  assign busy = \busy$98  | \$1 ;
+  assign busy = \busy$111  | \$1 ;
   ohmcarlo_core core (
     .alarm(alarm),
     .bus__addr(bus__addr),
@@ -247,7 +340,7 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .bus__r_stb(bus__r_stb),
     .bus__w_data(bus__w_data),
     .bus__w_stb(bus__w_stb),
-    .busy(\busy$98 ),
+    .busy(\busy$111 ),
     .clk(clk),
     .emulator__d2d_rel(d2d_rel),
     .emulator__first_pulse(first_pulse),
@@ -266,7 +359,7 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .emulator__median_gain(median_gain),
     .emulator__present(1'h1),
     .emulator__pulses(emulator__pulses),
-    .emulator__restart(\restart$51 ),
+    .emulator__restart(\restart$65 ),
     .emulator__sigma_gain(sigma_gain),
     .emulator__stuck_level(stuck_level),
     .executing(executing),
@@ -281,9 +374,9 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
     .requests__valid(requests__valid),
-    .responses__payload(responses__payload),
-    .responses__ready(responses__ready),
-    .responses__valid(responses__valid),
+    .responses__payload(array_responses__payload),
+    .responses__ready(\responses__ready$45 ),
+    .responses__valid(\responses__valid$47 ),
     .restart(restart),
     .rst(rst),
     .sample_pairs(sample_pairs),
@@ -315,20 +408,45 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
     .requests__payload(requests__payload),
     .requests__ready(requests__ready),
     .requests__valid(requests__valid),
-    .responses__payload(responses__payload),
+    .responses__payload(array_responses__payload),
     .responses__ready(responses__ready),
-    .responses__valid(responses__valid),
-    .restart(\restart$51 ),
+    .responses__valid(array_responses__valid),
+    .restart(\restart$65 ),
     .rst(rst),
     .sigma_gain(sigma_gain),
     .stuck_level(stuck_level)
   );
+  \ohmcarlo_emulated_core.owed  owed (
+    .array_requests__payload(requests__payload),
+    .array_requests__valid(requests__valid),
+    .array_responses__ready(responses__ready),
+    .array_responses__valid(array_responses__valid),
+    .clk(clk),
+    .requests__ready(requests__ready),
+    .responses__payload(array_responses__payload),
+    .responses__ready(\responses__ready$45 ),
+    .responses__valid(\responses__valid$47 ),
+    .restart(restart),
+    .rst(rst)
+  );
   assign \requests__payload$26  = requests__payload;
   assign \requests__ready$28  = requests__ready;
   assign \requests__valid$30  = requests__valid;
-  assign \responses__payload$32  = responses__payload;
-  assign \responses__ready$34  = responses__ready;
-  assign \responses__valid$36  = responses__valid;
+  assign \requests__payload$31  = requests__payload;
+  assign array_requests__payload = requests__payload;
+  assign array_requests__ready = requests__ready;
+  assign \requests__ready$34  = requests__ready;
+  assign \requests__valid$35  = requests__valid;
+  assign array_requests__valid = requests__valid;
+  assign responses__payload = array_responses__payload;
+  assign array_responses__ready = responses__ready;
+  assign responses__valid = array_responses__valid;
+  assign \responses__payload$43  = array_responses__payload;
+  assign \responses__payload$44  = array_responses__payload;
+  assign \responses__ready$46  = \responses__ready$45 ;
+  assign \responses__valid$48  = \responses__valid$47 ;
+  assign \restart$49  = restart;
+  assign \restart$50  = restart;
   assign emulator__key0 = key0;
   assign emulator__key1 = key1;
   assign emulator__d2d_rel = d2d_rel;
@@ -336,7 +454,7 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   assign emulator__median_gain = median_gain;
   assign emulator__sigma_gain = sigma_gain;
   assign emulator__first_pulse = first_pulse;
-  assign emulator__restart = \restart$51 ;
+  assign emulator__restart = \restart$65 ;
   assign pulses = emulator__pulses;
   assign idle = emulator__idle;
   assign emulator__present = 1'h1;
@@ -349,28 +467,27 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   assign emulator__load_state_codes__addr = load_state_codes__addr;
   assign emulator__load_state_codes__data = load_state_codes__data;
   assign emulator__load_state_codes__stb = load_state_codes__stb;
-  assign \bus__addr$76  = bus__addr;
-  assign \bus__error$77  = bus__error;
-  assign \bus__r_data$78  = bus__r_data;
-  assign \bus__r_stb$79  = bus__r_stb;
-  assign \bus__w_data$80  = bus__w_data;
-  assign \bus__w_stb$81  = bus__w_stb;
-  assign \samples__payload$82  = samples__payload;
-  assign \samples__ready$83  = samples__ready;
-  assign \samples__valid$84  = samples__valid;
-  assign \step_records__payload$85  = step_records__payload;
-  assign \step_records__ready$86  = step_records__ready;
-  assign \step_records__valid$87  = step_records__valid;
-  assign \predictions__payload$88  = predictions__payload;
-  assign \predictions__ready$89  = predictions__ready;
-  assign \predictions__valid$90  = predictions__valid;
-  assign \raw_bits$91  = raw_bits;
-  assign \off$92  = off;
-  assign \sample_pairs$93  = sample_pairs;
-  assign \executing$94  = executing;
-  assign \fault$95  = fault;
-  assign \alarm$96  = alarm;
-  assign \restart$97  = restart;
+  assign \bus__addr$90  = bus__addr;
+  assign \bus__error$91  = bus__error;
+  assign \bus__r_data$92  = bus__r_data;
+  assign \bus__r_stb$93  = bus__r_stb;
+  assign \bus__w_data$94  = bus__w_data;
+  assign \bus__w_stb$95  = bus__w_stb;
+  assign \samples__payload$96  = samples__payload;
+  assign \samples__ready$97  = samples__ready;
+  assign \samples__valid$98  = samples__valid;
+  assign \step_records__payload$99  = step_records__payload;
+  assign \step_records__ready$100  = step_records__ready;
+  assign \step_records__valid$101  = step_records__valid;
+  assign \predictions__payload$102  = predictions__payload;
+  assign \predictions__ready$103  = predictions__ready;
+  assign \predictions__valid$104  = predictions__valid;
+  assign \raw_bits$105  = raw_bits;
+  assign \off$106  = off;
+  assign \sample_pairs$107  = sample_pairs;
+  assign \executing$108  = executing;
+  assign \fault$109  = fault;
+  assign \alarm$110  = alarm;
   assign \samples__payload.word  = samples__payload[31:0];
   assign \samples__payload.last  = samples__payload[32];
   assign \step_records__payload.accepted  = step_records__payload[0];
@@ -462,19 +579,359 @@ module ohmcarlo_emulated_core(bus__w_stb, bus__w_data, bus__r_stb, samples__read
   assign \requests__payload$26.inputs[29]  = requests__payload[270:263];
   assign \requests__payload$26.inputs[30]  = requests__payload[278:271];
   assign \requests__payload$26.inputs[31]  = requests__payload[286:279];
+  assign \requests__payload$31.op  = requests__payload[2:0];
+  assign \requests__payload$31.row  = requests__payload[10:3];
+  assign \requests__payload$31.device  = requests__payload[16:11];
+  assign \requests__payload$31.dac  = requests__payload[28:17];
+  assign \requests__payload$31.tile  = requests__payload[29];
+  assign \requests__payload$31.top  = requests__payload[30];
+  assign \requests__payload$31.inputs  = requests__payload[286:31];
+  assign \requests__payload$31.inputs[0]  = requests__payload[38:31];
+  assign \requests__payload$31.inputs[1]  = requests__payload[46:39];
+  assign \requests__payload$31.inputs[2]  = requests__payload[54:47];
+  assign \requests__payload$31.inputs[3]  = requests__payload[62:55];
+  assign \requests__payload$31.inputs[4]  = requests__payload[70:63];
+  assign \requests__payload$31.inputs[5]  = requests__payload[78:71];
+  assign \requests__payload$31.inputs[6]  = requests__payload[86:79];
+  assign \requests__payload$31.inputs[7]  = requests__payload[94:87];
+  assign \requests__payload$31.inputs[8]  = requests__payload[102:95];
+  assign \requests__payload$31.inputs[9]  = requests__payload[110:103];
+  assign \requests__payload$31.inputs[10]  = requests__payload[118:111];
+  assign \requests__payload$31.inputs[11]  = requests__payload[126:119];
+  assign \requests__payload$31.inputs[12]  = requests__payload[134:127];
+  assign \requests__payload$31.inputs[13]  = requests__payload[142:135];
+  assign \requests__payload$31.inputs[14]  = requests__payload[150:143];
+  assign \requests__payload$31.inputs[15]  = requests__payload[158:151];
+  assign \requests__payload$31.inputs[16]  = requests__payload[166:159];
+  assign \requests__payload$31.inputs[17]  = requests__payload[174:167];
+  assign \requests__payload$31.inputs[18]  = requests__payload[182:175];
+  assign \requests__payload$31.inputs[19]  = requests__payload[190:183];
+  assign \requests__payload$31.inputs[20]  = requests__payload[198:191];
+  assign \requests__payload$31.inputs[21]  = requests__payload[206:199];
+  assign \requests__payload$31.inputs[22]  = requests__payload[214:207];
+  assign \requests__payload$31.inputs[23]  = requests__payload[222:215];
+  assign \requests__payload$31.inputs[24]  = requests__payload[230:223];
+  assign \requests__payload$31.inputs[25]  = requests__payload[238:231];
+  assign \requests__payload$31.inputs[26]  = requests__payload[246:239];
+  assign \requests__payload$31.inputs[27]  = requests__payload[254:247];
+  assign \requests__payload$31.inputs[28]  = requests__payload[262:255];
+  assign \requests__payload$31.inputs[29]  = requests__payload[270:263];
+  assign \requests__payload$31.inputs[30]  = requests__payload[278:271];
+  assign \requests__payload$31.inputs[31]  = requests__payload[286:279];
+  assign \array_requests__payload.op  = requests__payload[2:0];
+  assign \array_requests__payload.row  = requests__payload[10:3];
+  assign \array_requests__payload.device  = requests__payload[16:11];
+  assign \array_requests__payload.dac  = requests__payload[28:17];
+  assign \array_requests__payload.tile  = requests__payload[29];
+  assign \array_requests__payload.top  = requests__payload[30];
+  assign \array_requests__payload.inputs  = requests__payload[286:31];
+  assign \array_requests__payload.inputs[0]  = requests__payload[38:31];
+  assign \array_requests__payload.inputs[1]  = requests__payload[46:39];
+  assign \array_requests__payload.inputs[2]  = requests__payload[54:47];
+  assign \array_requests__payload.inputs[3]  = requests__payload[62:55];
+  assign \array_requests__payload.inputs[4]  = requests__payload[70:63];
+  assign \array_requests__payload.inputs[5]  = requests__payload[78:71];
+  assign \array_requests__payload.inputs[6]  = requests__payload[86:79];
+  assign \array_requests__payload.inputs[7]  = requests__payload[94:87];
+  assign \array_requests__payload.inputs[8]  = requests__payload[102:95];
+  assign \array_requests__payload.inputs[9]  = requests__payload[110:103];
+  assign \array_requests__payload.inputs[10]  = requests__payload[118:111];
+  assign \array_requests__payload.inputs[11]  = requests__payload[126:119];
+  assign \array_requests__payload.inputs[12]  = requests__payload[134:127];
+  assign \array_requests__payload.inputs[13]  = requests__payload[142:135];
+  assign \array_requests__payload.inputs[14]  = requests__payload[150:143];
+  assign \array_requests__payload.inputs[15]  = requests__payload[158:151];
+  assign \array_requests__payload.inputs[16]  = requests__payload[166:159];
+  assign \array_requests__payload.inputs[17]  = requests__payload[174:167];
+  assign \array_requests__payload.inputs[18]  = requests__payload[182:175];
+  assign \array_requests__payload.inputs[19]  = requests__payload[190:183];
+  assign \array_requests__payload.inputs[20]  = requests__payload[198:191];
+  assign \array_requests__payload.inputs[21]  = requests__payload[206:199];
+  assign \array_requests__payload.inputs[22]  = requests__payload[214:207];
+  assign \array_requests__payload.inputs[23]  = requests__payload[222:215];
+  assign \array_requests__payload.inputs[24]  = requests__payload[230:223];
+  assign \array_requests__payload.inputs[25]  = requests__payload[238:231];
+  assign \array_requests__payload.inputs[26]  = requests__payload[246:239];
+  assign \array_requests__payload.inputs[27]  = requests__payload[254:247];
+  assign \array_requests__payload.inputs[28]  = requests__payload[262:255];
+  assign \array_requests__payload.inputs[29]  = requests__payload[270:263];
+  assign \array_requests__payload.inputs[30]  = requests__payload[278:271];
+  assign \array_requests__payload.inputs[31]  = requests__payload[286:279];
+  assign \array_responses__payload.value  = array_responses__payload;
+  assign \responses__payload.value  = array_responses__payload;
+  assign \responses__payload$43.value  = array_responses__payload;
+  assign \responses__payload$44.value  = array_responses__payload;
+  assign \samples__payload$96.word  = samples__payload[31:0];
+  assign \samples__payload$96.last  = samples__payload[32];
+  assign \step_records__payload$99.accepted  = step_records__payload[0];
+  assign \step_records__payload$99.valid  = step_records__payload[1];
+  assign \step_records__payload$99.region  = step_records__payload[3:2];
+  assign \step_records__payload$99.points  = step_records__payload[14:4];
+  assign \step_records__payload$99.loglik  = step_records__payload[46:15];
+  assign \step_records__payload$99.prior  = step_records__payload[78:47];
+  assign \predictions__payload$102.sum  = predictions__payload[63:0];
+  assign \predictions__payload$102.square  = predictions__payload[127:64];
+  assign \raw_bits$105.valid  = raw_bits[0];
+  assign \raw_bits$105.symbol  = raw_bits[3:1];
+  assign \raw_bits$105.column  = raw_bits[6:4];
+endmodule
+
+(* generator = "Amaranth" *)
+module \ohmcarlo_emulated_core.owed (rst, restart, array_requests__payload, array_requests__valid, responses__ready, requests__ready, responses__payload, array_responses__valid, responses__valid, array_responses__ready, clk);
+  reg \$auto$verilog_backend.cc:2355:dump_module$1  = 0;
+  wire \$1 ;
+  wire [8:0] \$10 ;
+  wire \$11 ;
+  reg [7:0] \$12 ;
+  reg [7:0] \$13 ;
+  reg \$14 ;
+  wire \$2 ;
+  wire \$3 ;
+  wire \$4 ;
+  wire \$5 ;
+  wire [8:0] \$6 ;
+  wire [9:0] \$7 ;
+  wire \$8 ;
+  wire [8:0] \$9 ;
+  wire \$signal ;
+  reg [7:0] \$signal$16  = 8'h00;
+  reg [7:0] \$signal$19  = 8'h00;
+  wire answers;
+  input [286:0] array_requests__payload;
+  wire [286:0] array_requests__payload;
+  wire [11:0] \array_requests__payload.dac ;
+  wire [5:0] \array_requests__payload.device ;
+  wire [255:0] \array_requests__payload.inputs ;
+  wire [7:0] \array_requests__payload.inputs[0] ;
+  wire [7:0] \array_requests__payload.inputs[10] ;
+  wire [7:0] \array_requests__payload.inputs[11] ;
+  wire [7:0] \array_requests__payload.inputs[12] ;
+  wire [7:0] \array_requests__payload.inputs[13] ;
+  wire [7:0] \array_requests__payload.inputs[14] ;
+  wire [7:0] \array_requests__payload.inputs[15] ;
+  wire [7:0] \array_requests__payload.inputs[16] ;
+  wire [7:0] \array_requests__payload.inputs[17] ;
+  wire [7:0] \array_requests__payload.inputs[18] ;
+  wire [7:0] \array_requests__payload.inputs[19] ;
+  wire [7:0] \array_requests__payload.inputs[1] ;
+  wire [7:0] \array_requests__payload.inputs[20] ;
+  wire [7:0] \array_requests__payload.inputs[21] ;
+  wire [7:0] \array_requests__payload.inputs[22] ;
+  wire [7:0] \array_requests__payload.inputs[23] ;
+  wire [7:0] \array_requests__payload.inputs[24] ;
+  wire [7:0] \array_requests__payload.inputs[25] ;
+  wire [7:0] \array_requests__payload.inputs[26] ;
+  wire [7:0] \array_requests__payload.inputs[27] ;
+  wire [7:0] \array_requests__payload.inputs[28] ;
+  wire [7:0] \array_requests__payload.inputs[29] ;
+  wire [7:0] \array_requests__payload.inputs[2] ;
+  wire [7:0] \array_requests__payload.inputs[30] ;
+  wire [7:0] \array_requests__payload.inputs[31] ;
+  wire [7:0] \array_requests__payload.inputs[3] ;
+  wire [7:0] \array_requests__payload.inputs[4] ;
+  wire [7:0] \array_requests__payload.inputs[5] ;
+  wire [7:0] \array_requests__payload.inputs[6] ;
+  wire [7:0] \array_requests__payload.inputs[7] ;
+  wire [7:0] \array_requests__payload.inputs[8] ;
+  wire [7:0] \array_requests__payload.inputs[9] ;
+  wire [2:0] \array_requests__payload.op ;
+  wire [7:0] \array_requests__payload.row ;
+  wire \array_requests__payload.tile ;
+  wire \array_requests__payload.top ;
+  wire array_requests__ready;
+  input array_requests__valid;
+  wire array_requests__valid;
+  wire [24:0] array_responses__payload;
+  wire [24:0] \array_responses__payload.value ;
+  output array_responses__ready;
+  wire array_responses__ready;
+  input array_responses__valid;
+  wire array_responses__valid;
+  input clk;
+  wire clk;
+  reg drops = 1'h0;
+  wire [7:0] following;
+  wire [7:0] remaining;
+  wire [286:0] requests__payload;
+  wire [11:0] \requests__payload.dac ;
+  wire [5:0] \requests__payload.device ;
+  wire [255:0] \requests__payload.inputs ;
+  wire [7:0] \requests__payload.inputs[0] ;
+  wire [7:0] \requests__payload.inputs[10] ;
+  wire [7:0] \requests__payload.inputs[11] ;
+  wire [7:0] \requests__payload.inputs[12] ;
+  wire [7:0] \requests__payload.inputs[13] ;
+  wire [7:0] \requests__payload.inputs[14] ;
+  wire [7:0] \requests__payload.inputs[15] ;
+  wire [7:0] \requests__payload.inputs[16] ;
+  wire [7:0] \requests__payload.inputs[17] ;
+  wire [7:0] \requests__payload.inputs[18] ;
+  wire [7:0] \requests__payload.inputs[19] ;
+  wire [7:0] \requests__payload.inputs[1] ;
+  wire [7:0] \requests__payload.inputs[20] ;
+  wire [7:0] \requests__payload.inputs[21] ;
+  wire [7:0] \requests__payload.inputs[22] ;
+  wire [7:0] \requests__payload.inputs[23] ;
+  wire [7:0] \requests__payload.inputs[24] ;
+  wire [7:0] \requests__payload.inputs[25] ;
+  wire [7:0] \requests__payload.inputs[26] ;
+  wire [7:0] \requests__payload.inputs[27] ;
+  wire [7:0] \requests__payload.inputs[28] ;
+  wire [7:0] \requests__payload.inputs[29] ;
+  wire [7:0] \requests__payload.inputs[2] ;
+  wire [7:0] \requests__payload.inputs[30] ;
+  wire [7:0] \requests__payload.inputs[31] ;
+  wire [7:0] \requests__payload.inputs[3] ;
+  wire [7:0] \requests__payload.inputs[4] ;
+  wire [7:0] \requests__payload.inputs[5] ;
+  wire [7:0] \requests__payload.inputs[6] ;
+  wire [7:0] \requests__payload.inputs[7] ;
+  wire [7:0] \requests__payload.inputs[8] ;
+  wire [7:0] \requests__payload.inputs[9] ;
+  wire [2:0] \requests__payload.op ;
+  wire [7:0] \requests__payload.row ;
+  wire \requests__payload.tile ;
+  wire \requests__payload.top ;
+  input requests__ready;
+  wire requests__ready;
+  wire requests__valid;
+  input [24:0] responses__payload;
+  wire [24:0] responses__payload;
+  wire [24:0] \responses__payload.value ;
+  input responses__ready;
+  wire responses__ready;
+  output responses__valid;
+  wire responses__valid;
+  input restart;
+  wire restart;
+  input rst;
+  wire rst;
+  assign \$1  = ~ drops;
+  assign responses__valid = array_responses__valid & \$1 ;
+  assign array_responses__ready = responses__ready | drops;
+  assign \$2  = array_requests__valid & requests__ready;
+  assign \$3  = array_requests__payload[2:0] == 3'h4;
+  assign \$4  = array_requests__payload[2:0] == 3'h5;
+  assign \$5  = \$3  | \$4 ;
+  assign \$signal  = \$2  & \$5 ;
+  assign answers = array_responses__valid & array_responses__ready;
+  assign \$6  = \$signal$16  + \$signal ;
+  assign \$7  = \$6  - answers;
+  assign \$8  = answers & drops;
+  assign \$9  = \$signal$19  - \$8 ;
+  assign \$10  = restart ? { 1'h0, \$7 [7:0] } : \$9 ;
+  assign \$11  = | \$10 [7:0];
+  always @(posedge clk)
+    \$signal$16  <= \$12 ;
+  always @(posedge clk)
+    \$signal$19  <= \$13 ;
+  always @(posedge clk)
+    drops <= \$14 ;
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$12  = \$7 [7:0];
+    if (rst) begin
+      \$12  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$13  = \$10 [7:0];
+    if (rst) begin
+      \$13  = 8'h00;
+    end
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
+    \$14  = \$11 ;
+    if (rst) begin
+      \$14  = 1'h0;
+    end
+  end
+  assign requests__payload = array_requests__payload;
+  assign requests__valid = array_requests__valid;
+  assign array_requests__ready = requests__ready;
+  assign array_responses__payload = responses__payload;
+  assign following = \$7 [7:0];
+  assign remaining = \$10 [7:0];
+  assign \array_requests__payload.op  = array_requests__payload[2:0];
+  assign \array_requests__payload.row  = array_requests__payload[10:3];
+  assign \array_requests__payload.device  = array_requests__payload[16:11];
+  assign \array_requests__payload.dac  = array_requests__payload[28:17];
+  assign \array_requests__payload.tile  = array_requests__payload[29];
+  assign \array_requests__payload.top  = array_requests__payload[30];
+  assign \array_requests__payload.inputs  = array_requests__payload[286:31];
+  assign \array_requests__payload.inputs[0]  = array_requests__payload[38:31];
+  assign \array_requests__payload.inputs[1]  = array_requests__payload[46:39];
+  assign \array_requests__payload.inputs[2]  = array_requests__payload[54:47];
+  assign \array_requests__payload.inputs[3]  = array_requests__payload[62:55];
+  assign \array_requests__payload.inputs[4]  = array_requests__payload[70:63];
+  assign \array_requests__payload.inputs[5]  = array_requests__payload[78:71];
+  assign \array_requests__payload.inputs[6]  = array_requests__payload[86:79];
+  assign \array_requests__payload.inputs[7]  = array_requests__payload[94:87];
+  assign \array_requests__payload.inputs[8]  = array_requests__payload[102:95];
+  assign \array_requests__payload.inputs[9]  = array_requests__payload[110:103];
+  assign \array_requests__payload.inputs[10]  = array_requests__payload[118:111];
+  assign \array_requests__payload.inputs[11]  = array_requests__payload[126:119];
+  assign \array_requests__payload.inputs[12]  = array_requests__payload[134:127];
+  assign \array_requests__payload.inputs[13]  = array_requests__payload[142:135];
+  assign \array_requests__payload.inputs[14]  = array_requests__payload[150:143];
+  assign \array_requests__payload.inputs[15]  = array_requests__payload[158:151];
+  assign \array_requests__payload.inputs[16]  = array_requests__payload[166:159];
+  assign \array_requests__payload.inputs[17]  = array_requests__payload[174:167];
+  assign \array_requests__payload.inputs[18]  = array_requests__payload[182:175];
+  assign \array_requests__payload.inputs[19]  = array_requests__payload[190:183];
+  assign \array_requests__payload.inputs[20]  = array_requests__payload[198:191];
+  assign \array_requests__payload.inputs[21]  = array_requests__payload[206:199];
+  assign \array_requests__payload.inputs[22]  = array_requests__payload[214:207];
+  assign \array_requests__payload.inputs[23]  = array_requests__payload[222:215];
+  assign \array_requests__payload.inputs[24]  = array_requests__payload[230:223];
+  assign \array_requests__payload.inputs[25]  = array_requests__payload[238:231];
+  assign \array_requests__payload.inputs[26]  = array_requests__payload[246:239];
+  assign \array_requests__payload.inputs[27]  = array_requests__payload[254:247];
+  assign \array_requests__payload.inputs[28]  = array_requests__payload[262:255];
+  assign \array_requests__payload.inputs[29]  = array_requests__payload[270:263];
+  assign \array_requests__payload.inputs[30]  = array_requests__payload[278:271];
+  assign \array_requests__payload.inputs[31]  = array_requests__payload[286:279];
+  assign \requests__payload.op  = array_requests__payload[2:0];
+  assign \requests__payload.row  = array_requests__payload[10:3];
+  assign \requests__payload.device  = array_requests__payload[16:11];
+  assign \requests__payload.dac  = array_requests__payload[28:17];
+  assign \requests__payload.tile  = array_requests__payload[29];
+  assign \requests__payload.top  = array_requests__payload[30];
+  assign \requests__payload.inputs  = array_requests__payload[286:31];
+  assign \requests__payload.inputs[0]  = array_requests__payload[38:31];
+  assign \requests__payload.inputs[1]  = array_requests__payload[46:39];
+  assign \requests__payload.inputs[2]  = array_requests__payload[54:47];
+  assign \requests__payload.inputs[3]  = array_requests__payload[62:55];
+  assign \requests__payload.inputs[4]  = array_requests__payload[70:63];
+  assign \requests__payload.inputs[5]  = array_requests__payload[78:71];
+  assign \requests__payload.inputs[6]  = array_requests__payload[86:79];
+  assign \requests__payload.inputs[7]  = array_requests__payload[94:87];
+  assign \requests__payload.inputs[8]  = array_requests__payload[102:95];
+  assign \requests__payload.inputs[9]  = array_requests__payload[110:103];
+  assign \requests__payload.inputs[10]  = array_requests__payload[118:111];
+  assign \requests__payload.inputs[11]  = array_requests__payload[126:119];
+  assign \requests__payload.inputs[12]  = array_requests__payload[134:127];
+  assign \requests__payload.inputs[13]  = array_requests__payload[142:135];
+  assign \requests__payload.inputs[14]  = array_requests__payload[150:143];
+  assign \requests__payload.inputs[15]  = array_requests__payload[158:151];
+  assign \requests__payload.inputs[16]  = array_requests__payload[166:159];
+  assign \requests__payload.inputs[17]  = array_requests__payload[174:167];
+  assign \requests__payload.inputs[18]  = array_requests__payload[182:175];
+  assign \requests__payload.inputs[19]  = array_requests__payload[190:183];
+  assign \requests__payload.inputs[20]  = array_requests__payload[198:191];
+  assign \requests__payload.inputs[21]  = array_requests__payload[206:199];
+  assign \requests__payload.inputs[22]  = array_requests__payload[214:207];
+  assign \requests__payload.inputs[23]  = array_requests__payload[222:215];
+  assign \requests__payload.inputs[24]  = array_requests__payload[230:223];
+  assign \requests__payload.inputs[25]  = array_requests__payload[238:231];
+  assign \requests__payload.inputs[26]  = array_requests__payload[246:239];
+  assign \requests__payload.inputs[27]  = array_requests__payload[254:247];
+  assign \requests__payload.inputs[28]  = array_requests__payload[262:255];
+  assign \requests__payload.inputs[29]  = array_requests__payload[270:263];
+  assign \requests__payload.inputs[30]  = array_requests__payload[278:271];
+  assign \requests__payload.inputs[31]  = array_requests__payload[286:279];
   assign \responses__payload.value  = responses__payload;
-  assign \responses__payload$32.value  = responses__payload;
-  assign \samples__payload$82.word  = samples__payload[31:0];
-  assign \samples__payload$82.last  = samples__payload[32];
-  assign \step_records__payload$85.accepted  = step_records__payload[0];
-  assign \step_records__payload$85.valid  = step_records__payload[1];
-  assign \step_records__payload$85.region  = step_records__payload[3:2];
-  assign \step_records__payload$85.points  = step_records__payload[14:4];
-  assign \step_records__payload$85.loglik  = step_records__payload[46:15];
-  assign \step_records__payload$85.prior  = step_records__payload[78:47];
-  assign \predictions__payload$88.sum  = predictions__payload[63:0];
-  assign \predictions__payload$88.square  = predictions__payload[127:64];
-  assign \raw_bits$91.valid  = raw_bits[0];
-  assign \raw_bits$91.symbol  = raw_bits[3:1];
-  assign \raw_bits$91.column  = raw_bits[6:4];
+  assign \array_responses__payload.value  = responses__payload;
 endmodule

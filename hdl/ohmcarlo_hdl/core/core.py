@@ -18,6 +18,7 @@ from ..array.emulator import (
     EmulatorRegisters,
 )
 from ..array.interface import array_request, array_response
+from ..array.owed import OwedReadings
 from ..array.phy.dac import phy_voltages
 from ..array.sequencer import Sequencer, array_lines
 from ..config import REFERENCE, CoreConfig
@@ -473,8 +474,13 @@ class EmulatedCore(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.core, m.submodules.emulator = core, emulator = self.parts()
-        wiring.connect(m, core.requests, emulator.requests)
-        wiring.connect(m, emulator.responses, core.responses)
+        # the emulator goes on when the controller is restarted
+        m.submodules.owed = owed = OwedReadings(self.config)
+        wiring.connect(m, core.requests, owed.requests)
+        wiring.connect(m, owed.array_requests, emulator.requests)
+        wiring.connect(m, emulator.responses, owed.array_responses)
+        wiring.connect(m, owed.responses, core.responses)
+        m.d.comb += owed.restart.eq(core.restart)
         drive_from(m, emulator, core.emulator, (*EMULATOR_REGISTERS, "first_pulse", "restart"))
         drive_from(m, core.emulator, emulator, EMULATOR_STATUS)
         m.d.comb += core.emulator.present.eq(1)
