@@ -33,6 +33,8 @@ from driver_stub import (
 from ohmcarlo.boards.records.decode import Records
 from ohmcarlo.spec import link
 from ohmcarlo_rtl.driver.package import driver_files
+from ohmcarlo_rtl.firmware.compile import ZIG
+from ohmcarlo_rtl.firmware.image import BOARD_FLAGS
 from ohmcarlo_rtl.sources import driver_sources
 
 pytestmark = pytest.mark.hdl
@@ -442,32 +444,30 @@ def test_names_of_the_results(make: Make) -> None:
     assert listed == list(ERRORS)
 
 
-@pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_the_image_of_a_processor_needs_no_library(tmp_path: Path, compiler: str) -> None:
-    """No warning in C99, no symbol from outside, and headers that C++ takes, too."""
-    program = shutil.which(compiler)
-    if program is None:
-        pytest.skip(f"{compiler} is not installed")
+TO_OBJECT = (*WARNINGS, "-ffreestanding", "-Os", "-c", "ohmcarlo_driver.c", "-o", "driver.o")
+FROM_CPP = ("-Wall", "-Wextra", "-Werror", "-fsyntax-only", "main.cpp")
+
+
+@pytest.mark.parametrize("target", ["here", "riscv32"])
+def test_the_driver_needs_no_library(tmp_path: Path, target: str) -> None:
+    """No warning in C99 from GCC or Clang, no symbol from outside, headers that C++ takes, too."""
+    commands = [["gcc", *TO_OBJECT], ["g++", *FROM_CPP]]
+    if target == "riscv32":
+        board = [f for f in BOARD_FLAGS if not f.startswith("-O")]
+        commands = [[*ZIG, "cc", *board, *TO_OBJECT]]
+    elif shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed")
     for name, text in driver_files(CONFIG).items():
         (tmp_path / name).write_text(text)
-    command = [program, *WARNINGS, "-ffreestanding", "-Os", "-c", "ohmcarlo_driver.c"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    symbols = subprocess.run(
-        ["nm", "-u", "ohmcarlo_driver.o"], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert symbols.stdout.split() in ([], ["U", "_GLOBAL_OFFSET_TABLE_"])
     text = '#include "ohmcarlo_driver.h"\nint main() { return ohmcarlo_pair_difference(0); }\n'
     (tmp_path / "main.cpp").write_text(text)
-    plus = [
-        "g++" if compiler == "gcc" else "clang++",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-fsyntax-only",
-    ]
-    done = subprocess.run([*plus, "main.cpp"], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    for command in commands:
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    symbols = subprocess.run(
+        ["nm", "-u", "driver.o"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert symbols.stdout.split() in ([], ["U", "_GLOBAL_OFFSET_TABLE_"])
 
 
 def test_no_number_of_the_map_is_typed() -> None:
