@@ -32,11 +32,11 @@ class Apb4(wiring.Signature):
     pwdata : Out(WORD_BITS)
         The word to write.
     pstrb : Out(WORD_BYTES)
-        Bytes of it that are written.
+        Bytes of the word that are written.
     pready : In(1)
         The transfer ends.
     prdata : In(WORD_BITS)
-        The word read, valid while ``pready`` is high.
+        The word that was read, valid while ``pready`` is high.
     pslverr : In(1)
         The transfer failed; low while ``pready`` is low.
     """

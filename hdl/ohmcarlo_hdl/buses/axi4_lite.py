@@ -37,21 +37,21 @@ class Axi4Lite(wiring.Signature):
     awvalid : Out(1)
         ``awaddr`` and ``awprot`` are valid.
     awready : In(1)
-        They are taken.
+        ``awaddr`` and ``awprot`` are taken.
     wdata : Out(WORD_BITS)
         The word to write.
     wstrb : Out(WORD_BYTES)
-        Bytes of it that are written.
+        Bytes of the word that are written.
     wvalid : Out(1)
         ``wdata`` and ``wstrb`` are valid.
     wready : In(1)
-        They are taken.
+        ``wdata`` and ``wstrb`` are taken.
     bresp : In(RESPONSE_BITS)
-        ``Response`` of the write.
+        Response of the write: 0 OKAY, 2 SLVERR.
     bvalid : In(1)
         ``bresp`` is valid.
     bready : Out(1)
-        It is taken.
+        ``bresp`` is taken.
     araddr : Out(addr_width)
         Address of a byte to read.
     arprot : Out(PROT_BITS)
@@ -59,15 +59,15 @@ class Axi4Lite(wiring.Signature):
     arvalid : Out(1)
         ``araddr`` and ``arprot`` are valid.
     arready : In(1)
-        They are taken.
+        ``araddr`` and ``arprot`` are taken.
     rdata : In(WORD_BITS)
-        The word read.
+        The word that was read.
     rresp : In(RESPONSE_BITS)
-        ``Response`` of the read.
+        Response of the read: 0 OKAY, 2 SLVERR.
     rvalid : In(1)
         ``rdata`` and ``rresp`` are valid.
     rready : Out(1)
-        They are taken.
+        ``rdata`` and ``rresp`` are taken.
     """
 
     def __init__(self, addr_width: int) -> None:

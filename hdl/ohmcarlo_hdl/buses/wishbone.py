@@ -22,7 +22,7 @@ class Wishbone(wiring.Signature):
     dat_w : Out(WORD_BITS)
         DAT from master to slave: the word to write.
     dat_r : In(WORD_BITS)
-        DAT from slave to master: the word read, valid while ``ack`` is high.
+        DAT from slave to master: the word that was read, valid while ``ack`` is high.
     sel : Out(WORD_BYTES)
         SEL: bytes of the word that are accessed.
     we : Out(1)

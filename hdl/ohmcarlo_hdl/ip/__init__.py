@@ -1,1 +1,1 @@
-"""The complete core for other people's designs: controller, registers, records, interrupt."""
+"""The IP core for other designs: controller, registers, records, interrupt."""

@@ -1,4 +1,4 @@
-"""The core for other people's designs."""
+"""The IP core for other designs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .ports import (
 from .records import RecordPath
 
 PAGE_BITS = 9
-"""The registers of the core are on a page of 2**PAGE_BITS words."""
+"""The registers of the IP core are on a page of 2**PAGE_BITS words."""
 PAGE = 1
 """Number of that page."""
 
@@ -39,9 +39,9 @@ PAGE = 1
 class IpCore(wiring.Component):
     """Controller, registers, records and interrupt behind a standard bus.
 
-    The registers of the controller and those of the core share one address space (``ip_map``).
-    Records leave through the window ``records_ring`` or as an AXI4-Stream. The core has one clock
-    domain; its clock and reset are ports.
+    The registers of the controller and those of the IP core share one address space (``ip_map``).
+    Records leave through the window ``records_ring`` or as an AXI4-Stream. The IP core has one
+    clock domain; its clock and reset are ports.
 
     Parameters
     ----------

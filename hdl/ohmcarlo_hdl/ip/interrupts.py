@@ -22,7 +22,7 @@ def flags(names: tuple[str, ...]) -> data.StructLayout:
 
 
 class CommandEnd(wiring.Component):
-    """Finds the end of a command: it is executed no more, and its records are out.
+    """Finds the end of a command: the controller has executed it, and its records are out.
 
     A command that is given before the end of the one before shares its end.
 
@@ -75,7 +75,7 @@ class Interrupts(wiring.Component):
     cause : Out(flags(CAUSES))
         Causes that are set.
     irq : Out(1)
-        A cause that is enabled was set in the clock before.
+        An enabled cause was set in the clock before.
     """
 
     def __init__(self) -> None:

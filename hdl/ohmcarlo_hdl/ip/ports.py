@@ -1,4 +1,4 @@
-"""The ports of the core: flat names, as in Verilog, with direction, width and meaning.
+"""The ports of the IP core: flat names, as in Verilog, with direction, width and meaning.
 
 The names of a bus and of a stream are those of its specification; their meanings come from the
 documentation of its signature.
@@ -114,7 +114,7 @@ class Port:
 
 
 SYSTEM = (
-    Port("irq", Out, 1, "system", "Interrupt: a cause that is enabled is set."),
+    Port("irq", Out, 1, "system", "Interrupt: an enabled cause is set."),
     Port("off", In, 1, "system", "Emergency stop: the array is off while it is high."),
     Port("busy", Out, 1, "system", "A command has not ended, or the array is active."),
 )
@@ -128,7 +128,7 @@ ARRAY_MEANINGS = {
     "requests_inputs": "Inputs of a DOT, the first pair of the tile in the lowest bits.",
     "requests_valid": "An operation is offered; it stays until it is taken.",
     "requests_ready": "The operation is taken.",
-    "responses_value": "Signed reading of a READ or a DOT, in the order of the requests.",
+    "responses_value": "Reading of a READ or a DOT, signed, in the order of the requests.",
     "responses_valid": "A reading is offered; it must stay until it is taken.",
     "responses_ready": "The reading is taken.",
     **{f"lines_{name}": f"Enable of {name.upper()} pulses." for name in PULSES},
@@ -136,7 +136,7 @@ ARRAY_MEANINGS = {
     "lines_device": "Device of the pulse.",
     "lines_dac": "DAC code of the pulse.",
     "hold": "The driver of the array must switch it off: fault, emergency stop, restart.",
-    "restart": "Everything but registers and tables is reset; owed readings are dropped.",
+    "restart": "Everything except registers and tables is reset; pending responses are dropped.",
 }
 
 

@@ -42,7 +42,7 @@ class Sizes:
     device_calibration, phy : bool
         As in ``id.features``.
     ip : bool
-        Whether the registers of the core for other people's designs are there.
+        Whether the map has the registers of the IP core.
     streamed : bool
         As in ``id.features``.
     bit_serial : bool
