@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import JsonOption
+from .options import BuiltAccessBitsOption, BuiltPairsOption, BuiltRowsOption, JsonOption
 
 
 def build(
@@ -34,20 +34,9 @@ def build(
             "--compact", help="Build a smaller array, in a minute.", rich_help_panel="Array"
         ),
     ] = False,
-    rows: Annotated[
-        int | None, typer.Option(help="Rows of the array.", rich_help_panel="Array")
-    ] = None,
-    pairs: Annotated[
-        int | None,
-        typer.Option(help="Device pairs per row, entropy pairs included.", rich_help_panel="Array"),
-    ] = None,
-    access_bits: Annotated[
-        int | None,
-        typer.Option(
-            help="Input bits per access: 8 is the fastest, 1 needs no multipliers.",
-            rich_help_panel="Array",
-        ),
-    ] = None,
+    rows: BuiltRowsOption = None,
+    pairs: BuiltPairsOption = None,
+    access_bits: BuiltAccessBitsOption = None,
     clock: Annotated[
         float | None,
         typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import JsonOption
+from .options import BuiltAccessBitsOption, BuiltPairsOption, BuiltRowsOption, JsonOption
 
 
 def export(
@@ -32,24 +32,9 @@ def export(
             rich_help_panel="Array",
         ),
     ] = "emulator",
-    rows: Annotated[
-        int | None, typer.Option(help="Rows of the array (default: 256).", rich_help_panel="Array")
-    ] = None,
-    pairs: Annotated[
-        int | None,
-        typer.Option(
-            help="Device pairs per row, entropy pairs included (default: 32).",
-            rich_help_panel="Array",
-        ),
-    ] = None,
-    access_bits: Annotated[
-        int | None,
-        typer.Option(
-            help="Input bits per access: 8 is the fastest, 1 needs no multipliers (default: 8; "
-            "phy: 1).",
-            rich_help_panel="Array",
-        ),
-    ] = None,
+    rows: BuiltRowsOption = None,
+    pairs: BuiltPairsOption = None,
+    access_bits: BuiltAccessBitsOption = None,
     max_points: Annotated[
         int | None,
         typer.Option(

@@ -20,6 +20,29 @@ RowsOption = Annotated[int, typer.Option(help="Rows of the array.", rich_help_pa
 PairsOption = Annotated[
     int, typer.Option(help="Device pairs per row, entropy pairs included.", rich_help_panel="Array")
 ]
+BuiltRowsOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Rows of the array (default: those of the board; 256 in an IP core).",
+        rich_help_panel="Array",
+    ),
+]
+BuiltPairsOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Device pairs per row, entropy pairs included (default: those of the board; 32 in an "
+        "IP core).",
+        rich_help_panel="Array",
+    ),
+]
+BuiltAccessBitsOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Input bits per access: 8 is the fastest, 1 needs no multipliers (default: 8; 1 with "
+        "--array phy and on boards without a processor).",
+        rich_help_panel="Array",
+    ),
+]
 ArrayOption = Annotated[
     str,
     typer.Option(
