@@ -82,7 +82,7 @@ class ControllerPorts(wiring.Signature):
     alarm : Out(1)
         ``status.state.alarm``.
     restart : Out(1)
-        Everything but registers and tables is reset; outstanding responses are dropped, and the
+        Everything but registers and tables is reset. The array must drop outstanding responses; the
         rest of a record will not come.
     data_points : In(stream of POINT_WORD)
         Points beyond the data memory (``PointStream``); only with ``max_streamed_points`` of the

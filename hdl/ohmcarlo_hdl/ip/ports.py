@@ -136,7 +136,7 @@ ARRAY_MEANINGS = {
     "lines_device": "Device of the pulse.",
     "lines_dac": "DAC code of the pulse.",
     "hold": "The driver of the array must switch it off: fault, emergency stop, restart.",
-    "restart": "Everything except registers and tables is reset; pending responses are dropped.",
+    "restart": "All but registers and tables is reset: drop the readings that you still owe.",
 }
 
 

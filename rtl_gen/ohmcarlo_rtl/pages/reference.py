@@ -43,7 +43,7 @@ MEANING = {
     "responses": "signed: a code for each READ, Σ inputs · (code⁺ - code⁻) for each DOT, in order",
     "lines": "enables of the pulses, with the widths and guards of the sequencer registers",
     "hold": "the driver of a real array must switch the array off: fault, emergency stop, restart",
-    "restart": "everything except registers and tables is reset; outstanding responses are dropped",
+    "restart": "all but registers and tables is reset; an array must drop outstanding responses",
     "emulator": "registers of an emulator, for the ports of the same names of `ohmcarlo_emulator`; "
     "`emulator__present` is the value of `id.features.emulator`",
 }
