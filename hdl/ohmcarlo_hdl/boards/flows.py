@@ -130,8 +130,9 @@ GATEMATE_FLOW = Flow(
     options={
         # as in GateMate's own flow: trees of small look-up tables, multiplexers of up to 4 inputs
         "synth_opts": "-luttree -nomx8",
-        # core voltage of 1.0 V; nextpnr takes the worst corner
-        "nextpnr_opts": "--vopt fpga_mode=2",
+        # Core voltage of 1.0 V; nextpnr takes the worst corner. It descends recursively into the
+        # bridges of a net after routing, and long ones exceed the stack of a WebAssembly program.
+        "nextpnr_opts": "--vopt fpga_mode=2 --vopt no-bridges",
     },
     # a memory of 40 Kbit is two halves
     resources={"lut": ("CPE_LT",), "ff": ("CPE_FF",), "bram": ("RAM_HALF",)},
