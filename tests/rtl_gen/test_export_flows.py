@@ -110,7 +110,9 @@ def core(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def hollow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a core with a controller that answers nothing."""
     folder = tmp_path_factory.mktemp("hollow")
-    write(core_files(LightDesign(light_request(AXI4_LITE, EMULATOR))), folder)
+    files = core_files(LightDesign(light_request(AXI4_LITE, EMULATOR)))
+    files["rtl/lint.vlt"] += "lint_off -rule CASEOVERLAP\n"  # without its inputs, cases are equal
+    write(files, folder)
     return folder
 
 
@@ -142,12 +144,12 @@ def test_a_planted_warning_fails_the_lint(flows: Environment, hollow: Path) -> N
     (verilog,) = hollow.glob("rtl/*.v")
     good = verilog.read_text()
     try:
-        verilog.write_text(good.replace("endmodule", "  wire [1:0] planted;\nendmodule", 1))
+        verilog.write_text(good.replace("endmodule", "  assign planted = 1'h0;\nendmodule", 1))
         code, printed = fusesoc(flows, hollow, "lint")
     finally:
         verilog.write_text(good)
     assert code != 0
-    assert "%Warning-UNDRIVEN" in printed
+    assert "%Warning-IMPLICIT" in printed
 
 
 @pytest.mark.parametrize(("bus", "array"), CORES)
