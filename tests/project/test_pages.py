@@ -117,7 +117,7 @@ def test_cited_sections_exist() -> None:
 def test_sources_of_the_test_plan_exist() -> None:
     """A source of a promise is a page, a file or a module of the repository, or a standard."""
     standards = re.compile(
-        r"(NIST|ARM|Wishbone|Lattice|Gowin|Random123|DAC7568|ADS8860|SN74AHC595) ?[\w(]"
+        r"(NIST|ARM|Wishbone|Lattice|Gowin|Gowin|Random123|DAC7568|ADS8860|SN74AHC595) ?[\w(]"
     )
     for plan in sorted((ROOT / "verif" / "testplan").glob("*.toml")):
         for source in re.findall(r'^source = "(.*)"$', plan.read_text(encoding="utf-8"), re.M):

@@ -10,8 +10,8 @@
     array = EmulatedArray(Geometry(rows=64, pairs=16), seed=0)
     board = overlay.ohmcarlo_0.board(array, overlay.axi_dma_0)
 
-The board is that of every other backend. ``pynq`` is imported by the calls, and is no dependency of
-this package. Records come by DMA if the overlay has one, otherwise through the ring of the core.
+The result is a ``Board``, as of every other backend. The calls import ``pynq``, which is not a
+dependency of this package. Records come by DMA if one is given, otherwise through the ring.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def board_of(
 
     def stream_of(core: Core) -> RecordSource:
         if not core.get("ip.streams.value"):
-            raise UsageError("the core has no streams: leave the DMA out, or export it with them")
+            raise UsageError("the core has no streams: pass no DMA, or export it with streams")
         return DmaRecords(core, dma, allocate or _pynq().allocate)
 
     controller = RegisterController(

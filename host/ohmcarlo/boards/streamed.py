@@ -1,8 +1,8 @@
 """Points beyond the data memory of a controller: what a pass contains, and what it costs.
 
-The first ``max_points`` points of a chain lie in the data memory. An evaluation that goes on beyond
-them takes the others from the data stream, in their own order, once (a *pass*). The source repeats
-the pass for ever, because an evaluation that ends early drops the rest of its pass.
+The first ``max_points`` points of a chain lie in the data memory. An evaluation that goes beyond
+them takes all others from the data stream, once and in their own order (a *pass*). The source
+repeats the pass for ever. An evaluation that ends early drops the rest of its pass.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Streamed:
     def describe(self, clock_hz: int | None) -> str:
         """One line for the user of a run."""
         line = (
-            f"{self.resident:,} of {self.points:,} data points fit the memory, the others are "
+            f"{self.resident:,} of {self.points:,} data points fit the memory; the others are "
             f"streamed: at most {self.bytes:,} bytes for each step"
         )
         if not clock_hz:

@@ -134,7 +134,7 @@ def test_what_an_overlay_lacks(model: RegisterModel) -> None:
     with pytest.raises(UsageError, match="no receive channel: enable its S2MM side"):
         board_of(Mmio(model), array, object(), allocate)
     model.put("ip.streams.value", 0)
-    with pytest.raises(UsageError, match="the core has no streams: leave the DMA out"):
+    with pytest.raises(UsageError, match="the core has no streams: pass no DMA"):
         board_of(Mmio(model), array, Dma(model, 1 << 23), allocate)
 
 

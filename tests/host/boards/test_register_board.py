@@ -237,7 +237,7 @@ def test_refused_in_other_states(board: HardwareBoard, model: RegisterModel) -> 
             0,
             "no registers of an IP core (magic 0x00000000 instead of 0x4f484d49)",
         ),
-        ("id.rows.value", 0, "reports sizes that cannot be"),
+        ("id.rows.value", 0, "reports impossible sizes"),
     ],
 )
 def test_another_core(model: RegisterModel, name: str, value: int, said: str) -> None:

@@ -71,7 +71,7 @@ class Core:
             RegisterMap.of(sizes)
         except (ValueError, OhmcarloError) as error:
             raise OhmcarloError(
-                f"the controller at {self.place} reports sizes that cannot be ({error}): check "
+                f"the controller at {self.place} reports impossible sizes ({error}): check "
                 "its clock, its reset and the bus"
             ) from error
         return sizes

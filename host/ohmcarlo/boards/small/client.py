@@ -102,7 +102,7 @@ class Samples:
         length = SAMPLE_HEADER_WORDS + devices // 2
         if any(len(record) != length for record in records):
             raise BoardLost(
-                f"the board streamed a sample that has not {devices} devices: noise on the line, "
+                f"the board streamed a sample without {devices} devices: noise on the line, "
                 "check the cable"
             )
         table = np.array(records, np.int64).reshape(-1, length)
@@ -266,7 +266,7 @@ class BitSerialClient:
         self._require_no_bus_error(status)
         if status["reason"] not in REASONS:
             raise BoardLost(
-                f"the board stopped for reason {status['reason']}, which it does not have: noise "
+                f"the board stopped for reason {status['reason']}, which is unknown: noise "
                 f"on the line to {self.line.port.name}"
             )
         return Reason(status["reason"])

@@ -1,7 +1,7 @@
 """Requests and answers on the serial line of a board without a processor.
 
-The line has no checksum. What can be noticed here is a missing byte and a byte too many. What
-remains is noticed by ``board``, which compares every sample with that of the golden model.
+The line has no checksum. This module detects missing and additional bytes. ``board`` detects other
+errors: it compares every sample with that of the golden model.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Line:
         while self.port.read(QUIET_S):
             if time.monotonic() > until:
                 raise OhmcarloError(
-                    f"{self.port.name} sends bytes without being asked: no small board is "
+                    f"{self.port.name} sends bytes without a request: no small board is "
                     "connected there; boards with a processor are serial:PORT"
                 )
 
