@@ -77,8 +77,8 @@ def build(
     - `tang-nano-20k`, `tang-primer-20k`: Sipeed Tang Nano 20K, Tang Primer 20K with dock (Gowin),
     the bit-serial controller
 
-    - `gatemate-evb`: Olimex GateMateA1-EVB (GateMate), the bit-serial controller; placed at 38 MHz,
-    not routed to the end so far
+    - `gatemate-evb`: Olimex GateMateA1-EVB (GateMate), the bit-serial controller; nextpnr places it
+    at 38 MHz, but does not finish routing yet
 
     - `hx8k`: Lattice iCE40-HX8K breakout board, the bit-serial controller, without a processor
 
