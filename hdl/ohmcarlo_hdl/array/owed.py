@@ -69,7 +69,7 @@ class OwedReadings(wiring.Component):
             asks.eq(
                 there.valid
                 & there.ready
-                & ((there.payload.op == Op.READ.value) | (there.payload.op == Op.DOT.value))
+                & ((there.payload.op == Op.READ) | (there.payload.op == Op.DOT))
             ),
             answers.eq(back.valid & back.ready),
             following.eq(owed + asks - answers),
