@@ -85,8 +85,10 @@ class RegisterModel(RegisterAccess):
         self.stream: list[int] = []
         self.active = self.hung = False
         self.given: list[int] = []
+        self.halts = 0
         self.missed: list[int] = []
         self.fault_after = -1
+        self.cut: list[int] = []  # a word of a cut record, which the reset of the state releases
         self.reason = Reason.DONE
 
     # -- inspection --------------------------------------------------------------------------
@@ -215,6 +217,7 @@ class RegisterModel(RegisterAccess):
         self.activate()
 
     def do_halt(self) -> None:
+        self.halts += 1
         self.queue.clear()
 
     def do_off(self) -> None:
@@ -227,6 +230,9 @@ class RegisterModel(RegisterAccess):
     def do_reset_state(self) -> None:
         for name in ("started", "fault", "fault_cause", "alarm"):
             self.put(f"status.state.{name}", 0)
+        self.queue.extend(self.cut)
+        self.cut.clear()
+        self._fill_ring()
 
     def do_external(self) -> None:
         gate = self.queue.popleft()
@@ -259,6 +265,15 @@ class RegisterModel(RegisterAccess):
         if self.get("records.options.to_stream"):
             self.stream += [int(word) for word in self.queue]  # type: ignore[arg-type]
             self.queue.clear()
+        self._fill_ring()
+        if self.queue and isinstance(self.queue[0], Gate):
+            self.put("status.state.waiting_external", 1)
+        if not self.queue:
+            self.active = False
+            self.put("status.state.busy", 0)
+            self.put("interrupt.cause.run_ended", 1)
+
+    def _fill_ring(self) -> None:
         received, ring = self.get("records.received.value"), self.map.window("records_ring")
         for _ in range(WORDS_OF_A_POLL):
             full = received - self.get("records.taken.value") & WORD == ring.words
@@ -268,15 +283,10 @@ class RegisterModel(RegisterAccess):
             received = received + 1 & WORD
             self.fault_after -= 1
             if self.fault_after == 0:
+                self.cut = [int(self.queue[0])]  # type: ignore[arg-type]
                 self.queue.clear()
                 self.do_off()
         self.put("records.received.value", received)
-        if self.queue and isinstance(self.queue[0], Gate):
-            self.put("status.state.waiting_external", 1)
-        if not self.queue:
-            self.active = False
-            self.put("status.state.busy", 0)
-            self.put("interrupt.cause.run_ended", 1)
 
     # -- accesses ----------------------------------------------------------------------------
     def reach(self, size: int) -> None:

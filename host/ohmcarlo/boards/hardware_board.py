@@ -158,9 +158,11 @@ class HardwareBoard:
         }
 
     def close(self) -> None:
-        if self.remote.feeder is not None:
-            self.remote.feeder.stop()
-        self.remote.close()
+        try:
+            if self.remote.feeder is not None:
+                self.remote.feeder.stop()
+        finally:
+            self.remote.close()
 
     # -- loading -------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ dependency of this package. Records come by DMA if one is given, otherwise throu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from inspect import signature
 from typing import Any
 
@@ -105,11 +106,17 @@ def board_of(
         Allocates the buffer of the DMA; None: ``pynq.allocate``.
     data_dma : pynq.lib.DMA, optional
         With scatter-gather, and its send channel at the core's stream of data points. It supplies
-        the points beyond the data memory. None: such points are refused.
+        the points beyond the data memory. None: such points are refused. It is another DMA than
+        ``dma``, because its reset stops both of its channels.
 
-    Raises OhmcarloError if no core of this version answers, UsageError for another array, or for a
-    DMA where the core has no streams.
+    Raises OhmcarloError if no core of this version answers, UsageError for another array, for one
+    DMA in both places, or for a DMA where the core has no streams.
     """
+    if dma is not None and data_dma is dma:
+        raise UsageError(
+            "one DMA is given for records and data points, but its reset stops both: add a second "
+            "AXI DMA to the block design"
+        )
     access = PynqAccess(mmio)
 
     def stream_of(core: Core) -> RecordSource:
@@ -181,7 +188,8 @@ class DmaRecords(RecordSource):
         flush = getattr(self._buffer, "flush", None)
         if flush is not None:  # so that no cache line is written back over the records
             flush()
-        self._channel.transfer(self._buffer)
+        with _explained("records"):
+            self._channel.transfer(self._buffer)
         self._under_way = True
 
     def poll(self) -> Words:
@@ -190,7 +198,8 @@ class DmaRecords(RecordSource):
     def end(self, some: bool) -> Words:
         if not some:
             return NONE
-        self._channel.wait()
+        with _explained("records"):
+            self._channel.wait()
         self._under_way = False
         words = np.array(self._buffer, np.uint32)
         return words[: length_of_records(words)]
@@ -224,7 +233,8 @@ class DmaFeeder(Feeder):
     def feed(self, words: Words) -> None:
         self._buffer = self._allocate(shape=(len(words),), dtype=np.uint32)
         self._buffer[:] = words
-        self._channel.transfer(self._buffer, cyclic=True)
+        with _explained("data points"):
+            self._channel.transfer(self._buffer, cyclic=True)
 
     def stop(self) -> None:
         if self._buffer is None:
@@ -235,6 +245,18 @@ class DmaFeeder(Feeder):
             pass
         self._channel.start()
         self._buffer = None
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turn the errors of a channel of pynq into OhmcarloError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OhmcarloError(
+            f"the DMA of the {what} has stopped ({error}): check its clock and the addresses that "
+            "it can reach, then load the overlay again"
+        ) from error
 
 
 def length_of_records(words: NDArray[np.uint32]) -> int:

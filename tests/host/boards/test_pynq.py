@@ -133,6 +133,9 @@ def test_what_an_overlay_lacks(model: RegisterModel) -> None:
         board_of(Mmio(model, 0x1000), array)
     with pytest.raises(UsageError, match="no receive channel: enable its S2MM side"):
         board_of(Mmio(model), array, object(), allocate)
+    both = Dma(model, 1 << 23)
+    with pytest.raises(UsageError, match="one DMA is given for records and data points"):
+        board_of(Mmio(model), array, both, allocate, both)
     model.put("ip.streams.value", 0)
     with pytest.raises(UsageError, match="the core has no streams: pass no DMA"):
         board_of(Mmio(model), array, Dma(model, 1 << 23), allocate)
@@ -154,6 +157,19 @@ def test_a_command_without_records(model: RegisterModel) -> None:
     assert source.end(some=True).tolist() == [0x10000007] and channel.transfers == 1
     source.begin()
     assert channel.transfers == 2 and not channel.buffer.any() and Buffer.flushed
+
+
+def test_a_dma_that_has_stopped(model: RegisterModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error of pynq's channel becomes one line with a remedy."""
+    source, channel = source_of(model)
+    source.begin()
+
+    def fail() -> None:
+        raise RuntimeError("DMA Decode Error")
+
+    monkeypatch.setattr(channel, "wait", fail)
+    with pytest.raises(OhmcarloError, match=r"DMA of the records has stopped \(DMA Decode Error\)"):
+        source.end(some=True)
 
 
 def test_records_that_are_given_up(model: RegisterModel) -> None:

@@ -277,6 +277,55 @@ def test_a_fault_within_a_record(board: HardwareBoard, model: RegisterModel) -> 
         board.run(50)
 
 
+@pytest.mark.parametrize("new_program", [False, True])
+def test_a_chain_after_a_fault_within_a_record(
+    board: HardwareBoard, model: RegisterModel, new_program: bool
+) -> None:
+    """The rest of the cut record arrives with the next reset of the state; no chain has it."""
+    started(board, model)
+    model.fault_after = 33
+    with pytest.raises(OhmcarloError, match="has stopped"):
+        board.run(50)
+    assert model.cut
+    again = started(board_of(model) if new_program else board, model)
+    assert not model.cut
+    golden = ModelBoard(EmulatedArray(GEOMETRY, SEED))
+    golden.configure(chain(), data())
+    golden.start()
+    found, wanted = again.run(20), golden.run(20)
+    np.testing.assert_array_equal(found.accepted, wanted.accepted)
+    np.testing.assert_array_equal(found.codes, wanted.codes)
+
+
+def test_ctrl_c_in_a_run_halts_it(
+    board: HardwareBoard, model: RegisterModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started(board, model)
+    board.run(3)
+
+    def interrupt(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ohmcarlo.boards.registers.records.Ring.poll", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        board.run(50)
+    assert model.halts == 0
+    board.close()
+    assert model.halts == 1
+
+
+def test_an_end_without_a_command_halts_nothing(board: HardwareBoard, model: RegisterModel) -> None:
+    started(board, model)
+    board.run(3)
+    board.close()
+    assert model.halts == 0
+
+
+def test_a_bus_error_of_an_earlier_program(model: RegisterModel) -> None:
+    model.miss(0x7FC)
+    assert board_of(model).identification["clock_hz"] == CLOCK_HZ
+
+
 def test_an_alarm_ends_the_block(board: HardwareBoard, model: RegisterModel) -> None:
     started(board, model)
     model.reason = Reason.ENTROPY_ALARM

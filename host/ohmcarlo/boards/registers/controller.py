@@ -104,6 +104,7 @@ class RegisterController(Controller):
         self._stream_of = stream
         self._judge: EpisodeLikelihood | None = None
         self._words: list[Words] = []
+        self._under_way = False  # a long command was given, and its end was not seen
         self._triage: Triage | None = None
 
     @property
@@ -120,10 +121,10 @@ class RegisterController(Controller):
         self.core = core = Core(self._access, self._place)
         self._ring = Ring(core)
         self._stream: RecordSource | None = None
+        core.command("clear_fault")  # a bus error of another program
         self._quiet()
         if self._stream_of is not None:
             self._stream = self._stream_of(core)
-        core.command("clear_fault")  # a bus error of another program
         if core.access.interrupts:
             core.put("interrupt.threshold", value=self._ring.words // 2)
             core.put("interrupt.enable", **dict.fromkeys(CAUSES, 1))
@@ -154,7 +155,11 @@ class RegisterController(Controller):
         return Waiting(self.core, self._clock, self._timeout_s, for_interrupts)
 
     def close(self) -> None:
-        self._access.close()
+        try:
+            if self._under_way:
+                self.core.command("halt")
+        finally:
+            self._access.close()
 
     # -- fields --------------------------------------------------------------------------------
 
@@ -280,6 +285,7 @@ class RegisterController(Controller):
 
     def settle(self) -> None:
         self._quiet()
+        self._under_way = False
         if self._stream is not None:
             self._stream.drop()
         self._words.clear()
@@ -292,9 +298,11 @@ class RegisterController(Controller):
         source = self._source(command)
         source.begin()
         self.core.put("interrupt.clear", **LATCHED)
+        self._under_way = True
         self.core.command(LONG[command])
         words = self._wait(source)
         ended = self._finished()
+        self._under_way = False
         if ended.fault:  # its last record is incomplete
             source.drop()
         else:

@@ -31,7 +31,7 @@ class RecordSource(Protocol):
         ...
 
     def begin(self) -> None:
-        """Get ready for the words of a command."""
+        """Get ready for the words of a command; words that arrived before it are given up."""
         ...
 
     def poll(self) -> Words:
@@ -64,7 +64,8 @@ class Ring(RecordSource):
         self._core.set({"records.options.to_stream": 0})
 
     def begin(self) -> None:
-        self._next = self._core.access.read(self._taken)
+        # the rest of a record that a fault cut arrives with the reset of the state
+        self.drop()
 
     def poll(self) -> Words:
         access = self._core.access
@@ -86,4 +87,5 @@ class Ring(RecordSource):
 
     def drop(self) -> None:
         access = self._core.access
-        access.write(self._taken, access.read(self._received))
+        self._next = access.read(self._received)
+        access.write(self._taken, self._next)
