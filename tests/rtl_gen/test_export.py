@@ -124,6 +124,7 @@ def test_manifest(exported: tuple[Path, dict[str, Any]]) -> None:
         (["--array", "phy", "--clock", "50", "--access-bits", "8"], "choose access_bits = 1"),
         (["--streamed-points", "100"], "--streamed-points = 100: "),
         (["--clock", "0"], "--clock 0: choose a frequency in MHz"),
+        (["--clock", "1e-9"], "--clock 1e-09: choose a frequency in MHz from 1e-06 to 1000"),
         (["--clock", "nan"], "--clock nan: choose a frequency in MHz"),
     ],
 )

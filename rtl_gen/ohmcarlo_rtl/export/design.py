@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 
 from systemrdl.node import AddrmapNode
@@ -11,13 +10,12 @@ from systemrdl.node import AddrmapNode
 from ohmcarlo.imports import without_collection
 from ohmcarlo_hdl.ip.core import IpCore
 from ohmcarlo_hdl.ip.ports import EMULATOR
-from ohmcarlo_hdl.regs.bus import Bus
 from ohmcarlo_hdl.regs.map import RegisterMap, compile_rdl, register_map
 
 from ..controller.images import readmemh, table_words
 from ..controller.tidy import tidy
 from ..verilog import verilog_text
-from .ports import CorePorts
+from .ports import CorePorts, with_latency
 from .request import ExportRequest
 
 
@@ -33,11 +31,7 @@ class Design:
 
     @cached_property
     def ports(self) -> CorePorts:
-        ports = (
-            replace(port, meaning=port.meaning.replace("`LATENCY`", str(Bus.LATENCY)))
-            for port in self.core.ports
-        )
-        return CorePorts(self.request.bus, tuple(ports))
+        return CorePorts(self.request.bus, tuple(map(with_latency, self.core.ports)))
 
     @cached_property
     def verilog(self) -> str:

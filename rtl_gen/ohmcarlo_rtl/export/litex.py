@@ -6,7 +6,7 @@ from string import Template
 
 from ohmcarlo_hdl.ip.ports import AXI4_LITE, WISHBONE, Port
 
-from .ports import STREAM_OUT, CorePorts, is_input
+from .ports import INTERRUPT_PORT, STREAM_OUT, CorePorts, is_input
 from .request import ExportRequest
 
 BUSES = (AXI4_LITE, WISHBONE)
@@ -109,9 +109,8 @@ def _signals(ports: CorePorts) -> list[str]:
         name, layout = ENDPOINTS[stream.name]
         lines.append(f"        self.{name} = stream.Endpoint({layout})")
     for port in ports.signals:
-        if port.name != "irq":
-            width = "" if port.width == 1 else str(port.width)
-            lines.append(f"        self.{port.name} = Signal({width})")
+        width = "" if port.width == 1 else str(port.width)
+        lines.append(f"        self.{port.name} = Signal({width})")
     return lines
 
 
@@ -132,7 +131,7 @@ def _instance(ports: CorePorts) -> list[str]:
         if stream.kind != STREAM_OUT:  # every byte is data
             values[stream.ports["tkeep"].name] = "0b1111"
     values |= {port.name: f"self.{port.name}" for port in ports.signals}
-    values["irq"] = "self.ev.irq"
+    values[INTERRUPT_PORT] = "self.ev.irq"
     return [f"            {_way(port)}_{port.name}={values[port.name]}," for port in ports
             if port.name in values]  # fmt: skip
 

@@ -93,8 +93,7 @@ def _conduits(ports: CorePorts) -> str:
     """Interrupt aside, every other signal is exported as it is."""
     lines = []
     for port in ports.signals:
-        if port.name != "irq":
-            lines += ["", *_interface(port.name, "conduit", "end", [("export", port)])]
+        lines += ["", *_interface(port.name, "conduit", "end", [("export", port)])]
     return "\n".join(lines) + "\n"
 
 

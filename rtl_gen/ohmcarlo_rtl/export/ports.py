@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amaranth.lib.wiring import In
 
 from ohmcarlo_hdl.ip.ports import APB4, AXI4_LITE, BUSES, NATIVE, WISHBONE, BusKind, Port
+from ohmcarlo_hdl.regs.bus import Bus
 
 from ..markdown import markdown_table
 
@@ -25,6 +26,8 @@ TITLES: Mapping[str, str] = {
 }
 OF_GROUP = {"records": ("m_axis_records", STREAM_OUT), "data": ("s_axis_data", STREAM_IN)}
 INTERRUPT_PORT = "irq"
+LATENCY = "`LATENCY`"
+"""Stands for the latency of the register bus in the meaning of a port."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,12 @@ class CorePorts:
 
     @property
     def signals(self) -> list[Port]:
-        """Ports that are neither clock, reset, bus nor stream."""
-        return [port for port in self.ports if port.group in ("system", "array")]
+        """Ports that are neither clock, reset, bus, stream nor interrupt."""
+        return [
+            port
+            for port in self.ports
+            if port.group in ("system", "array") and port.name != INTERRUPT_PORT
+        ]
 
     @property
     def array(self) -> list[Port]:
@@ -95,6 +102,16 @@ def is_input(port: Port) -> bool:
     return port.flow is In
 
 
+def direction(port: Port) -> str:
+    """The direction of a port, of the core."""
+    return "in" if is_input(port) else "out"
+
+
+def with_latency(port: Port) -> Port:
+    """The port, with the latency of the register bus as a number in its meaning."""
+    return replace(port, meaning=port.meaning.replace(LATENCY, str(Bus.LATENCY)))
+
+
 def bits(port: Port) -> str:
     """The range of a port in Verilog; empty for one bit."""
     return f"[{port.width - 1}:0]" if port.width > 1 else ""
@@ -112,13 +129,9 @@ def port_page(title: str, module: str, ports: CorePorts) -> str:
     parts = [f"# Ports of {module}\n\n{title}. Directions are those of the core.\n"]
     for name, members in groups:
         if members:
-            rows = [(f"`{p.name}`", _way(p), str(p.width), p.meaning) for p in members]
+            rows = [(f"`{p.name}`", direction(p), str(p.width), p.meaning) for p in members]
             parts.append(f"## {name}\n\n{markdown_table(HEAD, rows)}\n")
     return "\n".join(parts)
 
 
 HEAD = ("port", "direction", "bits", "meaning")
-
-
-def _way(port: Port) -> str:
-    return "in" if is_input(port) else "out"

@@ -15,7 +15,7 @@ from ohmcarlo_hdl.ip.core import IpCore
 from ohmcarlo_hdl.ip.ports import ARRAYS, BUSES, EMULATOR, PHY
 from ohmcarlo_hdl.soc.design import design_word
 
-HIGHEST_CLOCK_MHZ = 1000
+LOWEST_CLOCK_MHZ, HIGHEST_CLOCK_MHZ = 1e-6, 1000
 OPTIONS = {"max_streamed_points": "--streamed-points", "max_points": "--max-points"}
 """Name of a parameter in messages → the option that sets it."""
 
@@ -141,9 +141,9 @@ def _on_a_daughterboard(config: CoreConfig, clock_hz: int) -> CoreConfig:
 def _clock_hz(clock_mhz: float | None) -> int:
     if clock_mhz is None:
         return 0
-    if not 0 < clock_mhz <= HIGHEST_CLOCK_MHZ:
+    if not LOWEST_CLOCK_MHZ <= clock_mhz <= HIGHEST_CLOCK_MHZ:
         raise UsageError(
-            f"--clock {clock_mhz:g}: choose a frequency in MHz, above 0 and at most "
+            f"--clock {clock_mhz:g}: choose a frequency in MHz from {LOWEST_CLOCK_MHZ:g} to "
             f"{HIGHEST_CLOCK_MHZ}"
         )
     return round(clock_mhz * 1e6)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from amaranth.lib.wiring import In
 from systemrdl.node import FieldNode, RegfileNode, RegNode
 
 from ohmcarlo_hdl.config import REFERENCE
 from ohmcarlo_hdl.ip.ports import AXI4_LITE, BUSES, EMULATOR, PORTS, Port, ports_of
-from ohmcarlo_hdl.regs.bus import Bus
 from ohmcarlo_hdl.regs.map import IP_GROUPS, IP_WINDOWS, compile_rdl, register_map
 
+from ..export.ports import bits, direction, with_latency
 from ..markdown import markdown_table
 from ..sources import REPOSITORY
 
@@ -54,19 +53,12 @@ def _reset(name: str, active_low: bool) -> str:
 
 
 def _ports(ports: Iterable[Port]) -> str:
-    rows = [
-        (
-            f"`{p.name}`{_bits(p.width)}",
-            "in" if p.flow is In else "out",
-            p.meaning.replace("`LATENCY`", str(Bus.LATENCY)),
-        )
-        for p in ports
-    ]
+    rows = [(_name(p), direction(p), p.meaning) for p in map(with_latency, ports)]
     return markdown_table(PORT_HEAD, rows)
 
 
-def _bits(width: int) -> str:
-    return f" [{width - 1}:0]" if width > 1 else ""
+def _name(port: Port) -> str:
+    return f"`{port.name}` {bits(port)}".rstrip()
 
 
 def _addresses() -> str:
