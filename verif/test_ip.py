@@ -161,6 +161,12 @@ async def faults(dut) -> None:  # type: ignore[no-untyped-def]
     for _ in range(200):
         await edge
     assert await causes(driver) & {"run_ended", "fault"} == {"run_ended", "fault"}
+    await driver.take()
+    words = len(driver.words)
+    for _ in range(1500):  # the step that the fault cut may take its decision yet
+        await edge
+    await driver.take()
+    assert len(driver.words) == words, "a word after the end"
     assert int(dut.irq.value)
     await bus.set("interrupt.clear", run_ended=1)
     await driver.settle()
@@ -258,6 +264,24 @@ async def page(dut) -> None:  # type: ignore[no-untyped-def]
     assert not int(dut.irq.value)
     state = await bus.get("data_in.state")
     assert not state["incomplete"] and not state["wrong_length"]
+    # the highest threshold: the interrupt comes with a full ring, which stalls the chain
+    ring = driver.map.window("records_ring").words
+    await bus.set("interrupt.enable", run_ended=1)
+    assert await driver.start() == Reason.DONE
+    await bus.set("interrupt.threshold", ring)
+    await bus.set("interrupt.enable", record_waiting=1)
+    await bus.set("control.steps", 100_000)
+    await driver.command("run")
+    await until_irq(driver)
+    for _ in range(2):  # at once, and after the chain could have added words
+        assert (await bus.get("records.received"))["value"] == ring
+        for _ in range(500):
+            await edge
+    await bus.set("records.taken", ring)
+    await driver.settle()
+    assert not int(dut.irq.value)
+    await driver.command("reset_state")
+    await driver.until(lambda s: s["emulator_idle"], "the emulator")
     # an alarm of the coin
     await bus.set("interrupt.enable", alarm=1)
     await bus.set("entropy.rct_cutoff", 2)

@@ -56,7 +56,7 @@ async def prepared(dut: Any, case: Case) -> tuple[Any, CoreDriver, PassSource]:
     config, points = config_of(case), clouds(case["points"])
     made = made_of(case, points)
     driver = CoreDriver(dut, config, made.registers, points, made.array)
-    words = pass_of(points, config.geometry, config.max_points)
+    words = pass_of(points, config.geometry, config.max_points) or [{"word": 0, "last": 1}]
     dut.data_points__valid.value = 0
     await start_clock(dut)
     source = PassSource(dut, "data_points", words, case.get("stall", 0.0), stimuli(9))
@@ -69,19 +69,24 @@ async def prepared(dut: Any, case: Case) -> tuple[Any, CoreDriver, PassSource]:
 async def equals_the_model_with_all_points(dut) -> None:  # type: ignore[no-untyped-def]
     case = case_parameters()
     made, driver, source = await prepared(dut, case)
+    before = source.passes
     expected = trace(made, case["steps"])
     assert await driver.run(case["steps"]) == Reason.DONE
     found = driver.trace()
     assert not (where := first_difference(expected, found)), where
     assert 0 < found.accepted.sum() < len(found.accepted)
-    assert (found.points > driver.config.max_points).any()
+    streamed = case["points"] > driver.config.max_points
+    assert (found.points > driver.config.max_points).any() == streamed
     # a run ends between two passes
-    assert source.passes and source.number % len(source.words) == 0
+    assert (source.passes > before) == streamed and source.number % len(source.words) == 0
     if made.registers.early_reject and case["points"] > driver.config.max_points + 1:
         ended = (found.points > driver.config.max_points) & (found.points < case["points"])
         assert ended.any()  # within a pass, the rest of which was dropped
     assert source.passes <= len(found.accepted) + made.registers.geometry.regions
     await check_samples_and_rows(driver, made)
+    if streamed:  # predictions are of points in the memory
+        await driver.command("predict")
+        assert not (await driver.status())["busy"]
 
 
 @cocotb.test()
@@ -133,6 +138,7 @@ def test_long_chains_over_streamed_points() -> None:
             | {"name": f"{name}, {how}", "tests": SAME, "stall": stall, "settings": settings}
             for name, case in (
                 ("all but one", {"points": 127, "steps": 100}),
+                ("as many as the memory", {"points": 16, "steps": 30}),
                 ("one point more than the memory", {"points": 17, "steps": 100}),
                 ("all", {"points": 128, "steps": 60}),
                 ("networks", SEVERAL | {"steps": 60}),

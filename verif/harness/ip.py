@@ -137,7 +137,11 @@ class IpDriver(CoreDriver):
         if points is not None:
             words = [int(word) for word in np.ravel(points)]
             await self.bus.set("data_in.first", 0)
-            await self.data.send(words)
+            sending = cocotb.start_soon(self.data.send(words))
+            while not sending.done():  # accesses at the same time
+                steps = self.rng.randrange(1 << 32)
+                await self.bus.set("control.steps", steps)
+                assert (await self.bus.get("control.steps"))["value"] == steps
             for _ in range(4):
                 await self.edge
             state = await self.bus.get("data_in.state")

@@ -23,7 +23,8 @@ from .packets import KIND_BITS, Packets
 class RecordPath(wiring.Component):
     """Merges the records of a controller and delivers them; finds the end of a command.
 
-    Options take effect between commands.
+    Options take effect between commands. After a fault, the controller may still offer records of
+    the step under way: a record that begins after the end of its command is discarded.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ class RecordPath(wiring.Component):
     sample_pairs : In(range(max_sample_pairs + 1))
         Device pairs of a sample.
     executing : In(1)
-        A command is executed, or is given in this clock. Records come only before its end.
+        A command is executed, or is given in this clock.
     restart : In(1)
         Rest of the records under way will not come; the inputs are not valid in the next clock.
     to_stream : In(1)
@@ -108,16 +109,23 @@ class RecordPath(wiring.Component):
                 whole.eq(self.whole_command),
             ]
         offered = self.step_records.valid | self.samples.valid | self.predictions.valid
+        # ``over``: the last command has ended, and all records that were offered by then are out
+        over, was_over, discards, discarding = Signal(), Signal(init=1), Signal(), Signal()
+        m.d.comb += [
+            over.eq(~self.executing & (was_over | (~offered & merger.between))),
+            discards.eq(Mux(merger.between, was_over & ~self.executing, discarding)),
+        ]
+        m.d.sync += [was_over.eq(over), discarding.eq(discards)]
         m.d.comb += [
             merger.sample_pairs.eq(self.sample_pairs),
-            packets.words.valid.eq(merger.words.valid),
+            packets.words.valid.eq(merger.words.valid & ~discards),
             packets.words.payload.word.eq(merger.words.payload),
             packets.words.payload.last.eq(merger.last),
             packets.words.payload.dest.eq(merger.kind),
-            merger.words.ready.eq(packets.words.ready),
+            merger.words.ready.eq(packets.words.ready | discards),
             packets.whole_command.eq(whole),
             packets.restart.eq(self.restart),
-            packets.ended.eq(~self.executing & ~offered & merger.between),
+            packets.ended.eq(over),
         ]
         out = words.output
         m.d.comb += [
@@ -127,7 +135,7 @@ class RecordPath(wiring.Component):
             self.received.eq(ring.received),
             out.ready.eq(ring.input.ready),
         ]
-        pending = ~packets.ended | ~packets.empty | out.valid
+        pending = ~over | ~packets.empty | out.valid
         if self.streams:
             m.submodules.transmitter = transmitter = StreamTransmitter(KIND_BITS)
             wiring.connect(m, transmitter.axis, wiring.flipped(self.axis))

@@ -61,7 +61,6 @@ module axi_lite_script #(
   reg [27:0] left;     // words that are to be written
   reg [1:0]  operand;  // number of the operand that comes next
   reg [31:0] address, mask, value, found, clocks;
-  wire       refused = m_axi_bresp[1] | m_axi_rresp[1];
   wire       equal = ((found ^ value) & mask) == 32'd0;
 
   assign m_axi_awprot = 3'b000;
@@ -117,7 +116,7 @@ module axi_lite_script #(
           address <= address + 32'd4;
           left <= left - 28'd1;
           position <= position + 1'b1;
-          state <= refused ? STOP : SEND;
+          state <= m_axi_bresp[1] ? STOP : SEND;
         end
       // -- read
       READ:
@@ -128,7 +127,7 @@ module axi_lite_script #(
         end else if (m_axi_rvalid) begin
           m_axi_rready <= 1'b0;
           found <= m_axi_rdata;
-          state <= refused ? STOP : COMPARE;
+          state <= m_axi_rresp[1] ? STOP : COMPARE;
         end
       COMPARE:
         if (equal) state <= FETCH;
