@@ -10,7 +10,7 @@ from typing import Any
 import cocotb
 import numpy as np
 import pytest
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import RisingEdge, with_timeout
 
 from ohmcarlo.boards.records.decode import Records
 from ohmcarlo.golden.likelihood import predict_sums
@@ -46,6 +46,8 @@ CONFIG: Case = {
     "geometry": SMALL | {"access_bits": 1},
 }
 POINTS = 24
+IRQ_LIMIT_NS = 10_000_000
+"""An interrupt that a test waits for comes much earlier."""
 
 
 def few_points(case: Case) -> Points:
@@ -215,7 +217,7 @@ async def faults(dut) -> None:  # type: ignore[no-untyped-def]
 
 async def until_irq(driver: IpDriver) -> None:
     if not int(driver.dut.irq.value):
-        await RisingEdge(driver.dut.irq)
+        await with_timeout(RisingEdge(driver.dut.irq), IRQ_LIMIT_NS, "ns")
     await driver.edge
 
 

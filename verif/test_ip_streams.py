@@ -184,6 +184,8 @@ class Commands:
         else:
             expected = self._records()
             await self.clocks(1)
+            # options that are written in the course of a command are those of the next one
+            dut.to_stream.value, dut.whole_command.value = rng.randrange(2), rng.randrange(2)
             if fate == "done":
                 await self._taken()
                 await self.clocks(rng.choice((0, 0, 1, 20)))
@@ -659,6 +661,11 @@ PLANTED: dict[str, tuple[Any, dict[str, str], str]] = {
     "a command opens the way for the rest of such a record": (
         records,
         {"Mux(merger.between, was_over & ~self.executing, discarding)": "was_over"},
+        "delivers",
+    ),
+    "options take effect in the course of a command": (
+        records,
+        {"with m.If(~end.active):": "with m.If(1):"},
         "delivers",
     ),
     "every word is the last one": (
