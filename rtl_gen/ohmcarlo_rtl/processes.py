@@ -14,6 +14,8 @@ from types import FrameType
 
 from ohmcarlo.errors import OhmcarloError
 
+INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended."""
 _thread = threading.local()
 
 
@@ -120,21 +122,33 @@ def run(
 
 
 @contextmanager
-def interrupted_by_sigterm() -> Iterator[None]:
-    """SIGTERM raises KeyboardInterrupt within the block, as Ctrl-C does, so that it is cleaned up.
+def interruptible() -> Iterator[None]:
+    """Ctrl-C and SIGTERM raise KeyboardInterrupt within the block, so that it is cleaned up.
 
-    It has no effect outside the main thread, because Python handles signals only there.
+    A library in C may replace that exception by one of its own: the SystemRDL parser raises a
+    TypeError. KeyboardInterrupt leaves the block also then. A signal that this process ignores
+    stays ignored. Outside the main thread, the block has no effect, because Python handles signals
+    only there.
     """
+    came = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
         raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, interrupt)
+    heard = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
+    except Exception:
+        if came:
+            raise KeyboardInterrupt from None
+        raise
     finally:
-        with suppress(TypeError):  # None: the handler was not installed from Python
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            with suppress(TypeError):  # None: the handler was not installed from Python
+                signal.signal(number, handler)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import json
+import re
+import signal
 import subprocess
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,7 @@ from ohmcarlo.spec import Geometry
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.regs.map import register_map
 from ohmcarlo_rtl.driver import __main__ as command_line
+from ohmcarlo_rtl.driver import first_run
 from ohmcarlo_rtl.driver.core import exported_core
 from ohmcarlo_rtl.driver.job import POINTS, Job, c_string, job_files, settings_of, training_job
 
@@ -212,4 +216,30 @@ def test_an_advice_that_an_exported_core_can_follow(
     printed = capsys.readouterr().err
     assert "--features 11" in printed and "`ohmcarlo export` makes another core" in printed
     assert command_line.main([*arguments, "--features", "11", "--steps", "10"]) == 2
-    assert "do not fit: the core has room for 256" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert "do not fit: the core has room for 256; use --max-points 512; the sizes are" in printed
+    assert "`ohmcarlo export` makes another core" in printed
+    larger = export_of(tmp_path / "larger", replace(job.config, max_points=512))
+    arguments[-1] = str(larger)
+    assert command_line.main([*arguments, "--features", "11", "--steps", "10"]) == 0
+
+
+@pytest.mark.parametrize("program", [command_line, first_run])
+def test_ctrl_c(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    program: ModuleType,
+) -> None:
+    """One line, also where a library in C makes another error of the interrupt."""
+
+    def interrupted(options: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise TypeError("not a subtype of type") from None
+
+    monkeypatch.setattr(program, "job_of", interrupted)
+    assert program.main(["toy2d", str(tmp_path / "out")]) == 130
+    assert re.fullmatch(r"\S.*: interrupted\n", capsys.readouterr().err)
+    assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -208,6 +209,24 @@ def test_a_failure_leaves_nothing(
         export_core(out, bus=AXI4_LITE, rows=16, pairs=8, synthesis=False)
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
     assert left == (["a", "a/out"] if empty else [])
+
+
+def test_an_interrupt_within_a_library(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, light: None
+) -> None:
+    """The parser of SystemRDL, a library in C, raises a TypeError at Ctrl-C."""
+
+    def parse(*arguments: Any) -> None:
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise TypeError("not a subtype of type") from None
+
+    monkeypatch.setattr(order, "core_files", parse)
+    handler = signal.getsignal(signal.SIGINT)
+    assert run_verb(capsys, tmp_path / "out", *SMALL) == (130, "ohmcarlo: interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_without_the_tools(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

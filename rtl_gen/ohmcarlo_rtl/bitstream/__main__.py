@@ -10,6 +10,7 @@ from ohmcarlo.errors import OhmcarloError
 from ohmcarlo_hdl.boards import BOARDS
 from ohmcarlo_hdl.config import ARRAYS, EMULATOR
 
+from ..processes import INTERRUPTED
 from .order import make_bitstream
 from .request import TRIES
 
@@ -71,8 +72,6 @@ def main(arguments: list[str] | None = None) -> int:
     print(folder)
     return 0
 
-
-INTERRUPTED = 130
 
 if __name__ == "__main__":
     sys.exit(main())

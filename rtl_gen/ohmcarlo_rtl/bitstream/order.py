@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..processes import interrupted_by_sigterm
+from ..processes import interruptible
 from ..progress import Say, silent, timed
 from .build import build, product_of
 from .program import program
@@ -51,7 +51,7 @@ def make_bitstream(
         When the design does not fit or is too slow, a tool fails, or no board can be programmed.
     """
     say = timed(say)
-    with interrupted_by_sigterm():
+    with interruptible():
         request = request_of(board, **options)
         folder = (out or BUILDS / request.name).absolute()
         manifest = build(request, folder, say, force=force)

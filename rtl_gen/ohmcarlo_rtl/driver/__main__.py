@@ -10,6 +10,7 @@ from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo_hdl.config import CoreConfig
 
+from ..processes import INTERRUPTED, interruptible
 from .core import add_core_options, core_of
 from .files import example_files
 from .job import Job, training_job
@@ -80,12 +81,12 @@ def job_of(options: argparse.Namespace) -> Job:
     try:
         return training_job(core, train_of(options, core))
     except UsageError as error:
-        sized = any(size in str(error) for size in ("--rows", "--pairs"))
+        sized = any(size in str(error) for size in ("--rows", "--pairs", "--max-points"))
         if options.core is None or not sized:
             raise
         raise UsageError(
-            f"{error}; rows and pairs are those of the core in {options.core}: `ohmcarlo export` "
-            "makes another core"
+            f"{error}; the sizes are those of the core in {options.core}: `ohmcarlo export` makes "
+            "another core"
         ) from None
 
 
@@ -103,13 +104,17 @@ def write_files(job: Job, folder: Path) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0: done; 2: bad use."""
+    """Exit code 0: done; 2: bad use; 130: interrupted."""
     options = parser().parse_args(arguments)
     try:
         if options.out.exists() and not options.out.is_dir():
             raise UsageError(f"{options.out} is not a folder: give another one")
-        job = job_of(options)
-        write_files(job, options.out)
+        with interruptible():
+            job = job_of(options)
+            write_files(job, options.out)
+    except KeyboardInterrupt:
+        print("ohmcarlo_rtl.driver: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except OhmcarloError as error:
         print(f"ohmcarlo_rtl.driver: {error}", file=sys.stderr)
         return error.exit_code

@@ -17,6 +17,7 @@ from ohmcarlo.spec.link import SAMPLE_CURRENT_BIT
 from ohmcarlo_hdl.regs.map import Register, RegisterMap, register_map
 
 from ..controller.images import readmemh
+from ..processes import INTERRUPTED, interruptible
 from .__main__ import job_of, parser
 from .job import POINTS, Job, settings_of
 
@@ -176,7 +177,7 @@ def checksum_of(words: NDArray[np.int64]) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code 0: done; 2: bad use."""
+    """Exit code 0: done; 2: bad use; 130: interrupted."""
     made = parser(STEPS, "FILE", "file of the script, in hexadecimal")
     made.prog = "python -m ohmcarlo_rtl.driver.first_run"
     made.description = DESCRIPTION
@@ -187,8 +188,12 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{options.steps * options.chains} steps, a first run has at most {MAX_STEPS}: "
                 "use --steps"
             )
-        words = first_run(job_of(options))
+        with interruptible():
+            words = first_run(job_of(options))
         options.out.write_text(readmemh(words), encoding="utf-8", newline="\n")
+    except KeyboardInterrupt:
+        print(f"{made.prog}: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except OSError as error:
         print(f"{made.prog}: {options.out}: {error.strerror}", file=sys.stderr)
         return 2

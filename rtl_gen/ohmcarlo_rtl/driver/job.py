@@ -69,6 +69,7 @@ class Job:
         Raises UsageError with both values unless the chain fits the core.
         """
         layout = layout_of(self.config)
+        _require_room(self.points, self.config)
         require_fit(self.registers, self.points, layout, "the core")
         image = controller_image(self.registers, self.points, self.array, layout.geometry)
         array = emulator_image(self.array, int(self.array.state.counter[0]))
@@ -79,6 +80,16 @@ class Job:
         """Words of the longest record."""
         sample = SAMPLE_HEADER_WORDS + self.registers.sample_devices // 2
         return 1 + max(ACCEPTED_WORDS, PREDICTION_WORDS, sample)
+
+
+def _require_room(points: Points, config: CoreConfig) -> None:
+    """Raise UsageError unless the data memory of the core holds the points."""
+    if len(points) > config.max_points:
+        raise UsageError(
+            f"{len(points)} data points (those of a whitened prior included) do not fit: the core "
+            f"has room for {config.max_points}; use --max-points "
+            f"{1 << (len(points) - 1).bit_length()}"
+        )
 
 
 def layout_of(config: CoreConfig) -> Layout:

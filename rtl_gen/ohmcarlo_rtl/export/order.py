@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bitstream.tools import find_tools
-from ..processes import interrupted_by_sigterm
+from ..processes import interruptible
 from ..progress import Say, silent, timed
 from .design import Design
 from .files import MANIFEST, core_files, with_manifest
@@ -46,7 +46,7 @@ def export_core(
         When the synthesis fails or the disk is full.
     """
     say = timed(say)
-    with interrupted_by_sigterm():
+    with interruptible():
         out = out.absolute()
         require_new(out)
         request = export_request(**options)

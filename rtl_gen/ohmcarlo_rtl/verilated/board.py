@@ -19,7 +19,7 @@ from ohmcarlo.errors import OhmcarloError
 from ohmcarlo_hdl.soc.design import design_hash, tool_versions
 
 from ..folders import explained, user_cache
-from ..processes import ToolFailed, interrupted_by_sigterm
+from ..processes import ToolFailed, interruptible
 from ..progress import Say, silent, timed
 from ..requirements import HARDWARE, SIMULATED_BOARD, require_compiler, require_packages
 from ..sources import firmware_digest, generator_digest
@@ -131,7 +131,7 @@ def _make_model(config: CoreConfig, folder: Path, say: Say) -> None:
 @contextmanager
 def _logging(cache: Path, name: str) -> Iterator[None]:
     """Keep the output of a tool that fails in ``cache``."""
-    with explained(cache, NEEDED, OPTION), interrupted_by_sigterm():
+    with explained(cache, NEEDED, OPTION), interruptible():
         try:
             yield
         except ToolFailed as failed:
