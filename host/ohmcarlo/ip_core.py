@@ -9,7 +9,7 @@ from typing import Any
 from .builder import Say, exported_core
 
 ARRAYS = {
-    "emulator": "emulated in the core",
+    "emulator": "emulated in the IP core",
     "ports": "behind streams",
     "phy": "a die on a daughterboard",
 }
@@ -60,13 +60,10 @@ def export(out: Path, options: ExportOptions, say: Say) -> dict[str, Any]:
 def core_rows(v: dict[str, Any]) -> list[tuple[str, str]]:
     """Label and text of each row about an exported core."""
     g = v["geometry"]
+    bits = f"{g['access_bits']} bit{'s' if g['access_bits'] > 1 else ''} an access"
     rows = [
-        ("core", v["core"]),
-        (
-            "array",
-            f"{ARRAYS[v['array']]}, {g['rows']} × {g['pairs']} pairs, "
-            f"{g['access_bits']} bits an access",
-        ),
+        ("IP core", v["core"]),
+        ("array", f"{ARRAYS[v['array']]}, {g['rows']} × {g['pairs']} pairs, {bits}"),
         ("bus", f"{v['bus']}, {v['address_bytes']:,} bytes of addresses"),
         ("streams", "AXI4-Stream for records and data" if v["streams"] else "none"),
     ]

@@ -248,6 +248,14 @@ def test_without_the_tools(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     )
 
 
+def test_what_other_tools_read_is_ascii(exported: tuple[Path, dict[str, Any]]) -> None:
+    """Tcl and some simulators read files in the encoding of the system. XML and Python state it."""
+    kinds = {".core", ".tcl", ".v", ".sv", ".vlt", ".c", ".h", ".hex", ".xdc", ".sdc"}
+    files = {n: raw for n, raw in content(exported[0]).items() if Path(n).suffix in kinds}
+    assert {Path(name).suffix for name in files} == kinds
+    assert [name for name, raw in files.items() if not raw.isascii()] == []
+
+
 # -- ports ---------------------------------------------------------------------------------------
 def test_the_ports_are_those_of_the_verilog(exported: tuple[Path, dict[str, Any]]) -> None:
     """The port table, the test bench and the IP-XACT have every port with direction and width."""

@@ -118,4 +118,4 @@ def export(
     )
     made = export_core(out, options, console.say)
     console.json(made)
-    console.table("Core", core_rows(made))
+    console.table("Export", core_rows(made))

@@ -74,7 +74,7 @@ def core_file(request: ExportRequest, verilog: str, waivers: str, bench: str) ->
     """The text of the file; the other arguments are paths below its folder."""
     return CORE.substitute(
         vlnv=":".join(vlnv(request)),
-        title=request.title,
+        title=request.ascii_title,
         verilog=verilog,
         waivers=waivers,
         bench_file=bench,

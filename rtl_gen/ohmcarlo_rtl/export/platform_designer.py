@@ -64,7 +64,7 @@ def component(request: ExportRequest, ports: CorePorts, verilog: str) -> str:
         module=module,
         version=version,
         bus=request.bus,
-        title=request.title,
+        title=request.ascii_title,
         verilog=verilog,
         clock=protocol.clock,
         reset=protocol.reset,

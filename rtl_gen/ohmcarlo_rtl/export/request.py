@@ -66,6 +66,11 @@ class ExportRequest:
         bits = f"{g.access_bits} bit{'s' if g.access_bits > 1 else ''} an access"
         return f"{g.rows} × {g.pairs} pairs, {bits}, {self.bus}, array {self.array}"
 
+    @property
+    def ascii_title(self) -> str:
+        """``title`` for files that a tool reads in the encoding of the system, such as Tcl."""
+        return self.title.replace("×", "x")
+
 
 def export_request(
     *,

@@ -108,7 +108,7 @@ def package_script(request: ExportRequest, ports: CorePorts, verilog: str, file:
         library=library,
         version=".".join(version.split(".")[:2]),
         bus=request.bus,
-        title=request.title,
+        title=request.ascii_title,
         clock=protocol.clock,
         reset=protocol.reset,
         polarity="ACTIVE_LOW" if protocol.active_low else "ACTIVE_HIGH",

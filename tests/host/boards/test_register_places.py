@@ -55,7 +55,7 @@ def sysfs_of(path: Path, size: int = SIZE, skip: int = 0) -> Path:
         ("devmem:0x43C00004", "the address is no multiple of 0x1000"),
         ("devmem:0x43C00000,", "'' is no number"),
         ("devmem:0x43C00000,100", "the size is no multiple of 0x1000"),
-        ("devmem:0x43C00000,0", "the size is no multiple of 0x1000"),
+        ("devmem:0x43C00000,0", "the size is 0: leave it out, or give the one that"),
         ("mmioo:/dev/uio0", "mmio:/dev/uioN, devmem:ADDRESS"),
     ],
 )
@@ -174,6 +174,8 @@ def test_uio_devices_that_cannot_be_used(tmp_path: Path, memory: Path) -> None:
     other.write_bytes(b"")
     with pytest.raises(OhmcarloError, match=r"null: load the overlay; available"):
         UioMemory(str(other), sysfs_of(memory))
+    with pytest.raises(OhmcarloError, match=r"as a UIO device \(Is a directory\): check"):
+        UioMemory(str(tmp_path), sysfs_of(memory))
 
 
 @pytest.mark.parametrize("number, said", [

@@ -170,7 +170,8 @@ def _explain_uio(device: str, error: Exception, sysfs: Path) -> str:
     if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV) and device not in there:
         listed = ", ".join(there) or "none"
         return f"there is no UIO device {device}: load the overlay; available devices: {listed}"
-    return f"{device} cannot be used as a UIO device ({error}): check its driver"
+    reason = getattr(error, "strerror", None) or error
+    return f"{device} cannot be used as a UIO device ({reason}): check its driver"
 
 
 class DeviceMemory(MappedMemory):
@@ -226,4 +227,4 @@ def _explain_memory(error: Exception) -> str:
         )
     if number == errno.ENOENT:
         return "cannot be reached, this computer has no such file: use --backend mmio:/dev/uioN"
-    return f"cannot be mapped ({error}): check the address"
+    return f"cannot be mapped ({getattr(error, 'strerror', None) or error}): check the address"

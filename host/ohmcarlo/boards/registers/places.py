@@ -41,14 +41,17 @@ def physical_place(backend: str) -> tuple[int, int | None]:
     found = _number(address, backend)
     if found % PAGE:
         raise UsageError(
-            f"--backend {backend}: the address is no multiple of {PAGE:#x}, the size of a page"
+            f"--backend {backend}: the address is no multiple of {PAGE:#x}, the size of a page: "
+            "give that of the first register of the core"
         )
     if not comma:
         return found, None
     length = _number(size, backend)
     if not length or length % PAGE:
+        wrong = f"no multiple of {PAGE:#x}, the size of a page" if length else "0"
         raise UsageError(
-            f"--backend {backend}: the size is no multiple of {PAGE:#x}, the size of a page"
+            f"--backend {backend}: the size is {wrong}: leave it out, or give the one that "
+            "`ohmcarlo export` prints"
         )
     return found, length
 
