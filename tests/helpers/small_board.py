@@ -43,7 +43,7 @@ class SmallBoardPort:
     """The port of such a board.
 
     ``damage`` changes every answer byte (as noise, or None to lose it); ``unplugged`` ends the
-    line.
+    line; with ``hung``, no command ends.
     """
 
     name = "the small board"
@@ -57,7 +57,7 @@ class SmallBoardPort:
         self.requests = 0
         self.commands: list[str] = []
         self.unplugged = False
-        self.closed = False
+        self.closed = self.hung = False
         self.damage: Callable[[int], int | None] = lambda byte: byte
         self._request = bytearray()
         self._answer = bytearray()
@@ -155,7 +155,7 @@ class SmallBoardPort:
         if address != FIELDS["status.state.busy"].address:
             return self.words.get(address, 0)
         busy = self._busy > 0
-        self._busy = max(0, self._busy - 1)
+        self._busy = max(0, self._busy - (not self.hung))
         values = {
             "busy": busy,
             "reason": self._reason,

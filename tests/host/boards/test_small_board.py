@@ -12,6 +12,7 @@ import pytest
 from ohmcarlo.array import EmulatedArray
 from ohmcarlo.boards import BoardLost, ModelBoard, SmallBoard, silent
 from ohmcarlo.boards.integrity import BoardUpset
+from ohmcarlo.boards.small.client import FIELDS
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import Calibration, Registers, SamplerSettings
 from ohmcarlo.spec import Geometry, Points
@@ -294,3 +295,32 @@ def test_a_board_that_does_not_answer() -> None:
     ):
         board_at(port)
     assert port.closed
+
+
+def test_a_command_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It makes neither steps nor samples. A new program does not wait for ever, either."""
+    monkeypatch.setattr("ohmcarlo.boards.small.client.DONE_S", 0.02)
+    port = SmallBoardPort()
+    board = started(port)
+    port.hung = True
+    for give in (lambda: board.run(STEPS), lambda: board_at(port)):
+        with pytest.raises(BoardLost, match=r"makes no progress for 0.02 s: load its bitstream"):
+            give()
+
+
+def test_a_slow_command_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look finds more steps than the one before."""
+    wanted = started(SmallBoardPort()).run(STEPS)
+    port = SmallBoardPort()
+    board = started(port)
+    monkeypatch.setattr("small_board.BUSY_READS", 30)
+    numbers, read = itertools.count(), port._read
+    steps_at = FIELDS["status.steps_done.value"].address
+
+    def more_steps(address: int) -> int:
+        return next(numbers) if address == steps_at and port._busy else read(address)
+
+    monkeypatch.setattr(port, "_read", more_steps)
+    board.client._patience_s = 0.0
+    require_equal(board.run(STEPS), wanted)
+    assert next(numbers) > 3

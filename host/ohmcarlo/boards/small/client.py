@@ -20,6 +20,7 @@ from ...spec.link import (
 )
 from ...spec.register_map import RegisterMap, Sizes
 from ..base import BoardLost
+from ..link.transport import TIMEOUT_VARIABLE
 from ..memory.image import Image, Words
 from ..memory.layout import Layout
 from ..memory.words import unpacked
@@ -27,7 +28,8 @@ from ..records.decode import signed
 from .line import ANSWER_S, SAMPLE_WORD, Line, Port, Request, read, write
 
 DONE_S = 10.0
-"""Longest time of an operation of the array, s."""
+"""Longest time of an operation of the array, and shortest time without any progress after which a
+board is regarded as lost, s."""
 POLL_S = 0.001
 """Pause of the host while the controller computes and streams nothing, s."""
 WORDS_AT_ONCE = 16
@@ -153,6 +155,7 @@ class BitSerialClient:
 
     def __init__(self, port: Port, timeout_s: float = ANSWER_S) -> None:
         self.line = Line(port, timeout_s)
+        self._patience_s = max(timeout_s, DONE_S)
         self._words: list[int] = []
         self._records: list[list[int]] = []
 
@@ -273,7 +276,7 @@ class BitSerialClient:
 
     def _finish(self, *begin: Request) -> dict[str, int]:
         """The status after the end of a command, whose stream was read to its end."""
-        wanted = 1
+        wanted, steps, until = 1, -1, self._deadline()
         while True:
             asked = (read(STATUS_AT), *[SAMPLE_WORD] * wanted)
             first, *answers = self.line.exchange(*begin, *asked)
@@ -283,11 +286,28 @@ class BitSerialClient:
             wanted = 1 if found[0] is None else WORDS_AT_ONCE
             status = status_of(int.from_bytes(first, "little"))
             if found[-1] is not None:  # there may be more
+                until = self._deadline()
                 continue
             if not status["busy"]:
                 return status
+            if time.monotonic() > until:
+                steps, until = self._progress(steps), self._deadline()
             if found[0] is None:
                 time.sleep(POLL_S)
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self._patience_s
+
+    def _progress(self, before: int) -> int:
+        """Steps that are made; BoardLost if there are no more than ``before``."""
+        (steps,) = self.line.words(STEPS_DONE_AT)
+        if steps == before:
+            raise BoardLost(
+                f"the board at {self.line.port.name} makes no progress for {self._patience_s:g} s: "
+                f"load its bitstream again, then resume the run, or set {TIMEOUT_VARIABLE} to a "
+                "longer time"
+            )
+        return steps
 
     def _take(self, found: list[tuple[int, bool] | None]) -> None:
         """Note words of the sample stream."""
