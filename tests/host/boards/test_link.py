@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -207,8 +208,9 @@ def test_patience_can_be_set(monkeypatch: pytest.MonkeyPatch) -> None:
     def port(place: object, timeout_s: float) -> object:
         return place
 
-    def board(port: object, array: object, backend: str, *, timeout_s: float) -> None:
+    def board(port: object, array: object, backend: str, *, timeout_s: float) -> SimpleNamespace:
         given[backend] = timeout_s
+        return SimpleNamespace()
 
     monkeypatch.setattr(ports, "SimulatedPort", port)
     monkeypatch.setattr(ports, "SerialPort", port)
