@@ -25,8 +25,7 @@ from .geometry import Geometry
 from .register_table import DEFAULTS, REGISTERS, SMALL_LACKS, SMALL_WRITES, WINDOWS
 
 WORD_BYTES = 4
-IP_PART, PHY_PART, CALIBRATION_PART = "ip", "phy", "device_calibration"
-STREAMED_PART = "streamed"
+IP_PART, PHY_PART, STREAMED_PART = "ip", "phy", "streamed"
 """Groups of presence in the table."""
 PARTS_OF_FIELDS = {"id.features.streamed": STREAMED_PART}
 """Fields that are present only with a part, unlike the others of their register."""
@@ -159,6 +158,12 @@ class RegisterMap:
 def magic_of(register: str) -> int:
     """The value of ``id.magic`` or ``ip.magic``."""
     return next(int(entry[-1][0][5]) for entry in REGISTERS if entry[1] == register)
+
+
+def features_of(word: int) -> dict[str, bool]:
+    """The bits of a word of ``id.features``, by name."""
+    bits = next(entry[-1] for entry in REGISTERS if entry[1] == "id.features")
+    return {name: bool(word >> low & 1) for name, low, *_ in bits}
 
 
 def _registers(sizes: Sizes) -> list[Any]:

@@ -12,7 +12,7 @@ from ohmcarlo_hdl.regs.bus import Bus
 
 from ..markdown import markdown_table
 
-STREAM_OUT, STREAM_IN, INTERRUPT, SIGNALS = "stream out", "stream in", "interrupt", "signals"
+STREAM_OUT, STREAM_IN = "stream out", "stream in"
 """Kinds of interfaces, beside the buses."""
 NAMES: Mapping[str, str] = {AXI4_LITE: "s_axi", APB4: "s_apb", WISHBONE: "wb", NATIVE: "bus"}
 """Bus → name of its interface."""

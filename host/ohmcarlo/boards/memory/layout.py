@@ -6,12 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...spec import Geometry
-
-(
-    FEATURE_CALIBRATION, FEATURE_EMULATOR, FEATURE_PHY, FEATURE_DIGITAL, FEATURE_REPEATS,
-    FEATURE_STREAMED,
-) = range(6)  # fmt: skip
-"""Bits of id.features."""
+from ...spec.register_map import features_of
 
 
 @dataclass(frozen=True)
@@ -55,14 +50,14 @@ class Layout:
     def of(cls, identification: Mapping[str, int]) -> Layout:
         """Made from the numbers of an OPENED frame, by name."""
         sizes = {n: identification[n] for n in cls.__dataclass_fields__ if n in identification}
-        features = identification["features"]
+        has = features_of(identification["features"])
         return cls(
             **sizes,
-            device_calibration=bool(features >> FEATURE_CALIBRATION & 1),
-            emulator=bool(features >> FEATURE_EMULATOR & 1),
-            phy=bool(features >> FEATURE_PHY & 1),
-            digital=bool(features >> FEATURE_DIGITAL & 1),
-            repeats=bool(features >> FEATURE_REPEATS & 1),
+            device_calibration=has["device_calibration"],
+            emulator=has["emulator"],
+            phy=has["phy"],
+            digital=has["digital"],
+            repeats=has["repeats"],
         )
 
     @property

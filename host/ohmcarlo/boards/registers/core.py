@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ...errors import OhmcarloError
 from ...spec.link import CONTROLLER_MAGIC, IDENTIFICATION
-from ...spec.register_map import Field, RegisterMap, Sizes, magic_of
+from ...spec.register_map import Field, RegisterMap, Sizes, features_of, magic_of
 from .access import RegisterAccess
 
 STATE = "status.state"
@@ -56,6 +56,7 @@ class Core:
 
     def _sizes(self) -> Sizes:
         found = self.constants
+        features = features_of(found["features"])
         try:
             sizes = Sizes(
                 rows=found["rows"],
@@ -64,9 +65,9 @@ class Core:
                 max_points=found["max_points"],
                 max_group_rows=found["max_group_rows"],
                 max_regions=found["max_regions"],
-                device_calibration=self._has("device_calibration"),
-                phy=self._has("phy"),
-                streamed=self._has("streamed"),
+                device_calibration=features["device_calibration"],
+                phy=features["phy"],
+                streamed=features["streamed"],
             )
             RegisterMap.of(sizes)
         except (ValueError, OhmcarloError) as error:
@@ -75,10 +76,6 @@ class Core:
                 "its clock, its reset and the bus"
             ) from error
         return sizes
-
-    def _has(self, feature: str) -> bool:
-        """A bit of ``id.features``."""
-        return bool(self.constants["features"] >> ANY_MAP.fields[f"id.features.{feature}"].low & 1)
 
     def _require_this_version(self) -> None:
         there, wanted = self.constants["id_map_hash"], self.map.hash
