@@ -400,6 +400,7 @@ enum ohmcarlo_error ohmcarlo_reset(struct ohmcarlo *core)
     command(core, COMMAND(RESET_STATE));
     command(core, COMMAND(CLEAR_FAULT));
     (void)drop_records(core);
+    (void)drop_records(core); // words that waited while the ring was full
     clear_causes(core);
     return busy(core) ? OHMCARLO_BUSY : OHMCARLO_OK;
 }

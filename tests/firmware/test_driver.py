@@ -307,6 +307,16 @@ def test_a_command_without_an_end(loaded: Driver) -> None:
     assert "off" in core.commands and core.commands[-1] == "clear_fault"
 
 
+def test_words_behind_a_full_ring(loaded: Driver) -> None:
+    """After a fault with a full ring, words that waited for room arrive while it is emptied."""
+    core = loaded.registers
+    core.set("records.received", core.get("records.taken") + len(core.ring))
+    core.behind = [1 << link.RECORD_KIND_SHIFT] * 3
+    assert loaded.call("reset") == "OK"
+    assert not core.waiting
+    assert core.get("records.received") == core.get("records.taken") == loaded.core.taken
+
+
 def _without_halt(core: Registers) -> Callable[[str], None]:
     inner = core._command
     return lambda name: None if name == "halt" else inner(name)

@@ -167,6 +167,7 @@ class Registers:
         self.names = {r.address: r.name for r in MAP.registers}
         self.memory: dict[str, dict[int, int]] = {w.name: {} for w in MAP.windows}
         self.waiting: deque[int] = deque()
+        self.behind: list[int] = []  # words that are in the pipeline at a reset of the state
         self.ring = [0] * MAP.window("records_ring").words
         self.looks = 0
         self.running = ""
@@ -278,7 +279,7 @@ class Registers:
         elif name == "off":
             self.state |= {"busy": 0, "fault": 1, "fault_cause": int(link.FaultCause.OFF)}
         elif name == "reset_state":
-            self.waiting.clear()
+            self.waiting = deque(self.behind)
             self.running = ""
             self.state = {"emulator_idle": 1}
             for flag in MAP["status.state"].fields:
