@@ -134,6 +134,13 @@ def test_identity(board: HardwareBoard) -> None:
     assert "firmware_version" not in found and not found["simulated"]
 
 
+def test_counters_have_64_bits(model: RegisterModel) -> None:
+    model.put("counters.clocks.lo.value", 0x80000007)
+    model.put("counters.clocks.hi.value", 3)
+    board = board_of(model)
+    assert board.clock_cycles() == board.board_clocks == 3 * 2**32 + 0x80000007
+
+
 def test_policies_are_judged_on_the_host(board: HardwareBoard, model: RegisterModel) -> None:
     """Log-likelihoods from episodes, for each proposal in time."""
     judge = EpisodeLikelihood(seed=5, episodes=3)
