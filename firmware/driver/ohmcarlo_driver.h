@@ -146,7 +146,7 @@ struct ohmcarlo {
     uint32_t patience;     // polls without progress that end a wait; 0: wait for ever
     void (*pause)(void *); // called while a command runs and no record waits; may be NULL. It may
                            // sleep until an interrupt if run_ended, record_waiting and fault are
-                           // enabled
+                           // enabled, but not if the handler has run since the last pause
     void *pause_context;   // its argument
     // the driver's own
     const struct ohmcarlo_image *image;
