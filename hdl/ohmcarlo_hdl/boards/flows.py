@@ -130,8 +130,9 @@ GATEMATE_FLOW = Flow(
     options={
         # as in GateMate's own flow: trees of small look-up tables, multiplexers of up to 4 inputs
         "synth_opts": "-luttree -nomx8",
-        # Core voltage of 1.0 V; nextpnr takes the worst corner. It descends recursively into the
-        # bridges of a net after routing, and long ones exceed the stack of a WebAssembly program.
+        # Core voltage of 1.0 V; nextpnr takes the worst corner. After routing it descends
+        # recursively into each net. With the whole controller, the descent exceeds the stack of the
+        # WebAssembly program, with bridges and without them.
         "nextpnr_opts": "--vopt fpga_mode=2 --vopt no-bridges",
     },
     # a memory of 40 Kbit is two halves
