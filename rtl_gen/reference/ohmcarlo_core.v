@@ -6,6 +6,11 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
 , predictions__payload, predictions__valid, raw_bits, busy, sample_pairs, executing, fault, alarm, restart, requests__payload, requests__valid, responses__ready, lines, hold, emulator__key0, emulator__key1, emulator__d2d_rel, emulator__stuck_level, emulator__median_gain, emulator__sigma_gain, emulator__load_median__stb
 , emulator__load_median__addr, emulator__load_median__data, emulator__load_sigma__stb, emulator__load_sigma__addr, emulator__load_sigma__data, emulator__load_state_codes__stb, emulator__load_state_codes__addr, emulator__load_state_codes__data, emulator__first_pulse, emulator__restart, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$1  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$1 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -2980,18 +2985,30 @@ module ohmcarlo_core(bus__w_stb, bus__w_data, bus__r_stb, samples__ready, step_r
   assign entropy_symbol_counts[95:64] = symbol_counts[95:64];
   assign entropy_symbol_counts[63:32] = symbol_counts[63:32];
   assign entropy_symbol_counts[31:0] = symbol_counts[31:0];
-  always @*
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
     status_state[13:11] = fault_cause;
-  always @*
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
     status_state[10] = fault;
-  always @*
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
     status_state[9] = alarm;
-  always @*
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
     status_state[5:2] = status__activity;
-  always @*
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
     status_state[1] = status__started;
-  always @*
+  end
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$1 ) begin end
     status_state[0] = busy;
+  end
   assign settings[159:152] = sequencer_dot[31:24];
   assign settings[151:144] = sequencer_dot[23:16];
   assign settings[143:128] = sequencer_dot[15:0];
@@ -3017,6 +3034,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.commands (rst, output__ready, output__payload, control_command, input__payload, input__valid, output__valid, takes, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$2  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$2 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -3436,6 +3458,11 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
 , state__state_samples__r_data, region, status__steps_done, wide, status__raw_result, status__raw_valid, \stop$370 , coin__begin, coin__restart, status__reason, status__started, state__state_queues__r_data, state__state_groups__r_data, orders__payload, orders__valid, targets__ready, operations__payload, operations__valid, dots__ready, results__ready, readings__valid
 , price__ready, terms__ready, samples__valid, samples__payload, orders__ready, coin__ready, coin__alarm, coin__clean_windows, t, jobs__ready, readings__ready, targets__payload, targets__valid, dots__valid, \commands__ready$34 , step_records__ready, record__ready, terms__payload, terms__valid, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$3  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$3 = 1;
+`endif
+`endif
   wire \$1 ;
   wire [8:0] \$10 ;
   wire \$100 ;
@@ -9170,8 +9197,10 @@ module \ohmcarlo_core.controller (rst, settings__folds, state_queues__stb, state
   assign load_place[10:9] = state__state_samples__addr[9:8];
   assign load_place[7:5] = state__state_samples__addr[7:5];
   assign load_place[4:0] = state__state_samples__addr[4:0];
-  always @*
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$3 ) begin end
     step[3:2] = region;
+  end
   assign write_place[4:0] = \$21 [4:0];
   assign write_place[7:5] = \$10 [2:0];
   assign write_place[8] = \$20 ;
@@ -9203,6 +9232,11 @@ endmodule
 module \ohmcarlo_core.controller.acceptance (rst, loglik, prior, empty, price__valid, price__payload, t_valid, control_command, external_loglik, early_reject, \external$18 , start, mode, decision__ready, price__ready, terms__ready, decision__valid, decision__payload, t, terms__payload, terms__valid
 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$4  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$4 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire [31:0] \$11 ;
@@ -9727,6 +9761,11 @@ endmodule
 module \ohmcarlo_core.controller.arbiter (rst, \port$808$0 , \port$809$0 , \port$810$0 , \port$811$0 , \port$812$0 , \port$813$0 , \port$814$0 , hold_dots, tags__ready, dots__payload, closed, control_command, raw__valid, program__payload, program__valid, commands__payload, commands__valid, program__ready, tags__valid, tags__payload
 , raw__ready, dots__ready, dots__valid, commands__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$5  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$5 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -10399,13 +10438,20 @@ module \ohmcarlo_core.controller.arbiter (rst, \port$808$0 , \port$809$0 , \port
   assign \control_command.emulator_restart  = control_command[8];
   assign \control_command.raw  = control_command[9];
   assign \control_command.reset_state  = control_command[10];
-  always @*
+  always @* begin
+    if (\$auto$verilog_backend.cc:2355:dump_module$5 ) begin end
     commands__payload[286:29] = dots__payload[286:29];
+  end
 endmodule
 
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.issuer (rst, bank, cold, busy, control_command, features, hidden, \row$30 , coin, sample, ahead, \region$31 , codes, place, orders__payload, orders__valid, read, orders__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$6  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$6 = 1;
+`endif
+`endif
   wire [6:0] \$1 ;
   wire [9:0] \$10 ;
   wire \$11 ;
@@ -11067,6 +11113,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.issuer.walk (rst, row_end, \end , control_command, features, hidden, clear, step, pair, group_row, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$7  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$7 = 1;
+`endif
+`endif
   wire [5:0] \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -11183,6 +11234,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.memory (rst, load, write, \read__en$16 , \read__addr$18 , write_place, load_place, load_codes, order_codes, record_codes, read__addr, read__en, write_odd, write_code, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$8  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$8 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -11386,6 +11442,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.programmer (rst, allow_sample, commands__valid, control_command, discard, allow_coin, commands__payload, targets__ready, coin_done, sample_done, commands__ready, targets__payload, targets__valid, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$9 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -11834,6 +11895,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.programs (rst, input__valid, control_command, input__payload, output__payload, output__valid, input__ready, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$10 = 1;
+`endif
+`endif
   wire \$1 ;
   reg \$10 ;
   reg \$11 ;
@@ -12275,6 +12341,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.recorder (rst, loglik, prior, multiplicity, busy, control_command, features, hidden, \bank$30 , start, proposal, current, \region$24 , codes, place, record__valid, record__payload, read, record__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$11  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$11 = 1;
+`endif
+`endif
   wire [31:0] \$1 ;
   wire [2:0] \$10 ;
   wire \$11 ;
@@ -12638,6 +12709,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.recorder.walk (rst, \end , control_command, features, hidden, clear, step, pair, group_row, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$12  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$12 = 1;
+`endif
+`endif
   wire [5:0] \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -12753,6 +12829,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.router (rst, read_backs__ready, tags__ready, results__valid, readings__payload, control_command, tags__valid, \input__payload$9 , read_backs__payload, read_backs__valid, results__ready, readings__valid, raw__valid, readings__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$13 = 1;
+`endif
+`endif
   wire \$1 ;
   wire [7:0] \$2 ;
   wire \$3 ;
@@ -13059,6 +13140,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.router.next (rst, output__ready, input__payload, control_command, input__valid, output__payload, output__valid, input__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$14  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$14 = 1;
+`endif
+`endif
   wire \$1 ;
   reg \$10 ;
   reg \$11 ;
@@ -13358,6 +13444,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.controller.router.waiting.fifo (rst, w_en, w_rdy, w_level, r_data, control_command, w_port__data, r_rdy, r_en, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$15 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -13577,6 +13668,11 @@ module \ohmcarlo_core.controller.rows (rst, state_queues__stb, state_queues__r_s
 , state_wear__addr, state_wear__data, state_wear__r_addr, state_regions__addr, state_regions__data, state_regions__r_addr, take, stuck, counts, conclude, accepted, held_index, region, put_back, init, query, none, taken, state_queues__r_data, state_groups__r_data, state_regions__r_data
 , row, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$16 = 1;
+`endif
+`endif
   reg [7:0] \$1 ;
   wire [9:0] \$10 ;
   wire \$100 ;
@@ -17220,6 +17316,11 @@ endmodule
 module \ohmcarlo_core.counters (rst, request, state__stb, state__r_stb, busy, state__r_data, step, valid, accepted, evaluated, control_command, state__addr, state__data, state__r_addr, op, form, reset, set, read, dot, clocks
 , invalid, samples, points, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$17 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire [31:0] \$100 ;
@@ -17933,6 +18034,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.dots (rst, output__payload, control_command, output__ready, input__valid, input__payload, output__valid, takes, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$18 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -18348,6 +18454,11 @@ endmodule
 module \ohmcarlo_core.entropy (rst, state__stb, state__r_stb, codes__valid, codes__ready, t_valid, settled, control_command, rct_cutoff, rct_symbol_cutoff, apt_cutoff, fold, state__addr, state__data, state__r_addr, codes__payload, \begin , restart, state__r_data, raw, raw_bits
 , ready, symbol_counts, alarm, alarms, clean_windows, t, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$19 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -18970,6 +19081,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.entropy.health (rst, \state__stb$25 , \state__r_stb$21 , control_command, cutoff, \cutoff$16 , \cutoff$11 , state__addr, state__data, state__r_addr, \port$6081$0 , restart, state__r_data, alarm, alarms, clean_windows, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$20 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -19306,6 +19422,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.entropy.health.apt (rst, load, failed, closes, control_command, cutoff, loaded, \port$6081$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$21 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -19880,6 +20001,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.entropy.health.rct (rst, load, failed, control_command, cutoff, loaded, \port$6081$0 , restart, state, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$22 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -20761,6 +20887,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.entropy.health.rct_symbol (rst, state__r_stb, state__r_addr, state__stb, state__addr, failed, control_command, cutoff, state__data, \port$6081$0 , restart, state__r_data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$23  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$23 = 1;
+`endif
+`endif
   wire \$1 ;
   reg \$10 ;
   reg [2:0] \$11 ;
@@ -21016,6 +21147,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.entropy.neg_log (rst, control_command, word, \before , t, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$24  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$24 = 1;
+`endif
+`endif
   wire \$1 ;
   wire [54:0] \$10 ;
   wire [38:0] \$11 ;
@@ -21232,6 +21368,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.entropy.neg_log.table (rst, control_command, \port$6176$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$25  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$25 = 1;
+`endif
+`endif
   wire [27:0] \$1 ;
   wire [34:0] \$2 ;
   wire [34:0] \$3 ;
@@ -21503,6 +21644,11 @@ endmodule
 module \ohmcarlo_core.likelihood (rst, idle, terms__valid, readings__payload, control_command, points_used, features, hidden, \port$4752$0 , load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__valid, jobs__payload, stop, readings__valid, acceptable, terms__payload
 , requests__valid, requests__payload, readings__ready, predictions__valid, predictions__payload, requests__ready, predictions__ready, terms__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$26  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$26 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -22508,6 +22654,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.contexts.fifo (rst, r_en, w_rdy, w_level, r_data, control_command, dropping, w_port__data, w_en, r_rdy, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$27  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$27 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -22738,6 +22889,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.dots (rst, input__valid, busy, room, readings__payload, control_command, output__ready, drop, input__payload, valid, \output , dot, readings__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$28  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$28 = 1;
+`endif
+`endif
   wire [25:0] \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -22996,6 +23152,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.dots.tags.fifo (rst, w_en, w_rdy, w_level, r_data, control_command, r_en, w_port__data, r_rdy, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$29  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$29 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -23212,6 +23373,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.fetch (rst, jobs__valid, returned, jobs__ready, points__valid, points__payload, points__ready, control_command, points_used, load_order__stb, load_order__addr, load_order__data, load_points__stb, load_points__addr, load_points__data, jobs__payload, dropping, \context , note, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$30  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$30 = 1;
+`endif
+`endif
   wire [7:0] \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -24092,6 +24258,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.fetch.ahead (rst, r_rdy, r_data, r_en, control_command, dropping, w_port__data, w_en, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$31  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$31 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -24268,6 +24439,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.issue (rst, points__valid, points__payload, start, points__ready, layers__ready, started, room, control_command, hidden, halt, requests__valid, requests__payload, tag, layers__payload, layers__valid, requests__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$32  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$32 = 1;
+`endif
+`endif
   wire \$1 ;
   wire [1:0] \$10 ;
   wire \$11 ;
@@ -25104,6 +25280,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.layer (rst, \input__payload$12 , output__ready, \input__valid$14 , control_command, hidden, dropping, valid, activation, layers__payload, layers__valid, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$33  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$33 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire [3:0] \$11 ;
@@ -25509,6 +25690,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.layer.rows.fifo (rst, w_port__data, w_en, r_en, w_rdy, w_level, r_data, control_command, dropping, r_rdy, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$34  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$34 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -25844,6 +26030,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.layer.vectors.fifo (rst, r_en, w_rdy, w_level, r_data, control_command, dropping, w_en, w_port__data, r_rdy, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$35  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$35 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -26155,6 +26346,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.results.fifo (rst, r_en, w_rdy, w_level, r_data, control_command, w_port__data, dropping, w_en, r_rdy, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$36  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$36 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -26385,6 +26581,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.scaler (rst, take, \context , control_command, \port$4752$0 , dropping, valid, \output , dot, label, \last$21 , z_valid, activation_valid, z, magnitude, activation, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$37  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$37 = 1;
+`endif
+`endif
   wire [40:0] \$1 ;
   wire [22:0] \$10 ;
   wire \$11 ;
@@ -26737,6 +26938,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.sums (rst, probabilities__valid, move, busy, control_command, probabilities__payload, predictions__valid, predictions__payload, predictions__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$38  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$38 = 1;
+`endif
+`endif
   wire \$1 ;
   wire [34:0] \$10 ;
   wire [48:0] \$11 ;
@@ -27090,6 +27296,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.unit (rst, predict, result, control_command, dropping, label, last, valid, z, magnitude, result_valid, result_last, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$39  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$39 = 1;
+`endif
+`endif
   wire [8:0] \$1 ;
   wire [35:0] \$10 ;
   wire [35:0] \$11 ;
@@ -27366,6 +27577,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.unit.sigmoid (rst, control_command, dropping, index, fraction, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$40  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$40 = 1;
+`endif
+`endif
   wire [22:0] \$1 ;
   wire [29:0] \$2 ;
   wire [29:0] \$3 ;
@@ -27792,6 +28008,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.unit.softplus (rst, control_command, dropping, index, fraction, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$41  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$41 = 1;
+`endif
+`endif
   wire [22:0] \$1 ;
   wire [28:0] \$2 ;
   wire [28:0] \$3 ;
@@ -28295,6 +28516,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.likelihood.weights.fifo (rst, w_en, r_en, w_rdy, w_level, r_data, control_command, w_port__data, r_rdy, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$42  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$42 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire [6:0] \$11 ;
@@ -28511,6 +28737,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.predictions (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$43  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$43 = 1;
+`endif
+`endif
   wire \$1 ;
   reg \$10 ;
   reg \$11 ;
@@ -28668,6 +28899,11 @@ endmodule
 module \ohmcarlo_core.pricing (rst, load_inv_sigma__stb, load_inv_sigma__r_stb, load_log_sigma__stb, load_log_sigma__r_stb, devices__valid, devices__ready, \port$2456$0 , \port$2474$0 , price__valid, price__payload, rho, control_command, hastings, mid, lo, hi, valid_lo, valid_hi, \port$4754$0 , \port$4756$0 
 , load_inv_sigma__addr, load_inv_sigma__data, load_inv_sigma__r_addr, load_log_sigma__addr, load_log_sigma__data, load_log_sigma__r_addr, devices__payload, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$44  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$44 = 1;
+`endif
+`endif
   wire \$1 ;
   reg \$10 ;
   wire [64:0] \$11 ;
@@ -29198,6 +29434,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.pricing.landing (rst, enter, output__valid, output__payload, control_command, output__ready, payload, arrived, room, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$45  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$45 = 1;
+`endif
+`endif
   wire [3:0] \$1 ;
   wire \$10 ;
   reg [2:0] \$11 ;
@@ -29352,6 +29593,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.pricing.landing.kept (rst, w_en, r_data, control_command, r_en, w_port__data, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$46  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$46 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -29517,6 +29763,11 @@ endmodule
 module \ohmcarlo_core.pricing.lookups (rst, load__stb, load__r_stb, \load__stb$33 , \load__r_stb$31 , valid, first, code, \end , centre, hastings, \port$2456$0 , \port$2474$0 , rho, control_command, lo, hi, valid_lo, valid_hi, load__addr, load__data
 , load__r_addr, \load__addr$23 , \load__data$25 , \load__r_addr$27 , back, stuck, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$47  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$47 = 1;
+`endif
+`endif
   wire [44:0] \$1 ;
   wire [44:0] \$10 ;
   wire [45:0] \$11 ;
@@ -30120,6 +30371,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.pricing.lookups.inv_sigma (rst, load__stb, load__r_stb, \port$2456$0 , control_command, load__addr, load__data, load__r_addr, \port$6024$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$48  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$48 = 1;
+`endif
+`endif
   wire \$1 ;
   reg [23:0] \$10 ;
   reg [24:0] \$11 ;
@@ -30330,6 +30586,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.pricing.lookups.log_sigma (rst, load__stb, load__r_stb, \port$2474$0 , control_command, load__addr, load__data, load__r_addr, \port$6024$0 , value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$49  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$49 = 1;
+`endif
+`endif
   wire \$1 ;
   reg [22:0] \$10 ;
   reg [22:0] \$11 ;
@@ -30540,6 +30801,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.pricing.lookups.target$100 (rst, code, centre, rho, control_command, lo, hi, target, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$50  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$50 = 1;
+`endif
+`endif
   wire [12:0] \$1 ;
   wire [22:0] \$10 ;
   wire [22:0] \$11 ;
@@ -30646,6 +30912,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.pricing.prior$91 (rst, valid, prior, control_command, mid, \port$4754$0 , \port$4756$0 , code, \port$5259$32 , clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$51  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$51 = 1;
+`endif
+`endif
   wire \$1 ;
   wire [13:0] \$10 ;
   wire [27:0] \$11 ;
@@ -31098,6 +31369,11 @@ endmodule
 module \ohmcarlo_core.proposal (rst, load__stb, load__r_stb, targets__valid, targets__payload, \port$2290$0 , rho, control_command, \port$4736$4 , mid, lo, hi, load__addr, load__data, load__r_addr, load_calibration__stb, load_calibration__addr, load_calibration__data, orders__payload, orders__valid, orders__ready
 , output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$52  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$52 = 1;
+`endif
+`endif
   wire [21:0] \$1 ;
   wire [21:0] \$10 ;
   wire \$11 ;
@@ -31873,6 +32149,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.proposal.dac (rst, load__stb, load__r_stb, \port$2187$0 , \port$2290$0 , control_command, load__addr, load__data, load__r_addr, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$53  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$53 = 1;
+`endif
+`endif
   wire \$1 ;
   reg [13:0] \$10 ;
   reg [14:0] \$11 ;
@@ -32077,6 +32358,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.proposal.landing (rst, enter, output__valid, output__payload, control_command, payload, arrived, room, output__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$54  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$54 = 1;
+`endif
+`endif
   wire [5:0] \$1 ;
   wire \$10 ;
   reg [4:0] \$11 ;
@@ -32259,6 +32545,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.proposal.landing.kept (rst, w_en, r_data, control_command, w_port__data, r_en, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$55  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$55 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -32423,6 +32714,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.proposal.target$103 (rst, centre, walk, rho, control_command, lo, hi, code, target, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$56  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$56 = 1;
+`endif
+`endif
   wire [12:0] \$1 ;
   wire [22:0] \$10 ;
   wire [22:0] \$11 ;
@@ -32536,6 +32832,11 @@ module \ohmcarlo_core.registers (bus__w_stb, bus__w_data, bus__r_stb, emulator_p
 , access_state_coin__stb, access_state_coin__addr, access_state_coin__data, access_state_coin__r_stb, access_state_coin__r_addr, access_state_counters__stb, access_state_counters__addr, access_state_counters__data, access_state_counters__r_stb, access_state_counters__r_addr, access_state_step__stb, access_state_step__addr, access_state_step__data, access_state_step__r_stb, access_state_step__r_addr, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, bus__r_data, error_3, access_state_regions__r_data
 , access_state_samples__r_data, \port$5300$0 , status_steps_done, raw_result, access_state_queues__r_data, access_state_groups__r_data, access_state_coin__r_data, entropy_raw_bits, entropy_alarms, entropy_clean_windows, counters_form, counters_reset, counters_set, counters_read, counters_dot, counters_clocks, counters_invalid, counters_samples, counters_points, bus__addr);
   reg \$auto$verilog_backend.cc:2355:dump_module$57  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$57 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -37299,6 +37600,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.results (clk, rst, input__valid, input__ready, output__valid, output__payload, control_command, output__ready, input__payload);
   reg \$auto$verilog_backend.cc:2355:dump_module$58  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$58 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$2 ;
   wire \$3 ;
@@ -37382,6 +37688,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.samples$562 (clk, rst, control_command, input__valid, input__payload, output__payload, output__valid, input__ready, output__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$59  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$59 = 1;
+`endif
+`endif
   wire \$1 ;
   reg \$10 ;
   reg \$11 ;
@@ -37538,6 +37849,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.sequencer (results__payload, responses__valid, clk, rst, off, requests__valid, commands__ready, results__valid, responses__ready, commands__payload, results__ready, settings, control_command, \port$6493$0 , \port$6497$0 , requests__payload, fault, fault_cause, commands__valid, requests__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$60  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$60 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire [7:0] \$100 ;
@@ -38610,6 +38926,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.step_records (clk, rst, control_command, input__payload, input__valid, output__payload, output__valid, input__ready, output__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$61  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$61 = 1;
+`endif
+`endif
   wire \$1 ;
   reg \$10 ;
   reg \$11 ;
@@ -38790,6 +39111,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.targets (rst, input__valid, input__payload, control_command, output__ready, output__payload, output__valid, input__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$62  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$62 = 1;
+`endif
+`endif
   wire \$1 ;
   reg \$10 ;
   reg \$11 ;
@@ -38994,6 +39320,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_core.terms (rst, input__valid, control_command, stop, output__ready, input__payload, output__payload, output__valid, input__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$63  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$63 = 1;
+`endif
+`endif
   wire \$1 ;
   reg [28:0] \$10 ;
   reg \$11 ;

@@ -679,6 +679,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulated_core.owed (rst, restart, array_requests__payload, array_requests__valid, responses__ready, requests__ready, responses__payload, array_responses__valid, responses__valid, array_responses__ready, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$1  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$1 = 1;
+`endif
+`endif
   wire \$1 ;
   wire [8:0] \$10 ;
   wire \$11 ;

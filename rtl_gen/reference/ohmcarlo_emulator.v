@@ -5,6 +5,11 @@
 module ohmcarlo_emulator(requests__valid, responses__ready, key0, key1, d2d_rel, stuck_level, median_gain, sigma_gain, load_median__stb, load_median__addr, load_median__data, load_sigma__stb, load_sigma__addr, load_sigma__data, load_state_codes__stb, load_state_codes__addr, load_state_codes__data, first_pulse, restart, clk, rst
 , requests__ready, responses__payload, responses__valid, pulses, idle, requests__payload);
   reg \$auto$verilog_backend.cc:2355:dump_module$9  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$9 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -2974,6 +2979,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulator.answers (clk, rst, enter, arrived, payload, output__valid, output__payload, room, output__ready);
   reg \$auto$verilog_backend.cc:2355:dump_module$10  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$10 = 1;
+`endif
+`endif
   wire [5:0] \$1 ;
   wire \$10 ;
   reg [4:0] \$11 ;
@@ -3083,6 +3093,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulator.answers.kept (clk, rst, w_port__data, w_en, r_data, r_en);
   reg \$auto$verilog_backend.cc:2355:dump_module$11  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$11 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -3214,6 +3229,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulator.devices (clk, rst, advance, need, \use , hint, bank, \known$43 , \port$1256$3 , \port$1258$3 , off, read_device, read_bank, found__valid, found__payload, ask__payload, busy, properties, restart);
   reg \$auto$verilog_backend.cc:2355:dump_module$12  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$12 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$100 ;
@@ -4145,6 +4165,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulator.dot (rst, start, \port$1256$29 , codes, done, reading, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$13  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$13 = 1;
+`endif
+`endif
   wire [10:0] \$1 ;
   wire [10:0] \$10 ;
   wire [19:0] \$100 ;
@@ -7574,6 +7599,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulator.entry (input__valid, clk, rst, output__ready, output__payload, following, output__valid, takes, input__payload);
   reg \$auto$verilog_backend.cc:2355:dump_module$14  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$14 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -7950,6 +7980,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulator.generator (key1, d2d_rel, stuck_level, flush, clk, rst, input__valid, normal__valid, input__payload, found__valid, found__payload, normal__payload, key0);
   reg \$auto$verilog_backend.cc:2355:dump_module$15  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$15 = 1;
+`endif
+`endif
   wire \$1 ;
   wire \$10 ;
   wire \$11 ;
@@ -8245,6 +8280,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulator.generator.gauss (rst, word, normal, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$16  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$16 = 1;
+`endif
+`endif
   wire [61:0] \$1 ;
   reg [4:0] \$10 ;
   reg \$11 ;
@@ -8550,6 +8590,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulator.generator.gauss.table (rst, index, fraction, value, clk);
   reg \$auto$verilog_backend.cc:2355:dump_module$17  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$17 = 1;
+`endif
+`endif
   wire [23:0] \$1 ;
   wire [29:0] \$2 ;
   wire [29:0] \$3 ;
@@ -10374,6 +10419,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulator.generator.threefry (key1, flush, clk, rst, input__valid, input__payload, output__payload, output__valid, key0);
   reg \$auto$verilog_backend.cc:2355:dump_module$18  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$18 = 1;
+`endif
+`endif
   wire [30:0] \$1 ;
   wire [31:0] \$10 ;
   wire [32:0] \$100 ;
@@ -11885,6 +11935,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulator.law (sigma_gain, load__stb, load__addr, load__data, \load__stb$10 , \load__addr$6 , \load__data$8 , clk, rst, \force , forced, normal, dac, offset, code, median_gain);
   reg \$auto$verilog_backend.cc:2355:dump_module$19  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$19 = 1;
+`endif
+`endif
   wire [34:0] \$1 ;
   wire [34:0] \$10 ;
   wire \$11 ;
@@ -12129,6 +12184,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulator.law.medians (load__addr, load__data, clk, rst, \port$1256$17 , value, load__stb);
   reg \$auto$verilog_backend.cc:2355:dump_module$20  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$20 = 1;
+`endif
+`endif
   wire \$1 ;
   reg [18:0] \$10 ;
   wire \$2 ;
@@ -12268,6 +12328,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulator.law.sigmas (load__addr, load__data, clk, rst, \port$1014$0 , value, load__stb);
   reg \$auto$verilog_backend.cc:2355:dump_module$21  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$21 = 1;
+`endif
+`endif
   wire \$1 ;
   reg [21:0] \$10 ;
   wire \$2 ;
@@ -12407,6 +12472,11 @@ endmodule
 (* generator = "Amaranth" *)
 module \ohmcarlo_emulator.normals (restart, clk, rst, ask__ready, claim, made__valid, ask__valid, available, normal, pop, made__payload, ask__payload, first);
   reg \$auto$verilog_backend.cc:2355:dump_module$22  = 0;
+`ifndef SYNTHESIS
+`ifndef VERILATOR
+  initial #0 \$auto$verilog_backend.cc:2355:dump_module$22 = 1;
+`endif
+`endif
   wire \$1 ;
   reg [63:0] \$10 ;
   reg [6:0] \$11 ;
