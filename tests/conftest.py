@@ -4,6 +4,7 @@ firmware."""
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,3 +48,12 @@ def client(board: NativeBoard) -> Client:
     made = Client(board)
     made.open()
     return made
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """An interrupt reaches this process, also if a shell began it in the background, with
+    interrupts ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

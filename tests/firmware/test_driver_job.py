@@ -224,6 +224,7 @@ def test_an_advice_that_an_exported_core_can_follow(
     assert command_line.main([*arguments, "--features", "11", "--steps", "10"]) == 0
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("program", [command_line, first_run])
 def test_ctrl_c(
     tmp_path: Path,

@@ -211,6 +211,7 @@ def test_a_failure_leaves_nothing(
     assert left == (["a", "a/out"] if empty else [])
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupt_within_a_library(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, light: None
 ) -> None:

@@ -106,7 +106,7 @@ def test_no_module_is_published_twice() -> None:
     names = [found for text in texts.values() for found in module.findall(text)]
     assert len(names) == len(set(names)) > 80
     wrapper = texts[EMULATED_CORE]
-    assert module.findall(wrapper) == [EMULATED_CORE]
+    assert set(module.findall(wrapper)) == {EMULATED_CORE, f"{EMULATED_CORE}.owed"}
     for name in (CORE, EMULATOR):
         assert len(re.findall(instance.format(name), wrapper, re.M)) == 1, name
     assert len(wrapper.splitlines()) < 1000

@@ -324,7 +324,6 @@ FOLD = Bed(
 
 ADC = Bed(
     test_phy_adc,
-    test_point_stream,
     lambda: test_phy_adc.Readers(),
     [
         Mutant(
