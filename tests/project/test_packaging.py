@@ -34,6 +34,7 @@ LAYERS = [
     {"boards.registers"},
     {"boards"},
     {"pictures"},
+    {"pages"},
     {"datasets"},
     {"tasks"},
     {"runs"},

@@ -1,0 +1,162 @@
+"""The content of an HTML page, without any layout: a headline, then sections of sentences, facts,
+charts and tables.
+
+Kinds of runs, characterizations and self-tests build an ``HtmlPage``; ``render`` writes it as one
+file, and the live view sends its parts to a browser again as they change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Rows = list[tuple[str, str]]
+NAME = re.compile(r"[a-z][a-z0-9-]*")
+"""Names of charts and sections: they are identifiers in the page."""
+
+
+class Tone(StrEnum):
+    """How a headline is coloured. Its label always says the same in words."""
+
+    GOOD = "good"
+    CAUTION = "caution"
+    BAD = "bad"
+    RUNNING = "running"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes
+    ----------
+    header : tuple of str
+    rows : tuple of tuple of str
+        Each as long as the header. Cells that are numbers are aligned to the right.
+    caption : str
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One interactive drawing with its equivalent in words and numbers.
+
+    Attributes
+    ----------
+    name : str
+        Identifier, unique in its page: small letters, digits, hyphens.
+    title : str
+        States what is seen ("Weights with 94 % intervals").
+    description : str
+        The text alternative: one to three sentences with the finding and its numbers.
+    spec : dict
+        Vega-Lite, without title, width, height and colours of text; the page adds these. Data are
+        inline.
+    table : Table or None
+        The numbers that the drawing shows, for readers who cannot see it. None if they are too
+        many (say more than 200 rows); then the description summarises them.
+    height : int
+        Pixels.
+    """
+
+    name: str
+    title: str
+    description: str
+    spec: Mapping[str, Any]
+    table: Table | None = None
+    height: int = 280
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page under one heading.
+
+    Attributes
+    ----------
+    name : str
+        Identifier, unique in its page, the target of links.
+    title : str
+    sentences : tuple of str
+        Paragraphs before the rest.
+    facts : list of (str, str)
+        Names and values.
+    charts : tuple of Chart
+    tables : tuple of Table
+    code : str
+        Commands to copy; empty: none.
+    folded : bool
+        Whether the section is closed until its reader opens it.
+    """
+
+    name: str
+    title: str
+    sentences: tuple[str, ...] = ()
+    facts: Rows = field(default_factory=list)
+    charts: tuple[Chart, ...] = ()
+    tables: tuple[Table, ...] = ()
+    code: str = ""
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The result in plain words, the first thing that a reader sees.
+
+    Attributes
+    ----------
+    tone : Tone
+    label : str
+        The verdict in one to three words ("settled", "do not trust").
+    sentences : tuple of str
+        The answer first, then how far it can be trusted and what to do next.
+    """
+
+    tone: Tone
+    label: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HtmlPage:
+    """A page.
+
+    Attributes
+    ----------
+    title : str
+        Of the window and the first heading.
+    subtitle : str
+        One line below it.
+    headline : Headline
+    sections : tuple of Section
+
+    Raises
+    ------
+    ValueError
+        If two sections or two charts have one name, or a name is not an identifier.
+    """
+
+    title: str
+    subtitle: str
+    headline: Headline
+    sections: tuple[Section, ...]
+
+    def __post_init__(self) -> None:
+        names = [section.name for section in self.sections]
+        names += [chart.name for chart in self.charts()]
+        for name in names:
+            if not NAME.fullmatch(name):
+                raise ValueError(f"{name!r} is not a name of small letters, digits and hyphens")
+            if names.count(name) > 1:
+                raise ValueError(f"the page has two parts with the name {name}")
+
+    def charts(self) -> Iterator[Chart]:
+        """The charts of all sections, in their order."""
+        for section in self.sections:
+            yield from section.charts
