@@ -75,6 +75,27 @@ class Chart:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A finished drawing, shown where no chart is drawn from data.
+
+    Attributes
+    ----------
+    name : str
+        Identifier, unique in its page: small letters, digits, hyphens.
+    title : str
+    description : str
+        The text alternative: one to three sentences with the finding.
+    png : bytes
+        Content of a PNG file, on a white ground.
+    """
+
+    name: str
+    title: str
+    description: str
+    png: bytes
+
+
+@dataclass(frozen=True)
 class Section:
     """A part of a page under one heading.
 
@@ -88,6 +109,8 @@ class Section:
     facts : list of (str, str)
         Names and values.
     charts : tuple of Chart
+    pictures : tuple of Picture
+        Shown after the charts.
     tables : tuple of Table
     code : str
         Commands to copy; empty: none.
@@ -100,6 +123,7 @@ class Section:
     sentences: tuple[str, ...] = ()
     facts: Rows = field(default_factory=list)
     charts: tuple[Chart, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     tables: tuple[Table, ...] = ()
     code: str = ""
     folded: bool = False
@@ -139,7 +163,7 @@ class HtmlPage:
     Raises
     ------
     ValueError
-        If two sections or two charts have one name, or a name is not an identifier.
+        If two sections, charts or pictures have one name, or a name is not an identifier.
     """
 
     title: str
@@ -150,6 +174,7 @@ class HtmlPage:
     def __post_init__(self) -> None:
         names = [section.name for section in self.sections]
         names += [chart.name for chart in self.charts()]
+        names += [picture.name for section in self.sections for picture in section.pictures]
         for name in names:
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is not a name of small letters, digits and hyphens")
