@@ -45,6 +45,25 @@ class Table:
 
 
 @dataclass(frozen=True)
+class LegendEntry:
+    """One series of a chart in its legend. The legend is part of the page, not of the drawing, so
+    that a keyboard reaches it.
+
+    Attributes
+    ----------
+    label : str
+    colour : str
+        One of ``pictures.style``, ``#rrggbb``.
+    dash : tuple of int
+        Lengths of strokes and gaps, pixels; empty: a solid line.
+    """
+
+    label: str
+    colour: str
+    dash: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Chart:
     """One interactive drawing with its equivalent in words and numbers.
 
@@ -64,6 +83,9 @@ class Chart:
         many (say more than 200 rows); then the description summarises them.
     height : int
         Pixels.
+    legend : tuple of LegendEntry
+        Series, in the order of their numbers. If the drawing has the parameter ``chosen``, a
+        reader can highlight some of them: the page sets it to their numbers.
     """
 
     name: str
@@ -72,6 +94,7 @@ class Chart:
     spec: Mapping[str, Any]
     table: Table | None = None
     height: int = 280
+    legend: tuple[LegendEntry, ...] = ()
 
 
 @dataclass(frozen=True)
