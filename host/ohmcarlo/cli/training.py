@@ -20,12 +20,13 @@ from .options import (
 
 
 def train(
+    context: typer.Context,
     task: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="TASK", help="A task (see `ohmcarlo tasks`) or a CSV file with a label column."
         ),
-    ],
+    ] = None,
     backend: BackendOption = "model",
     array: ArrayOption = "emulator",
     preset: PresetOption = None,
@@ -264,6 +265,24 @@ def train(
         Path | None,
         typer.Option(metavar="RUN", help="Keep the run in this new folder (resume, report)."),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE|RUN",
+            help="Take the settings from a TOML file, or from the manifest of a run, which repeats "
+            "it exactly. Options that you type replace those of the file.",
+            rich_help_panel="Settings in a file",
+        ),
+    ] = None,
+    write_config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write the settings of this run as TOML, with the meaning of each key, and stop "
+            "(- prints them).",
+            rich_help_panel="Settings in a file",
+        ),
+    ] = None,
     pulses: Annotated[
         Path | None,
         typer.Option(
@@ -295,14 +314,18 @@ def train(
 
     - `ohmcarlo train breast-cancer --array measured:sweep.csv`: on recorded real devices
 
+    - `ohmcarlo train --config runs/first --out runs/again`: repeat a run exactly
+
+    - `ohmcarlo train breast-cancer --paper --write-config run.toml`, then
+      `ohmcarlo train --config run.toml --seed 1`: settings in a file
+
     Half of the data are held out for the test. `--out` keeps what `predict`, `report` and
     `resume` need.
     """
-    from ..runs.defaults import complete
     from ..runs.kinds import kind_of
     from ..runs.pulses.listing import check_later_list, list_pulses
     from ..runs.train import Outputs, train_run
-    from ..tasks import labelled_task
+    from . import run_file
     from .console import Console
     from .measured import read_measurements
     from .progress import RunProgress
@@ -310,8 +333,8 @@ def train(
     from .sigma_p import read_sigma_p
 
     console = Console(json)
-    array, preset = read_measurements(console, array, preset, where, backend)
-    chosen: dict[str, Any] = {
+    options: dict[str, Any] = {
+        "task": task,
         "backend": backend,
         "array": array,
         "preset": preset,
@@ -338,18 +361,29 @@ def train(
         "dot_products": dot_products,
         "repeats": repeats,
         "multi_class": multi_class,
+        "label": label,
+        "drop": tuple(drop or ()),
+        "positive": positive,
     }
-    columns = {"label": label, "drop": tuple(drop or ()), "positive": positive}
+    file, typed = run_file.read_config(config), run_file.typed_options(context)
+    chosen = run_file.merged(file, options, typed)
+    run_file.require_task(file, chosen)
+    names = chosen["array"], chosen["preset"], where, chosen["backend"]
+    chosen["array"], chosen["preset"] = read_measurements(console, *names)
     if pulses is not None:
-        check_later_list(pulses, out, array)
-    completed = complete(labelled_task(task, regression, **columns), chosen | columns, paper)
-    for note in completed.notes:
+        check_later_list(pulses, out, chosen["array"])
+    completed = run_file.completed_run(file, chosen, paper, regression)
+    replaced = None if file is None else run_file.describe_replaced(file, options, typed)
+    for note in (*filter(None, [replaced]), *completed.notes):
         console.say(note)
+    if write_config is not None:
+        run_file.write_config(console, write_config, completed.config)
+        return
     outputs = Outputs(out, trace, console.json_file)
     values = train_run(completed.config, outputs, RunProgress(console))
     if console.json_on_stdout:
         console.json(values)
-    show_result(console, kind_of(task, values["kind"]), values)
+    show_result(console, kind_of(completed.config.task, values["kind"]), values)
     if pulses is not None and out is not None:
         list_pulses(out, pulses, RunProgress(console))
 

@@ -61,10 +61,18 @@ class TrainConfig:
         Choose rho of a network in pilot stages, from ``rho`` on.
     more_steps : bool
         Take more steps than ``steps`` if the adaptation shows that they will hardly suffice.
-    rows, pairs, entropy_pairs, access_bits : int
-        Geometry of the array.
-    chains, steps : int
-        Independent chains, and steps of each.
+    rows : int
+        Rows of the array.
+    pairs : int
+        Device pairs of each row, entropy pairs included.
+    entropy_pairs : int
+        Pairs of every row whose bits are the coin.
+    access_bits : int
+        Input bits of one access: 1, 2, 4 or 8.
+    chains : int
+        Independent chains, in equal shares of the rows.
+    steps : int
+        Steps of each chain.
     seed : int
         Seed of split and array; equal seeds give equal runs.
     train_points : int or None
@@ -73,11 +81,13 @@ class TrainConfig:
         Features kept (the bias not counted).
     hidden : int or None
         Hidden units; 0 is logistic regression.
-    gamma, tau : float or None
-        µS per unit of weight; common-mode prior's standard deviation, µS.
+    gamma : float or None
+        µS per unit of weight; None: suits the spread of the array.
+    tau : float or None
+        Standard deviation of the common-mode prior, µS.
     sigma_p : float, sequence, mapping, "auto" or None
-        Weight prior's standard deviation; for other widths of single features see
-        ``Encoder.fit``. "auto": the one that predicts best (``supervised.prior_choice``).
+        Weight prior's standard deviation: one number, or a table of numbers by feature, bias and
+        ``*`` (all others). "auto": the one that predicts best (``supervised.prior_choice``).
     sigma_p_choice : mapping or None
         Scores from which ``sigma_p`` was chosen; None: it was not chosen by the program.
     early_reject : bool

@@ -53,7 +53,8 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
     ----------
     chosen : mapping
         Fields of ``TrainConfig``. ``whiten``, ``adapt``, ``chains`` and ``steps`` may be None: not
-        chosen. To choose ``whiten`` alone means a fit on the computer.
+        chosen. To choose ``whiten`` alone means a fit on the computer. ``kind`` counts for one
+        ``problem`` of several classes only.
     paper : bool
         Use the paper's way for what is not chosen.
 
@@ -75,7 +76,8 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
     if options["whiten"] is None:
         options["whiten"] = can_adapt
     unchosen = options["rho"] is options.get("gamma") is None
-    options["pilot"] = bool(hidden) and not plain and unchosen
+    if options.get("pilot") is None:
+        options["pilot"] = bool(hidden) and not plain and unchosen
     if options["rho"] is None:
         options["rho"] = _rho(task, options, plain, hidden)
     if options["chains"] is None:
@@ -83,15 +85,22 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
         options["chains"] = chains = _fitting(int(options["rows"]), wanted, hidden)
         if chains < wanted:
             notes.append(_fewer_chains(options["rows"], chains, wanted, hidden))
-    options["more_steps"] = options["adapt"] and options["steps"] is None
+    if options.get("more_steps") is None:
+        options["more_steps"] = options["adapt"] and options["steps"] is None
     if options["steps"] is None:
         options["steps"] = _steps(task, plain and supervised, hidden)
-    kind = None if task.name in TASKS or task.kind == SUPERVISED else task.kind
-    config = TrainConfig(task=task.name, kind=kind, **options)
-    geometry = config.geometry(hidden)  # an impossible one is refused before any note
-    if supervised:
-        require_room_for(task, geometry, config.features, hidden)
+    options["kind"] = _kind(task, options)
+    config = TrainConfig(task=task.name, **options)
+    require_room(task, config)  # an impossible one is refused before any note
     return Completed(config, tuple(notes))
+
+
+def require_room(task: Task, config: TrainConfig) -> None:
+    """Raise UsageError, which names options that work, if the array cannot hold the model."""
+    hidden = int(task.hidden if config.hidden is None else config.hidden)
+    geometry = config.geometry(hidden)
+    if task.kind != POLICY:
+        require_room_for(task, geometry, config.features, hidden)
 
 
 def _fill_in_board(options: dict[str, Any], task: Task) -> list[str]:
@@ -113,6 +122,13 @@ def _fill_in_board(options: dict[str, Any], task: Task) -> list[str]:
     for name in unknown:
         options[name] = own.get(name, getattr(TrainConfig, name))
     return notes
+
+
+def _kind(task: Task, options: Mapping[str, Any]) -> str | None:
+    """The kind in a configuration: None where the task says it."""
+    if options.get("problem") is not None:
+        return options.get("kind")
+    return None if task.name in TASKS or task.kind == SUPERVISED else task.kind
 
 
 def _cannot_adapt(task: Task, options: Mapping[str, Any], paper: bool) -> str:

@@ -84,6 +84,13 @@ def require_same_version(manifest: Mapping[str, Any]) -> list[str]:
             f"ohmcarlo {began['ohmcarlo']} began this run, this is ohmcarlo {now['ohmcarlo']}: "
             f"resume it with {began['ohmcarlo']}, or start a new run"
         )
+    return changed_versions(manifest)
+
+
+def changed_versions(manifest: Mapping[str, Any]) -> list[str]:
+    """A line of text about packages, and a checkout, whose version has changed since a run began;
+    none if all are the same."""
+    began, now = manifest["versions"], versions()
     changes = [f"{n} {began.get(n)} → {now[n]}" for n in now if began.get(n) != now[n]]
     commits = [state["commit"][:12] for state in (manifest.get("git"), git_state()) if state]
     if len(set(commits)) == 2:
@@ -91,6 +98,18 @@ def require_same_version(manifest: Mapping[str, Any]) -> list[str]:
     if not changes:
         return []
     return [f"note: versions have changed since the run began ({', '.join(changes)})"]
+
+
+def changed_files(config: TrainConfig, manifest: Mapping[str, Any]) -> list[str]:
+    """A line of text for each file of ``config`` that is not the one of the run."""
+    stored = {entry["path"]: entry["sha256"] for entry in manifest["files"].values()}
+    return [
+        f"note: the {role} {path} has changed since the run began (SHA-256 "
+        f"{stored[str(path.absolute())][:12]}…): the chain will differ"
+        for role, path in config.files().items()
+        if str(path.absolute()) in stored
+        and file_digest(path, role) != stored[str(path.absolute())]
+    ]
 
 
 def require_same_files(config: TrainConfig, manifest: Mapping[str, Any]) -> None:
