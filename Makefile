@@ -53,8 +53,8 @@ $(VENV)/.installed-dev: pyproject.toml $(VENV)/.installed
 
 $(VENV)/.installed-verify: $(VENV)/.installed-dev
 	$(BEGIN)
-	@echo "installing the simulator of compact models and models of buses into $(VENV) (once) ..."
-	$(PIP) install --editable '.[veriloga,bus-models]'
+	@echo "installing the tools of make verify into $(VENV) (once): compact models, buses, pages ..."
+	$(PIP) install --editable '.[veriloga,bus-models,site,notebooks,browser]'
 	$(TIMED); touch $@
 
 train: $(VENV)/.installed  ## train an array to recognise malignant tissue (breast-cancer)

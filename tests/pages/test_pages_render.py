@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from example_page import HOSTILE, example_charts, example_page
 
-from ohmcarlo.pages.render import clean, fragments, render, write_page
+from ohmcarlo.pages.content import clean
+from ohmcarlo.pages.render import fragments, render, write_page
 
 VOID = {"meta", "link", "br", "img", "input"}
 

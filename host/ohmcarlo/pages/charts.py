@@ -6,6 +6,7 @@ number of a series), and names are data or titles. So every name works, whatever
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,12 +15,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import UsageError
 from ..pictures.style import BLUE, GREY, ORANGE
-from .content import Chart, LegendEntry, Table
+from .content import Chart, LegendEntry, Table, clean
 from .series import legend, numbers, sure_colour, thinned
 
 MAX_ROWS = 200  # of the table beside a chart
 MAX_SVG_MARKS = 3000  # more are drawn on a canvas
 RANK_BINS = 20
+LABEL = 40  # characters of a label beside an axis; the table has all of them
 CHOSEN = "chosen"
 """Parameter of a drawing: numbers of the highlighted series; empty: all."""
 
@@ -521,22 +523,16 @@ def series_style(alt: Any, entries: Sequence[LegendEntry], *, dash: bool = True)
 def label_axis(labels: Sequence[str]) -> Any:
     """An axis whose places 0, 1, … carry labels."""
     alt = altair()
-    shown = [label if len(label) <= 40 else f"{label[:39]}…" for label in labels]
+    cleaned = [clean(label) for label in labels]
+    shown = [label if len(label) <= LABEL else f"{label[: LABEL - 1]}…" for label in cleaned]
     return alt.Axis(
-        labelExpr=f"{_expression(shown)}[datum.value]",
+        labelExpr=f"{json.dumps(shown)}[datum.value]",
         labelLimit=180,
         labelOverlap=False,
         grid=False,
         ticks=False,
         domain=False,
     )
-
-
-def _expression(values: Sequence[str]) -> str:
-    """A list of texts as an expression of Vega, which reads JSON's texts."""
-    import json
-
-    return json.dumps(list(values))
 
 
 def settled_range(values: ArrayLike) -> tuple[float, float]:

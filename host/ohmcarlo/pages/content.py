@@ -14,8 +14,19 @@ from enum import StrEnum
 from typing import Any
 
 Rows = list[tuple[str, str]]
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+REPLACEMENT = "\ufffd"  # Unicode's sign for a character that cannot be shown
 NAME = re.compile(r"[a-z][a-z0-9-]*")
 """Names of charts and sections: they are identifiers in the page."""
+
+
+def clean(text: str) -> str:
+    """The text with a visible sign in place of what HTML cannot contain.
+
+    >>> clean("a\\x00b")
+    'a\ufffdb'
+    """
+    return CONTROLS.sub(REPLACEMENT, text)
 
 
 class Tone(StrEnum):

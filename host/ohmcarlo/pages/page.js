@@ -23,13 +23,29 @@
     const sized = { ...spec, width, height, autosize: { type: "fit", contains: "padding" } };
     const old = chart.result;
     chart.width = width;
-    chart.result = await vegaEmbed(place, sized, { actions: false, ast: true, config: CONFIG, renderer: "svg" });
+    const view = document.createElement("div");
+    view.setAttribute("aria-hidden", "true"); // its place has a label and a description
+    const made = vegaEmbed(view, sized, { actions: false, ast: true, config: CONFIG, renderer: "svg" });
+    chart.result = await made;
+    place.replaceChildren(view);
     old?.finalize();
     await choose(name);
   }
 
+  // Charts in view first, then the others, one by one, so that the page answers meanwhile.
+  const pause = () => new Promise((done) => setTimeout(done));
+  const inView = (name) => {
+    const place = figureOf(name).getBoundingClientRect();
+    return place.height > 0 && place.top < 1.5 * innerHeight;
+  };
   async function drawAll() {
-    for (const name of charts.keys()) await draw(name);
+    const names = [...charts.keys()];
+    const first = names.filter(inView);
+    const { dataset } = document.documentElement;
+    for (const name of first) { await pause(); await draw(name); }
+    dataset.ready = "true";
+    for (const name of names) if (!first.includes(name)) { await pause(); await draw(name); }
+    dataset.drawn = "true";
   }
 
   // -- the legend highlights series ------------------------------------------------------------
@@ -151,6 +167,6 @@
   for (const element of document.querySelectorAll("script[data-for]")) {
     charts.set(element.dataset.for, { drawing: JSON.parse(element.textContent), chosen: new Set() });
   }
-  drawAll().finally(() => { document.documentElement.dataset.ready = "true"; });
+  drawAll();
   if ("live" in document.documentElement.dataset) listen();
 })();

@@ -15,11 +15,10 @@ from typing import Any
 from ..errors import UsageError
 from ..files import json_ready, write_bytes
 from .bundle import bundle, safe
-from .content import Chart, HtmlPage
+from .content import Chart, HtmlPage, clean
 
 NUMBER = re.compile(r"[-+−±]?[\d.,  ]*\d[\d.,]*(e[-+]?\d+)?( ?[^\d\W]{0,3}| ?[%µ°].{0,3})?")
-CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-REPLACEMENT = "\ufffd"  # Unicode's sign for a character that cannot be shown
+LIKE_BACKSLASH = "\u2216"
 
 
 def render(page: HtmlPage, *, live: bool = False) -> str:
@@ -68,18 +67,9 @@ def fragments(page: HtmlPage) -> dict[str, Any]:
     }
 
 
-def clean(text: str) -> str:
-    """The text with a visible sign in place of what HTML cannot contain.
-
-    >>> clean("a\\x00b")
-    'a\ufffdb'
-    """
-    return CONTROLS.sub(REPLACEMENT, text)
-
-
 def _drawing(chart: Chart) -> dict[str, Any]:
     """What the script of the page needs of a chart."""
-    return {"height": chart.height, "spec": _numbered(chart.spec)}
+    return {"height": chart.height, "spec": _plain_tips(_numbered(chart.spec))}
 
 
 def _numbered(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,6 +95,20 @@ def _renamed(value: Any, names: Mapping[str, str]) -> Any:
     if isinstance(data, Mapping) and data.get("name") in names:
         found["data"] = {**found["data"], "name": names[data["name"]]}
     return found
+
+
+def _plain_tips(value: Any) -> Any:
+    """The specification with titles of tooltips that Vega-Lite can quote: it puts them into an
+    expression and escapes neither backslashes nor ends of lines."""
+    if isinstance(value, list):
+        return [_plain_tips(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    found = {k: _plain_tips(v) for k, v in value.items() if k != "datasets"}
+    for tip in found["tooltip"] if isinstance(found.get("tooltip"), list) else []:
+        if isinstance(tip.get("title"), str):
+            tip["title"] = " ".join(tip["title"].replace("\\", LIKE_BACKSLASH).split())
+    return {**found, "datasets": value["datasets"]} if "datasets" in value else found
 
 
 def _ready(value: Any) -> Any:
@@ -157,5 +161,6 @@ def _environment() -> Any:
         lstrip_blocks=True,
         finalize=lambda value: clean(value) if type(value) is str else value,
     )
+    environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
     environment.tests["number"] = lambda cell: bool(NUMBER.fullmatch(cell))
     return environment
