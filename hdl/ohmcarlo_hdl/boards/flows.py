@@ -131,9 +131,9 @@ GATEMATE_FLOW = Flow(
         # as in GateMate's own flow: trees of small look-up tables, multiplexers of up to 4 inputs
         "synth_opts": "-luttree -nomx8",
         # Core voltage of 1.0 V; nextpnr takes the worst corner. After routing it descends
-        # recursively into each net. With the whole controller, the descent exceeds the stack of the
-        # WebAssembly program, with bridges and without them.
-        "nextpnr_opts": "--vopt fpga_mode=2 --vopt no-bridges",
+        # recursively into each net with a CP line. Long ones exceed the stack of the WebAssembly
+        # program (64 KiB, 95 wires), and without CP lines the whole controller is faster, too.
+        "nextpnr_opts": "--vopt fpga_mode=2 --vopt no-cpe-cp",
     },
     # a memory of 40 Kbit is two halves
     resources={"lut": ("CPE_LT",), "ff": ("CPE_FF",), "bram": ("RAM_HALF",)},

@@ -24,5 +24,5 @@ OLIMEX_GATEMATE = Board(
     fault=None,
     reset=("button", 0),
     loader=("--board", "olimex_gatemateevb"),
-    tool_options="--device CCGM1A1 --vopt fpga_mode=2 --vopt no-bridges",
+    tool_options="--device CCGM1A1 --vopt fpga_mode=2 --vopt no-cpe-cp",
 )

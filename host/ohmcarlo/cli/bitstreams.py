@@ -77,8 +77,7 @@ def build(
     - `tang-nano-20k`, `tang-primer-20k`: Sipeed Tang Nano 20K, Tang Primer 20K with dock (Gowin),
     the bit-serial controller
 
-    - `gatemate-evb`: Olimex GateMateA1-EVB (GateMate), the bit-serial controller; no bitstream yet,
-    because nextpnr fails after routing
+    - `gatemate-evb`: Olimex GateMateA1-EVB (GateMate), the bit-serial controller
 
     - `hx8k`: Lattice iCE40-HX8K breakout board, the bit-serial controller, without a processor
 
