@@ -9,6 +9,7 @@ from amaranth.utils import bits_for
 
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec import CODE_BITS, Geometry
+from ohmcarlo.spec.room import FULL_ROOM
 
 from .array.phy.parts import PhyConfig
 
@@ -52,9 +53,9 @@ class CoreConfig:
     """Whether it is the controller of ``bit_serial/``."""
 
     geometry: Geometry = field(default_factory=Geometry)
-    max_points: int = 1024
-    max_group_rows: int = 8
-    max_regions: int = 4
+    max_points: int = FULL_ROOM.max_points
+    max_group_rows: int = FULL_ROOM.max_group_rows
+    max_regions: int = FULL_ROOM.max_regions
     device_calibration: bool = True
     digital_dots: bool = False
     repeats: bool = False

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -20,13 +21,20 @@ import pytest
 from ohmcarlo.boards.link.ports import SHAPE
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.spec import Geometry
+from ohmcarlo.spec.room import BIT_SERIAL_ROOM, FULL_ROOM
 from ohmcarlo_hdl.config import CoreConfig
 from ohmcarlo_hdl.soc.memory_map import RAM_BYTES
 from ohmcarlo_rtl import requirements, sources
 from ohmcarlo_rtl.firmware.image import link_program
 from ohmcarlo_rtl.folders import explained
 from ohmcarlo_rtl.verilated import build
-from ohmcarlo_rtl.verilated.board import PROFILE_VARIABLE, keys, simulated_board
+from ohmcarlo_rtl.verilated.board import (
+    PROFILE_VARIABLE,
+    config_of,
+    keys,
+    simulated_board,
+    small_config_of,
+)
 from ohmcarlo_rtl.verilated.cache import published
 
 pytestmark = pytest.mark.hdl
@@ -477,3 +485,13 @@ def test_pty_is_available() -> None:
     """Without a pseudo-terminal, all tests above fail."""
     for descriptor in pty.openpty():
         os.close(descriptor)
+
+
+def test_the_rooms_of_the_simulated_boards() -> None:
+    """The host refuses what does not fit before a board is built."""
+    for config, room in (
+        (config_of({}), FULL_ROOM),
+        (small_config_of({}), BIT_SERIAL_ROOM),
+    ):
+        assert asdict(room).items() <= vars(config).items()
+        assert config.device_calibration == (room == FULL_ROOM)

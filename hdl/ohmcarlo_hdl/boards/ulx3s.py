@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ohmcarlo.spec import Geometry
+from ohmcarlo.spec.room import BIT_SERIAL_ROOM
 
 from ..config import COMPACT, REFERENCE, BitSerialConfig
 from .board import Board
 from .flows import ECP5_FLOW
 
-BIT_SERIAL = BitSerialConfig(Geometry(rows=256, pairs=32, access_bits=1), max_points=512)
+BIT_SERIAL = BitSerialConfig(
+    Geometry(rows=256, pairs=32, access_bits=1), max_points=BIT_SERIAL_ROOM.max_points
+)
 """The bit-serial controller with the reference array; the FPGA has no room for a processor."""
 
 ULX3S_85F = Board(

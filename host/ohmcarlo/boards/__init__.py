@@ -9,9 +9,13 @@ from ..array.base import Array
 from ..array.die import Die
 from ..array.emulated import EmulatedArray
 from ..errors import UsageError
+from ..spec import Geometry, Points
+from ..spec.room import BIT_SERIAL_ROOM, FULL_ROOM
 from .base import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block, Board, BoardLost
 from .hardware_board import HardwareBoard
-from .link.transport import LINK_TIMEOUT_S, SIMULATED_TIMEOUT_S, Port, link_timeout_s
+from .link.transport import LINK_TIMEOUT_S, SIMULATED, SIMULATED_TIMEOUT_S, Port, link_timeout_s
+from .memory.identity import require_sizes
+from .memory.layout import Layout
 from .model import ModelBoard
 from .registers.places import FORMS, check_mapped, is_mapped, open_mapped
 from .serial_board import SerialBoard
@@ -38,6 +42,7 @@ __all__ = [
     "open_board",
     "open_hardware",
     "open_small",
+    "require_simulated_room",
     "shape_of",
     "silent",
 ]
@@ -109,6 +114,17 @@ def open_board(backend: str, array: Array, say: Say = silent) -> Board:
     if is_small(backend):
         return open_small(backend, array, say)
     return open_hardware(backend, array, say)
+
+
+def require_simulated_room(backend: str, geometry: Geometry, points: Points) -> None:
+    """Raise UsageError unless the chains and their points fit the simulated board ``backend``.
+
+    The board need not be built for this, which takes minutes. Boards of other backends say what
+    they have room for when they are open.
+    """
+    room = {RTL: FULL_ROOM, f"{SMALL}{RTL}": BIT_SERIAL_ROOM}.get(backend)
+    if room is not None:
+        require_sizes(geometry, points, Layout.simulated(geometry, room), SIMULATED)
 
 
 def shape_of(backend: str) -> dict[str, int]:

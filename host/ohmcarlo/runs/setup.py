@@ -12,7 +12,15 @@ import numpy as np
 from ..array.base import Array
 from ..array.characterize.characterization import Characterization
 from ..array.die import Die
-from ..boards import MODEL, Board, HardwareBoard, Say, SmallBoard, open_board
+from ..boards import (
+    MODEL,
+    Board,
+    HardwareBoard,
+    Say,
+    SmallBoard,
+    open_board,
+    require_simulated_room,
+)
 from ..errors import UsageError
 from ..golden import Calibration, EpisodeLikelihood, Registers, SamplerSettings
 from ..jit import before_compilation
@@ -343,6 +351,7 @@ def set_up_chain(
     board: Board
     tap = current_tap()
     if tap is None:
+        require_simulated_room(config.backend, geometry, points)
         board = open_board(config.backend, opened.array, say)
     else:
         opened, board = tap.between(opened)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ohmcarlo.boards.link import ports
 from ohmcarlo.cli import app as cli
 from ohmcarlo.errors import UsageError
 from ohmcarlo.runs.config import MAX_STEPS
@@ -124,6 +125,26 @@ def test_what_a_refusal_advises(refused: str, advice: str, train: Train) -> None
 )
 def test_an_advised_command_works(advised: str, train: Train) -> None:
     assert train(advised) == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("many.csv --backend rtl", r"1500 data points .* board has room for 1024; use .*-points"),
+        ("many.csv --backend small:rtl", r"1500 data points .* board has room for 512; use "),
+        ("toy2d --backend rtl --chains 8", "room for 4: use --chains 4 or less"),
+        ("toy2d --backend rtl --hidden 8", "room for 8: use --hidden 7 or less"),
+    ],
+)
+def test_a_board_that_has_no_room_is_not_built(
+    options: str, said: str, train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build takes minutes."""
+    x = np.random.default_rng(0).normal(size=(3000, 3))
+    np.savetxt("many.csv", np.c_[x, x[:, 0] > 0], delimiter=",", header="a,b,c,label", comments="")
+    for build in ("build_simulated", "build_simulated_small"):
+        monkeypatch.setattr(ports, build, lambda *_: pytest.fail("it is built"))
+    assert re.search(said, train(f"{options} --no-whiten")), train(options)
 
 
 def test_advice_of_every_geometry_fits() -> None:

@@ -16,7 +16,7 @@ from ...errors import OhmcarloError
 from ...spec import Geometry
 from ...spec.link import BAUD
 from ..base import BoardLost
-from .transport import LINK_TIMEOUT_S, SIMULATED_TIMEOUT_S
+from .transport import LINK_TIMEOUT_S, SIMULATED, SIMULATED_TIMEOUT_S
 
 READ_SLICE_S = 0.02
 EXIT_S = 2.0
@@ -103,7 +103,7 @@ class SimulatedPort:
     """
 
     def __init__(self, program: Path, timeout_s: float = SIMULATED_TIMEOUT_S) -> None:
-        self.name = "the simulated board"
+        self.name = SIMULATED
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the board
         try:
             self.process = subprocess.Popen(

@@ -24,6 +24,8 @@ LINK_TIMEOUT_S = 5.0
 """Time after which a board that does not answer polls is regarded as lost, s."""
 SIMULATED_TIMEOUT_S = 30.0
 """The same for a simulated board, whose speed depends on the load of the computer."""
+SIMULATED = "the simulated board"
+"""Place of a simulated board, in messages."""
 STUCK_TIMEOUTS = 6
 """Such times after which a board that answers but accepts no message is regarded as lost."""
 TIMEOUT_VARIABLE = "OHMCARLO_LINK_TIMEOUT"

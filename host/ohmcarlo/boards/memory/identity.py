@@ -142,9 +142,24 @@ def require_fit(
     """
     g = registers.geometry
     require_array(g, layout, place)
+    require_sizes(g, points, layout, place, fed)
+    _require_dot_products(registers, layout, place)
+    c = registers.calibration
+    tables = (c.trim_offset, c.trim_gain, c.centre)
+    if not layout.device_calibration and any(table is not None for table in tables):
+        raise UsageError(f"{place} was built without a trim for each device: use --no-trim")
+
+
+def require_sizes(
+    g: Geometry, points: Points, layout: Layout, place: str, fed: bool = False
+) -> None:
+    """Raise UsageError with both values unless row groups, chains and points fit.
+
+    ``fed``: as in ``require_room``.
+    """
     if g.row_group > layout.max_group_rows:
         raise UsageError(
-            f"a sample of {registers.hidden} hidden units takes {g.row_group} rows, {place} has "
+            f"a sample of {g.row_group - 1} hidden units takes {g.row_group} rows, {place} has "
             f"room for {layout.max_group_rows}: use --hidden {layout.max_group_rows - 1} or less"
         )
     if g.regions > layout.max_regions:
@@ -153,11 +168,6 @@ def require_fit(
             f"{layout.max_regions} or less"
         )
     require_room(points, layout, place, fed)
-    _require_dot_products(registers, layout, place)
-    c = registers.calibration
-    tables = (c.trim_offset, c.trim_gain, c.centre)
-    if not layout.device_calibration and any(table is not None for table in tables):
-        raise UsageError(f"{place} was built without a trim for each device: use --no-trim")
 
 
 def _require_dot_products(registers: Registers, layout: Layout, place: str) -> None:

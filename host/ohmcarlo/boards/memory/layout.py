@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from ...spec import Geometry
 from ...spec.register_map import features_of
+from ...spec.room import FULL_ROOM, Room
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,22 @@ class Layout:
             phy=has["phy"],
             digital=has["digital"],
             repeats=has["repeats"],
+        )
+
+    @classmethod
+    def simulated(cls, g: Geometry, room: Room) -> Layout:
+        """Of a simulated board for arrays of this shape, before it is built."""
+        return cls(
+            rows=g.rows,
+            pairs=g.pairs,
+            entropy_pairs=g.entropy_pairs,
+            access_bits=g.access_bits,
+            tile_pairs=g.tile_pairs or g.pairs,
+            dot_bits=g.dot_bits,
+            dot_shift=g.dot_shift,
+            **asdict(room),
+            device_calibration=room == FULL_ROOM,
+            emulator=True,
         )
 
     @property
