@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import numpy as np
@@ -412,13 +413,19 @@ class HardwareBoard:
                 )
                 results.append(work(len(points.labels[part])))
                 began = self._report(min(first + room, len(points)), len(points), began)
-        except KeyboardInterrupt:
-            self.remote.settle()
+        except BaseException as error:
+            with suppress(Exception):  # the first error has the cause
+                if isinstance(error, KeyboardInterrupt):
+                    self.remote.settle()
+                self._restore_points()
             raise
-        finally:
-            self._load_points(self._points)
-            self._feed()
+        self._restore_points()
         return results
+
+    def _restore_points(self) -> None:
+        """Load the points of the chain again, which a prediction replaced."""
+        self._load_points(self._points)
+        self._feed()
 
     def _report(self, done: int, total: int, since: float) -> float:
         """Say how many points are done, if the last report is old; returns its time."""

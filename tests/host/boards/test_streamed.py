@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from board_ports import NativePort
 from native_board import opened
 from ohmcarlo.array.emulated import EmulatedArray
-from ohmcarlo.boards import HardwareBoard, ModelBoard, SerialBoard, hardware_board
+from ohmcarlo.boards import BoardLost, HardwareBoard, ModelBoard, SerialBoard, hardware_board
 from ohmcarlo.boards.controller import Controller, Finished
 from ohmcarlo.boards.memory.identity import require_room
 from ohmcarlo.boards.memory.image import streamed_words
@@ -247,6 +247,24 @@ def test_an_interrupted_prediction_restores_the_chain(board: HardwareBoard) -> N
     assert remote.log == ["stop", 16, "settle", 100, "feed"]
     assert remote.points == 100 and remote.feeder.words is not None
     assert np.array_equal(remote.memory["points"], streamed_words(data, 0, GEOMETRY)[: 16 * 4])
+
+
+def test_the_first_error_of_a_prediction_is_reported(
+    board: HardwareBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A board that is lost cannot get its points back."""
+    board.configure(chain(), points(100))
+
+    def lost(*_: Any) -> Any:
+        raise BoardLost("the second error")
+
+    def stopped(*_: Any) -> Any:
+        monkeypatch.setattr(board.remote, "load", lost)
+        raise OhmcarloError("the first error")
+
+    monkeypatch.setattr(board.remote, "execute", stopped)
+    with pytest.raises(OhmcarloError, match="the first error"):
+        board.predict(points(40))
 
 
 def test_a_pass_of_wrong_length_is_named(board: HardwareBoard) -> None:
