@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ from ohmcarlo_rtl.controller.generate import (
 )
 from ohmcarlo_rtl.controller.modules import CORE, EMULATED_CORE, EMULATOR, MODULES
 from ohmcarlo_rtl.controller.tidy import EVENT, tidy
+from ohmcarlo_rtl.verilog import verilog_text
 
 pytestmark = pytest.mark.hdl
 
@@ -369,3 +371,19 @@ def test_tidied_memories_hold_the_same_words(monkeypatch: pytest.MonkeyPatch) ->
     words = re.compile(r"^    \S+ ?\[\d+\] = \S+;$", re.M)
     assert len(tidied) < len(raw) and len(words.findall(raw)) > 200
     assert words.findall(expanded(tidied)) == words.findall(raw)
+
+
+def test_an_interrupt_ends_yosys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Amaranth started it, and would leave it and its pipes open."""
+    begun: list[subprocess.Popen[str]] = []
+
+    def interrupted(self: subprocess.Popen[str], *_: Any) -> None:
+        begun.append(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        verilog_text(Counters(), "counters")
+    (yosys,) = begun
+    assert yosys.returncode == -signal.SIGKILL
+    assert all(pipe and pipe.closed for pipe in (yosys.stdin, yosys.stdout, yosys.stderr))
