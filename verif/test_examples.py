@@ -18,7 +18,7 @@ from ohmcarlo_hdl.ip.ports import AXI4_LITE, EMULATOR, ports_of
 from ohmcarlo_rtl.controller.images import readmemh
 from ohmcarlo_rtl.controller.ip import ip_files
 from ohmcarlo_rtl.controller.lint import WAIVERS
-from ohmcarlo_rtl.driver.first_run import expected_samples, first_run
+from ohmcarlo_rtl.driver.first_run import Code, expected_samples, first_run
 from ohmcarlo_rtl.driver.job import training_job
 
 pytestmark = [pytest.mark.hdl, pytest.mark.verify]
@@ -130,3 +130,58 @@ def test_an_error_response_ends_the_script(built: Built) -> None:
     words = [0x1000_0001, 0x7F0, 0, *built.words]
     printed = built.run(words)
     assert "script at 3" in printed and "FAIL" in printed
+
+
+# -- a core that does not answer ---------------------------------------------------------------
+MUTE = """
+module mute_tb;
+  reg aclk = 1'b0, aresetn = 1'b0, taken;
+  reg [9:0] clocks = 10'd0;
+  wire done, pass;
+  always #5 aclk = ~aclk;
+  initial taken = $test$plusargs("taken");
+  axi_lite_script #(.LIMIT(32'd100)) master (
+    .aclk(aclk), .aresetn(aresetn), .m_axi_awready(taken), .m_axi_wready(taken),
+    .m_axi_arready(taken), .m_axi_bresp(2'b00), .m_axi_rresp(2'b00), .m_axi_rdata(32'd0),
+    .m_axi_bvalid(1'b0), .m_axi_rvalid(1'b0), .irq(1'b0), .samples(32'd0), .checksum(32'd0),
+    .done(done), .pass(pass)
+  );
+  always @(posedge aclk) begin
+    aresetn <= 1'b1;
+    clocks <= clocks + 10'd1;
+    if (done || &clocks) begin
+      $display("done %b pass %b after %0d", done, pass, clocks);
+      $finish;
+    end
+  end
+endmodule
+"""
+
+
+@pytest.fixture(scope="module")
+def mute(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The master with a core that sends no response."""
+    folder = tmp_path_factory.mktemp("mute")
+    (folder / "mute_tb.v").write_text(MUTE)
+    tool(
+        folder, "--binary", "--timing", "-Wno-fatal", "-Wno-lint", "--top-module", "mute_tb",
+        "--Mdir", "obj", "-CFLAGS", "-std=gnu++20 -fcoroutines", "-MAKEFLAGS", RULES, "-o", "tb",
+        EXAMPLE / "axi_lite_script.v", "mute_tb.v",
+    )  # fmt: skip
+    return folder
+
+
+@pytest.mark.parametrize("taken", [True, False])
+@pytest.mark.parametrize(
+    ("code", "operands"), [(Code.WRITE, [0, 1]), (Code.EXPECT, [0, 0, 0]), (Code.POLL, [0, 0, 0])]
+)
+def test_a_core_that_does_not_answer(
+    mute: Path, code: Code, operands: list[int], taken: bool
+) -> None:
+    """The master stops after LIMIT clocks, whether the core takes the request or not."""
+    words = [code << 28 | (code == Code.WRITE), *operands, Code.END << 28]
+    (mute / "first_run.hex").write_text(readmemh(words))
+    command = [mute / "obj" / "tb", *(["+taken"] if taken else [])]
+    printed = subprocess.run(command, cwd=mute, capture_output=True, text=True).stdout
+    found = re.search(r"done 1 pass 0 after (\d+)", printed)
+    assert found and 100 <= int(found[1]) < 130, printed

@@ -103,7 +103,10 @@ module axi_lite_script #(
         if (operand == 2'd2) state <= READ;
       end
       // -- write: `position` points at the word, which is there a clock later
-      SEND: state <= left == 28'd0 ? FETCH : WRITTEN;
+      SEND: begin
+        clocks <= 32'd0;
+        state <= left == 28'd0 ? FETCH : WRITTEN;
+      end
       WRITTEN:
         if (!m_axi_bready) begin
           m_axi_awaddr <= address[ADDR_BITS-1:0];
@@ -117,7 +120,7 @@ module axi_lite_script #(
           left <= left - 28'd1;
           position <= position + 1'b1;
           state <= m_axi_bresp[1] ? STOP : SEND;
-        end
+        end else if (clocks >= LIMIT) state <= STOP;
       // -- read
       READ:
         if (!m_axi_rready) begin
@@ -128,7 +131,7 @@ module axi_lite_script #(
           m_axi_rready <= 1'b0;
           found <= m_axi_rdata;
           state <= m_axi_rresp[1] ? STOP : COMPARE;
-        end
+        end else if (clocks >= LIMIT) state <= STOP;
       COMPARE:
         if (equal) state <= FETCH;
         else state <= code == POLL && clocks < LIMIT ? READ : STOP;
