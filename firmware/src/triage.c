@@ -16,7 +16,6 @@
 #define THRESHOLD_MASK ((1u << LINK_THRESHOLD_BITS) - 1u)
 #define SQUARED_BITS 16u // numbers of samples whose square has one word
 #define REGION_WORDS (OHMCARLO__STATE_REGIONS_words / OHMCARLO__ID__MAX_REGIONS__VALUE_reset)
-#define REGION_MULTIPLICITY 5u
 #define MODEL(name) core_read(OHMCARLO__MODEL__##name##_addr)
 
 _Static_assert(RECORD_WORDS == PLACE_WORDS && DOUBTFUL_POINT_at == 0 && DOUBTFUL_SUM_at == 4 &&
@@ -68,7 +67,7 @@ void triage_end(void)
 static uint32_t samples_of_region(uint32_t region)
 {
     const uint32_t group_rows = MODEL(HIDDEN) + 1u;
-    const uint32_t at = region * REGION_WORDS + REGION_MULTIPLICITY;
+    const uint32_t at = region * REGION_WORDS + LINK_REGION_MULTIPLICITY;
     uint32_t total = core_read(OHMCARLO__STATE_REGIONS_addr + at * WORD_bytes);
     uint32_t row = region * MODEL(ROWS_PER_REGION);
     for (uint32_t left = MODEL(REGION_GROUPS); left != 0; left--, row += group_rows)

@@ -51,6 +51,7 @@ LINK_NUMBERS = (
     "SAMPLE_HEADER_WORDS",
     "PREDICTION_WORDS",
     "THRESHOLD_BITS",
+    "REGION_MULTIPLICITY",
 )
 
 LAYOUTS: dict[str, tuple[str, ...]] = {
