@@ -22,6 +22,7 @@ from ..array.characterize.following import followers, of_devices
 from ..array.characterize.measure import Measurement, measure
 from ..array.characterize.population import Population
 from ..array.characterize.recorded_pulses import after_reset_us, pulses_of
+from ..array.characterize.shape import groups_of_measurement, groups_of_pulses, shape_or_none
 from ..array.die import Die
 from ..array.physics import PhysicsArray, ValidityWarning
 from ..array.read_noise import ARRAY, CODES
@@ -102,9 +103,10 @@ def examine(
             measured = _characterize(behind_board)
     found, left, seen, estimates = measured
     population, recording = Population.of_measurement(seen), _recorded(config.array)
+    shape = shape_or_none(groups_of_measurement(seen))
     if fit is not None:
         estimates = fit_file(fit, fit.stem)[1]
-        population, recording = _devices_of(fit)
+        population, recording, shape = _devices_of(fit)
     elif config.array.startswith(MEASURED):
         estimates = of_replay(estimates, recording["devices"])
     evidence = gather(
@@ -125,6 +127,7 @@ def examine(
         fitted="" if fit is None else str(fit),
         recording=recording,
         ages=_ages(config.array, config.preset, config.seed),
+        shape=shape,
     )
 
 
@@ -219,15 +222,17 @@ def _recorded(array: str) -> dict[str, Any]:
     return {} if recording is None else recording.describe()
 
 
-def _devices_of(fit: Path) -> tuple[Population, dict[str, Any]]:
-    """The devices of a file of measurements, and what was recognised in it."""
+def _devices_of(fit: Path) -> tuple[Population, dict[str, Any], dict[str, Any]]:
+    """The devices of a file of measurements, what was recognised in it, and the shape of their
+    deviations."""
     recording = read_recording(fit)
     pulses, reset = pulses_of(recording), after_reset_us(recording)
     live = followers(pulses).live
     reset = None if reset is None else reset[:, live]
     silent = len(recording.silent) + int((~live).sum())
-    population = Population.of_pulses(of_devices(pulses, live), reset, silent)
-    return population, recording.describe()
+    following = of_devices(pulses, live)
+    population = Population.of_pulses(following, reset, silent)
+    return population, recording.describe(), shape_or_none(groups_of_pulses(following))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from ohmcarlo.array.energy import (
     sampled_model,
     software_energy,
 )
+from ohmcarlo.array.characterize.shape import shape_of
 from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.cli.app import main
 from ohmcarlo.errors import UsageError
@@ -267,7 +268,7 @@ def test_normal_or_log_normal():
     rng = np.random.default_rng(2)
     normal = 100 + 15 * rng.standard_normal((300, 20))
     log_normal = np.exp(4.6 + 0.3 * rng.standard_normal((300, 20)))
-    one, other = fig2_cells.shape_of(normal), fig2_cells.shape_of(log_normal)
+    one, other = shape_of(normal), shape_of(log_normal)
     assert one["gain"] > 5 * one["gain_error"] and one["share"] > 0.6
     assert other["gain"] < -5 * other["gain_error"] and other["share"] < 0.4
     assert one["ks g"] < one["ks ln g"] and other["ks g"] > other["ks ln g"]

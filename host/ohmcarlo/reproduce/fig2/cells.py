@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from ...array.characterize.ages import measure_ages
-from ...array.characterize.estimates import ABSENT, LEVEL, Estimates, Pulses
+from ...array.characterize.estimates import LEVEL, Estimates, Pulses
 from ...array.characterize.estimation import estimate_measurement
 from ...array.characterize.evaluation import DEFAULT_TARGETS_US
 from ...array.characterize.fit import fit_file
 from ...array.characterize.measure import Measurement, measure
 from ...array.characterize.recorded_pulses import pulses_of
+from ...array.characterize.shape import groups_of_measurement, groups_of_pulses, shape_of
 from ...array.device_preset import DevicePreset
 from ...array.physics import PhysicsArray
 from ...array.presets import get_preset
@@ -29,7 +29,6 @@ CHECKED = (
     "c2c_intercept_us", "c2c_slope", "slow_share", "slow_phi", "d2d_max_us", "read_noise_rel",
     "hrs_median_us", "hrs_ln_sigma", "stuck_fraction",
 )  # fmt: skip
-QUANTILES = stats.norm.cdf(np.linspace(-2.8, 2.8, 29))
 
 
 def truth_of(preset: DevicePreset) -> dict[str, float]:
@@ -58,9 +57,7 @@ def array_cell(rows: int, seed: int) -> Cell:
     preset = get_preset(PRESET)
     found = _measured(rows, seed, preset)
     seen = _seen(8, seed, preset, everything=False)
-    g = seen.g_us[:, :, ~seen.dead]
-    groups = g.reshape(CYCLES, -1).T
-    return {"found": found, "shape": shape_of(groups[(groups > 0).all(axis=1)])}
+    return {"found": found, "shape": shape_of(groups_of_measurement(seen))}
 
 
 def sweep_cell(path: str) -> Cell:
@@ -69,7 +66,7 @@ def sweep_cell(path: str) -> Cell:
     pulses = pulses_of(read_recording(path))
     return {
         "found": found,
-        "shape": shape_of(_groups(pulses)),
+        "shape": shape_of(groups_of_pulses(pulses)),
         "medians": medians_of(pulses),
         "skew": skew_of(pulses),
     }
@@ -88,17 +85,6 @@ def cover_cell(seed: int, wrong: bool = False) -> Cell:
     truth = truth_of(preset)
     factor = 1.2 if wrong else 1.0
     return {"inside": {name: constants[name].covers(factor * truth[name]) for name in CHECKED}}
-
-
-def _groups(pulses: Pulses) -> NDArray[np.float64]:
-    """Repeats of a cell at a voltage: (groups, repeats)."""
-    out = []
-    for cell in range(pulses.level.shape[1]):
-        level = pulses.level[:, cell]
-        for t in np.unique(level[level != ABSENT]):
-            out.append(pulses.g_us[level == t, cell])
-    size = int(np.median([len(g) for g in out]))
-    return np.array([g for g in out if len(g) == size])
 
 
 def medians_of(pulses: Pulses, seed: int = 0, replicates: int = 400) -> dict[str, Any]:
@@ -143,32 +129,4 @@ def skew_of(pulses: Pulses) -> dict[str, float]:
             deviation = here - np.nanmean(here, axis=0)
             skews.append(stats.skew(deviation[np.isfinite(deviation)]))
         out[name] = float(np.mean(skews))
-    return out
-
-
-def shape_of(groups: NDArray[np.float64]) -> dict[str, Any]:
-    """Normal or log-normal? groups (n, repeats), µS, each of one device at one level.
-
-    ``gain``: log-likelihood of a normal over that of a log-normal, both fitted to each group, nat
-    per pulse; ``share``: of the groups that a normal fits better; ``ks``: distance of the pooled
-    standardised deviations from a normal distribution, of g and of ln g.
-    """
-    logs = np.log(groups)
-    sd, sd_log = groups.std(axis=1), logs.std(axis=1)
-    gain = (np.log(sd_log) + logs.mean(axis=1)) - np.log(sd)
-    out: dict[str, Any] = {
-        "gain": float(gain.mean()),
-        "gain_error": float(gain.std(ddof=1) / np.sqrt(len(gain))),
-        "share": float((gain > 0).mean()),
-        "groups": len(groups),
-        "normal": stats.norm.ppf(QUANTILES).tolist(),
-    }
-    for name, values in (("g", groups), ("ln g", logs)):
-        z = (values - values.mean(axis=1, keepdims=True)) / values.std(
-            axis=1, ddof=1, keepdims=True
-        )
-        pooled = z.ravel()
-        out[name] = np.quantile(pooled, QUANTILES).tolist()
-        scaled = pooled / pooled.std()
-        out[f"ks {name}"] = float(stats.kstest(scaled, "norm").statistic)
     return out

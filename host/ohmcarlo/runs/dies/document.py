@@ -147,14 +147,14 @@ def _programming(findings: DieFindings) -> Page:
     level = str(findings.recording["level"]) if same else ""
     panels = [
         Panel("set-law", partial(draw_set_law, found=found, devices=devices, level=level)),
-        Panel("spread", partial(draw_spreads, found=found, laws=_laws(found))),
+        Panel("spread", partial(draw_spreads, found=found, laws=laws_of(found))),
     ]
     if devices.sigma_ratio.size:
         panels.append(Panel("spread-of-devices", partial(draw_sigma_ratio, devices=devices)))
     return Page("SET law and spread", tuple(_spread_sentences(findings)), tuple(panels))
 
 
-def _laws(found: Estimates) -> tuple[Law, Law] | None:
+def laws_of(found: Estimates) -> tuple[Law, Law] | None:
     """The laws of both spreads over the conductance in the fitted model; None without a model."""
     try:
         preset = preset_of(found, "fitted")

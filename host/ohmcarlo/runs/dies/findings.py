@@ -43,6 +43,8 @@ class DieFindings:
         ``Recording.describe()`` of the file of the devices; empty without a file.
     ages : sequence of mapping
         Effect of age on the model of the array; empty without a model.
+    shape : mapping
+        ``shape_of`` the deviations of the devices; empty if too few of their pulses repeat.
     """
 
     config: TrainConfig
@@ -56,6 +58,7 @@ class DieFindings:
     fitted: str = ""
     recording: Mapping[str, Any] = field(default_factory=dict)
     ages: Sequence[Mapping[str, Any]] = ()
+    shape: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Verdict, expectation and population, for JSON."""
