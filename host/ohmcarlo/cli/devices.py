@@ -11,6 +11,7 @@ from .options import (
     ArrayOption,
     ArraySeedOption,
     BackendOption,
+    HtmlOption,
     JsonOption,
     PairsOption,
     PresetOption,
@@ -55,6 +56,7 @@ def characterize(
             "constants, and what was left out of a file. A folder takes Markdown and pictures.",
         ),
     ] = None,
+    html: HtmlOption = None,
     steps: Annotated[
         int,
         typer.Option(
@@ -83,11 +85,12 @@ def characterize(
 
     - `ohmcarlo characterize --array measured:sweep.csv --where vbl=2.0 --out trim.npz`
 
-    - `ohmcarlo characterize --array measured:sweep.csv --report die.pdf`
+    - `ohmcarlo characterize --array measured:sweep.csv --report die.pdf --html die.html`
 
     - `ohmcarlo characterize --fit mine.csv --preset-out mine.json`, then
       `ohmcarlo train breast-cancer --array physics --preset mine.json`
     """
+    given = dict(locals())
     from ..array.physics import PhysicsArray
     from ..measurements.veriloga.measuring import VERILOGA, is_veriloga, measured_table
     from ..runs.characterize import (
@@ -99,6 +102,7 @@ def characterize(
     from .console import Console
     from .measured import array_of_fit, read_measurements
     from .progress import RunProgress
+    from .repeating import command_of
     from .show_devices import FITTED, constant_rows, show_characterization
 
     console = Console(json)
@@ -111,7 +115,8 @@ def characterize(
     if fit is not None:
         fit = Path(preset or "")
         console.table(FITTED, constant_rows(fitted_constants(fit)))
-    outputs = DeviceOutputs(out, preset_out, plots, report)
+    command = command_of(characterize, given)
+    outputs = DeviceOutputs(out, preset_out, plots, report, html, command)
     values = characterize_array(
         array,
         preset,
@@ -125,6 +130,8 @@ def characterize(
         Reference(steps, endurance, RunProgress(console)),
     )
     show_characterization(console, values, constants=fit is None)
+    if html is not None:
+        console.say(f"wrote {html}")
 
 
 def selftest(

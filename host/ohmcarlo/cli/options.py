@@ -11,6 +11,15 @@ JsonOption = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output."),
 ]
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--html",
+        metavar="FILE",
+        help="Write a page for the browser: one file with interactive charts, which needs no "
+        "network.",
+    ),
+]
 TraceOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Write the chain, step by step, as .npz."),

@@ -17,10 +17,10 @@ from ..array.characterize.estimates import Estimate, Estimates
 from ..array.characterize.population import Population, quantiles
 from ..array.read_noise import Law
 from ..pictures.devices import AXIS, values_of
+from ..pictures.style import BLUE, GREY, ORANGE
 from ..readable import count, power
 from ..spec import CODE_LSB_US
-from ..pictures.style import BLUE, ORANGE
-from .charts import altair, heat_map, histogram, label_axis, spec_of
+from .charts import altair, chart_of, heat_map, histogram, label_axis, spec_of
 from .content import Chart, LegendEntry, Table
 from .layers import Axis, Layers
 from .series import numbers
@@ -32,6 +32,7 @@ SHOWN_DEVICES, SHOWN_LEVELS, SHOWN_PLACES = 60, 12, 200
 MOST_CELLS = 20_000  # of a map: larger arrays are shown in blocks of rows
 FEWEST_BINS, MOST_BINS = 6, 24
 QUARTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+DECADES = [0.01, 0.1, 1, 10, 100, 1000]
 SMALLEST_US, SMALLEST_ERROR = 0.05, 0.02  # on logarithmic axes
 
 
@@ -48,21 +49,21 @@ def kernels(names: Sequence[str], of_limit: Sequence[float]) -> Chart:
         )
     ]
     scale = alt.Scale(type="log", domain=[SMALLEST_ERROR / 2, max(2.0, 1.6 * max(shown))])
-    bar = alt.Chart(alt.Data(values=rows)).mark_bar().encode(
-        x=alt.X("x:Q", title="error over its limit", scale=scale),
+    bar = chart_of("rows").mark_bar().encode(
+        x=alt.X("x:Q", title="error over its limit", scale=scale, axis=alt.Axis(values=DECADES)),
         x2=alt.datum(SMALLEST_ERROR / 2),
         y=alt.Y("i:O", title=None, axis=label_axis(names)),
         color=alt.Color("t:N", scale=None),
         tooltip=[alt.Tooltip("name:N", title="kernel"), alt.Tooltip("v:Q", title="over its limit")],
     )  # fmt: skip
-    limit = alt.Chart(alt.Data(values=[{"x": 1}])).mark_rule(strokeDash=[4, 3], strokeWidth=2)
+    limit = chart_of("limit").mark_rule(strokeDash=[4, 3], strokeWidth=2, color=GREY)
     carried = [name for name, within in zip(names, good, strict=True) if within]
     return Chart(
         "kernel-errors",
         "Error of each kernel, over its limit",
         "The array carries a kernel whose bar ends before the dashed line. "
         + (f"These do: {'; '.join(carried)}." if carried else "None does."),
-        spec_of(bar + limit.encode(x="x:Q")),
+        spec_of(bar + limit.encode(x="x:Q"), {"rows": rows, "limit": [{"x": 1}]}),
         Table(
             ("kernel", "error over its limit", "within"),
             tuple(
@@ -80,9 +81,7 @@ def set_law(found: Estimates, devices: Population, level: str = "") -> Chart:
 
     ``level`` names what was swept; empty: not known.
     """
-    mean, sigma, between = (
-        values_of(e)[0] for e in (found.mean_us, found.sigma_us, found.d2d_us)
-    )
+    mean, sigma, between = (values_of(e)[0] for e in (found.mean_us, found.sigma_us, found.d2d_us))
     axis = f"{level} ({found.unit})" if level else AXIS[found.unit]
     single = "mean of a device"
     both, cycles = "± 1 σ, cycles and devices", "± 1 σ, cycle to cycle"
@@ -170,12 +169,13 @@ def sigma_ratio(devices: Population) -> Chart:
 def correlation(found: Estimates) -> Chart:
     """Correlation of a device's deviations over the lag, measured and fitted."""
     memory = found.constants.get("memory")
-    names = ("measured",) if memory is None else ("measured", "fitted, means taken off")
+    fitted = "fitted, means taken off"
+    names = ("measured",) if memory is None else ("measured", fitted)
     layers = Layers(Axis("lag (pulses of a device)"), Axis("correlation"), names)
     layers.band("measured", found.lags, found.correlation_low, found.correlation_high)
     layers.points("measured", found.lags, found.correlation)
     if memory is not None:  # the cycles are enough to determine it
-        layers.curve(names[1], found.lags, found.correlation_model)
+        layers.curve(fitted, found.lags, found.correlation_model)
     layers.limit(y=0.0)
     columns = (
         found.lags, found.correlation, found.correlation_low, found.correlation_high,
@@ -203,9 +203,7 @@ def read_noise(found: Estimates) -> Chart:
     y = Axis("σ of a read (% of g)", domain=(0.0, top))
     layers = Layers(Axis(CONDUCTANCE), y, ("read noise",))
     layers.points("read noise", g, v, (v - below, v + above))
-    rows = tuple(
-        (f"{x:.4g}", _with_interval(e)) for x, e in zip(g, found.read_noise, strict=True)
-    )
+    rows = tuple((f"{x:.4g}", _with_interval(e)) for x, e in zip(g, found.read_noise, strict=True))
     return layers.chart(
         "read-noise",
         "Read noise",
@@ -250,7 +248,8 @@ def shape(found: Mapping[str, Any]) -> Chart:
         layers.points(name, normal, found[name])
     nearer = names[0] if found["gain"] > 0 else names[1]
     rows = tuple(
-        tuple(f"{v:.2f}" for v in row) for row in zip(normal, *(found[n] for n in names), strict=True)
+        tuple(f"{v:.2f}" for v in row)
+        for row in zip(normal, *(found[n] for n in names), strict=True)
     )
     return layers.chart(
         "shape",
@@ -295,7 +294,7 @@ def ages(found: Sequence[Mapping[str, Any]]) -> Chart:
 
 def offset_map(found: Characterization) -> Chart:
     """The offset of each device from its target at the middle conductance, as the trim found it;
-    devices that do not follow are left grey."""
+    devices that do not follow have no colour."""
     offset = np.where(found.dead, np.nan, -found.trim_offset.astype(float) * CODE_LSB_US)
     shown, block = _blocks(offset, found.dead)
     lost = int(found.dead.sum())
@@ -308,7 +307,7 @@ def offset_map(found: Characterization) -> Chart:
         "Offset of each device from its target",
         f"{rows:,} rows of {devices} devices. 90 % of the devices lie {low:+.1f} to {high:+.1f} µS "
         f"from their target before the trim. {count(lost, 'device')} of {offset.size:,} did not "
-        f"follow the target; these are grey.{blocks}",
+        f"follow the target; their places are blank.{blocks}",
         shown,
         axis="offset (µS)",
         x_axis="device of the row",

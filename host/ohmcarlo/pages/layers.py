@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..pictures.style import GREY
-from .charts import altair, chosen, series_style, short, spec_of
+from .charts import altair, chart_of, chosen, series_style, short, spec_of
 from .content import Chart, LegendEntry, Table
 from .series import legend, numbers
 
@@ -88,7 +88,7 @@ class Layers:
     labels: Sequence[str]
     grey: Sequence[str] = ()
     _layers: list[Any] = field(default_factory=list)
-    _marks: int = 0
+    _data: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
     def band(self, label: str, x: ArrayLike, low: ArrayLike, high: ArrayLike) -> None:
         """The area between two curves over ``x``, (n,) each."""
@@ -142,14 +142,12 @@ class Layers:
             rule = base.mark_rule(strokeWidth=1.5, clip=True)
             self._layers.append(rule.encode(self.y.channel(alt.Y, "low"), y2="high:Q"))
         mark = base.mark_point(filled=True, size=45, clip=True)
-        self._layers.append(
-            mark.encode(self.y.channel(alt.Y, "y"), shape=shape, tooltip=tooltip)
-        )
+        self._layers.append(mark.encode(self.y.channel(alt.Y, "y"), shape=shape, tooltip=tooltip))
 
     def limit(self, *, x: float | None = None, y: float | None = None) -> None:
         """A dashed line across the chart, at ``x`` or at ``y``."""
         alt = altair()
-        base = alt.Chart(alt.Data(values=[{"x": x, "y": y}]))
+        base = self._plain([{"x": x, "y": y}])
         rule = base.mark_rule(strokeDash=[4, 3], color=GREY, strokeWidth=1.5)
         upright = self.x.channel(alt.X, "x")
         self._layers.append(rule.encode(self.y.channel(alt.Y, "y") if x is None else upright))
@@ -157,7 +155,7 @@ class Layers:
     def equal(self, low: float, high: float) -> None:
         """The dashed line of equal values."""
         alt = altair()
-        base = alt.Chart(alt.Data(values=[{"x": low, "y": low}, {"x": high, "y": high}]))
+        base = self._plain([{"x": low, "y": low}, {"x": high, "y": high}])
         line = base.mark_line(strokeDash=[4, 3], color=GREY, strokeWidth=1.5)
         self._layers.append(line.encode(self.x.channel(alt.X, "x"), self.y.channel(alt.Y, "y")))
 
@@ -170,7 +168,9 @@ class Layers:
         drawing = alt.layer(*self._layers).add_params(chosen(alt))
         shown = None if table is None else short(table)
         names = entries if len(entries) > 1 else ()
-        return Chart(name, title, description, spec_of(drawing, self._marks), shown, height, names)
+        marks = sum(len(rows) for rows in self._data.values())
+        spec = spec_of(drawing, self._data, marks)
+        return Chart(name, title, description, spec, shown, height, names)
 
     def _base(self, label: str, dashed: bool = False, **columns: ArrayLike) -> Any:
         """An empty layer of a series, with the style of the series."""
@@ -181,11 +181,14 @@ class Layers:
             {"k": k, "name": label, **dict(zip(cells, row, strict=True))}
             for row in zip(*cells.values(), strict=True)
         ]
-        self._marks += len(rows)
-        style = series_style(alt, self._legend())
-        if not dashed:
-            style.pop("strokeDash")
-        return alt.Chart(alt.Data(values=rows)).encode(self.x.channel(alt.X, "x"), **style)
+        style = series_style(alt, self._legend(), dash=dashed)
+        return self._plain(rows).encode(self.x.channel(alt.X, "x"), **style)
+
+    def _plain(self, rows: list[dict[str, Any]]) -> Any:
+        """An empty layer of ``rows``, without a style."""
+        name = f"layer-{len(self._data)}"
+        self._data[name] = rows
+        return chart_of(name)
 
     def _legend(self) -> tuple[LegendEntry, ...]:
         return tuple(

@@ -31,6 +31,7 @@ from ..boards.small.limits import require_single_operations
 from ..errors import UsageError
 from ..files import atomic, check_file, json_ready, make_folder
 from ..measurements.reading import read_recording
+from ..pages.checks import check_page
 from ..posterior_error import errors_to_dict
 from ..spec import DEFAULT_MID_US, Geometry
 from .arrays import DEFAULT_PHYSICS, OpenedArray, check_window, device_preset, open_array
@@ -249,12 +250,18 @@ class DeviceOutputs:
         Folder of the pictures.
     report : Path or None
         PDF file, or folder that takes the same report as Markdown and pictures.
+    html : Path or None
+        Page for a browser.
+    command : str
+        The line that makes the page again; the page shows it.
     """
 
     trim: Path | None = None
     preset: Path | None = None
     plots: Path | None = None
     report: Path | None = None
+    html: Path | None = None
+    command: str = ""
 
     def check(self) -> None:
         """Raise an error for a file that could not be written or read again, before any work is
@@ -263,6 +270,8 @@ class DeviceOutputs:
             raise UsageError(f"--preset-out {self.preset}: the name must end in .json")
         if self.report is not None:
             _check_report(self.report)
+        if self.html is not None:
+            check_page(self.html)
         for path in (self.trim, self.preset):
             if path is not None:
                 check_file(path)
@@ -296,6 +305,11 @@ class DeviceOutputs:
             write_pictures(self.plots, characterization_pictures(estimates, findings.ages))
         if self.report is not None:
             _write_report(self.report, findings)
+        if self.html is not None:
+            from ..pages.render import write_page
+            from .dies.page import page_of
+
+            write_page(self.html, page_of(findings, self.command))
 
 
 def _check_report(path: Path) -> None:

@@ -15,6 +15,7 @@ from scipy import stats
 
 from ohmcarlo.array.base import DOT, DOT_DEVICES, SET, Ledger
 from ohmcarlo.array.characterize.estimates import Pulses
+from ohmcarlo.array.characterize.shape import shape_of
 from ohmcarlo.array.energy import (
     EnergyModel,
     SoftwareModel,
@@ -24,7 +25,6 @@ from ohmcarlo.array.energy import (
     sampled_model,
     software_energy,
 )
-from ohmcarlo.array.characterize.shape import shape_of
 from ohmcarlo.array.physics import PhysicsArray
 from ohmcarlo.cli.app import main
 from ohmcarlo.errors import UsageError

@@ -1,8 +1,9 @@
-"""The report of an array: what its pages contain, and that nothing lies outside a page."""
+"""The report and the page of an array: what they contain, and that nothing lies outside a page."""
 
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,8 @@ import pytest
 from ohmcarlo.array.characterize.estimates import Estimate, Origin
 from ohmcarlo.boards import silent
 from ohmcarlo.errors import UsageError
+from ohmcarlo.pages.content import HtmlPage, Tone
+from ohmcarlo.pages.render import render
 from ohmcarlo.pictures.document import Document, Page, TextTable
 from ohmcarlo.pictures.pages import draw_pages, markdown, write_folder, write_pdf
 from ohmcarlo.runs.arrays import open_array
@@ -21,6 +24,8 @@ from ohmcarlo.runs.characterize import DeviceOutputs, Reference, examine
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.dies.document import document_of
 from ohmcarlo.runs.dies.findings import DieFindings
+from ohmcarlo.runs.dies.judgement import DieVerdict, Standing
+from ohmcarlo.runs.dies.page import headline_of, missing_section, page_of
 from ohmcarlo.spec import Geometry
 
 pytestmark = pytest.mark.filterwarnings("ignore::ohmcarlo.array.physics.ValidityWarning")
@@ -148,3 +153,97 @@ def test_a_report_that_cannot_be_written_is_refused_first(name: str, tmp_path: P
         DeviceOutputs(report=tmp_path / name).check()
     DeviceOutputs(report=tmp_path / "die.pdf").check()
     DeviceOutputs(report=tmp_path / "folder").check()
+
+
+# -- the page --------------------------------------------------------------------------------------
+
+COMMAND = "ohmcarlo characterize --array physics --rows 16 --pairs 12"
+
+
+@lru_cache
+def page() -> HtmlPage:
+    return page_of(findings(), COMMAND)
+
+
+def words_of(page: HtmlPage) -> str:
+    """Sentences, facts and tables of all sections."""
+    parts = []
+    for section in page.sections:
+        parts += [*section.sentences, *(" ".join(fact) for fact in section.facts)]
+        parts += [" | ".join(row) for table in section.tables for row in table.rows]
+    return "\n".join(parts)
+
+
+def test_the_page_has_the_report_and_a_chart_for_each_panel() -> None:
+    found = findings()
+    words, document = words_of(page()), document_of(found)
+    for part in document.pages:
+        assert all(sentence in words for sentence in part.sentences)
+    constants = found.estimates.constants
+    assert all(f"| {name} | {e.value:.4g} |" in words for name, e in constants.items())
+    assert {chart.name for chart in page().charts()} == {
+        "kernel-errors", "set-law", "spread", "spread-of-devices", "shape", "correlation",
+        "read-noise", "state-after-reset", "ages", "offsets",
+    }  # fmt: skip
+    text = render(page())
+    assert COMMAND in text and "https:" not in text.partition("<script")[0]
+
+
+def test_charts_show_the_measured_numbers() -> None:
+    found = findings()
+    charts = {chart.name: chart for chart in page().charts()}
+    drawn = [
+        row["y"]
+        for rows in charts["set-law"].spec["datasets"].values()
+        for row in rows
+        if row["name"] == "mean"
+    ]
+    assert drawn == pytest.approx([e.value for e in found.estimates.mean_us], rel=1e-4)
+    (cells,) = (rows[0]["v"] for rows in charts["offsets"].spec["datasets"].values())
+    offsets = np.array(cells, float).reshape(found.untrimmed.dead.shape)
+    assert np.array_equal(np.isnan(offsets), found.untrimmed.dead)
+    # a device above its target gets a lower target: 4 codes are 1 µS
+    known = ~found.untrimmed.dead
+    assert offsets[known] == pytest.approx(-found.untrimmed.trim_offset[known] / 4)
+    table = charts["spread"].table
+    assert table is not None and len(table.rows) == len(found.estimates.mean_us)
+
+
+@pytest.mark.parametrize(
+    ("standing", "tone", "words"),
+    [
+        (Standing.EVERY, Tone.GOOD, "can sample a posterior, with every kernel"),
+        (Standing.ADAPTED, Tone.GOOD, "chains that adapt"),
+        (Standing.LIMITED, Tone.CAUTION, "within limits"),
+        (Standing.UNUSABLE, Tone.BAD, "cannot sample"),
+    ],
+)
+def test_the_headline_answers_first(standing: Standing, tone: Tone, words: str) -> None:
+    verdict: DieVerdict = replace(
+        findings().verdict, standing=standing, limits=("too few rows work: use --rows 64",)
+    )
+    headline = headline_of(replace(findings(), verdict=verdict))
+    assert headline.tone is tone and words in headline.sentences[0]
+    assert headline.sentences[1] == "Too few rows work: use --rows 64."
+
+
+def test_the_page_says_what_is_not_known() -> None:
+    """The control is the constant that is measured."""
+    found = findings()
+    assumed = Estimate(0.01, None, None, "fraction of g", Origin.ASSUMED)
+    constants = found.estimates.constants | {"read_noise_rel": assumed}
+    changed = replace(found, estimates=replace(found.estimates, constants=constants), shape={})
+    texts = [" ".join(missing_section(one).sentences) for one in (found, changed)]
+    assert "reference run" in texts[0] and "Age is a model" in texts[0]
+    for words in ("noise of a single read", "shape of the deviations"):
+        assert words in texts[1] and words not in texts[0]
+
+
+def test_a_page_without_its_libraries_is_refused_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match="folder"):
+        DeviceOutputs(html=tmp_path / "no" / "die.html").check()
+    monkeypatch.setitem(sys.modules, "altair", None)
+    with pytest.raises(UsageError, match=r"needs altair: pip install 'ohmcarlo\[report\]'"):
+        DeviceOutputs(html=tmp_path / "die.html").check()

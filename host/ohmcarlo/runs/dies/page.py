@@ -59,7 +59,7 @@ def page_of(findings: DieFindings, command: str) -> HtmlPage:
     return HtmlPage(
         title=document.title,
         subtitle=document.subtitle,
-        headline=_headline(findings),
+        headline=headline_of(findings),
         sections=(
             Section(
                 "verdict",
@@ -67,7 +67,7 @@ def page_of(findings: DieFindings, command: str) -> HtmlPage:
                 sentences=verdict.sentences,
                 facts=[row for row in _facts(verdict.tables) if row[0] not in SAID],
             ),
-            _missing(findings),
+            missing_section(findings),
             *_sections(pages, _drawings(findings), bool(findings.shape)),
             _array(findings),
             _repeat(findings, command),
@@ -75,7 +75,7 @@ def page_of(findings: DieFindings, command: str) -> HtmlPage:
     )
 
 
-def _headline(findings: DieFindings) -> Headline:
+def headline_of(findings: DieFindings) -> Headline:
     """Whether the devices can sample, why not or within which limits, and what to do."""
     verdict = findings.verdict
     unusable = verdict.standing is Standing.UNUSABLE
@@ -103,7 +103,7 @@ def _facts(tables: tuple[TextTable, ...]) -> Rows:
 # -- what is not known -------------------------------------------------------------------------
 
 
-def _missing(findings: DieFindings) -> Section:
+def missing_section(findings: DieFindings) -> Section:
     missing = tuple(_gaps(findings))
     if not missing:
         missing = ("Nothing: every constant of the model was measured on these devices.",)
