@@ -40,7 +40,18 @@ def _():
     from ohmcarlo.cli.app import main as ohmcarlo
     from ohmcarlo.sklearn import MemristorClassifier
 
-    return MemristorClassifier, Path, alt, load_breast_cancer, np, ohmcarlo, pd
+    return (
+        MemristorClassifier,
+        Path,
+        StringIO,
+        TemporaryDirectory,
+        alt,
+        load_breast_cancer,
+        np,
+        ohmcarlo,
+        pd,
+        redirect_stderr,
+    )
 
 
 @app.cell
@@ -234,7 +245,7 @@ def _(mo):
 
 
 @app.cell
-def _(Path, ohmcarlo, samples):
+def _(Path, StringIO, TemporaryDirectory, ohmcarlo, redirect_stderr, samples):
     page = Path("first-posterior.html")
     with TemporaryDirectory() as _folder, redirect_stderr(StringIO()) as _progress:
         _table, _run = f"{_folder}/tissue.csv", f"{_folder}/run"

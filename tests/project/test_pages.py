@@ -28,7 +28,7 @@ from ohmcarlo_rtl.pages.markers import renewed
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = (
-    *("constraints", "docs", "firmware", "hdl", "host"),
+    *("constraints", "docs", "firmware", "hdl", "host", "notebooks"),
     *("rtl_gen", "tests", "verif", ".ci"),
 )
 PAGES = sorted(
