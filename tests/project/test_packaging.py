@@ -38,6 +38,7 @@ LAYERS = [
     {"datasets"},
     {"tasks"},
     {"runs"},
+    {"runs.sections"},
     {"runs.supervised", "runs.policy"},
     {"runs.regression", "runs.multiclass"},
     {"runs.kinds"},

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import UsageError
 from .options import JsonOption, RunArgument
 
 
@@ -68,25 +69,60 @@ def predict(
 
 def report(
     run: RunArgument,
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html",
+            metavar="FILE",
+            help="Write the report as one interactive page, which needs no network, in place of "
+            "the pictures.",
+        ),
+    ] = None,
     plots: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Folder of the pictures (default: RUN/report)."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of the pictures (default: RUN/report). With --html: write them, too.",
+        ),
     ] = None,
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Show the page of --html in a browser.")
+    ] = False,
     json: JsonOption = None,
 ) -> None:
-    """Show a finished run: its numbers as text, its pictures as PNG.
+    """Show a finished run: its numbers as text, its charts as a page or as PNG.
 
-    The pictures show the chains, the weight of each feature, the calibration, the accuracy without
-    the least certain answers, and the wear. For two features they also show the decision boundary
-    and a map of the uncertainty and its two parts.
+    The page begins with the result in plain words and its verdict. It shows probabilities, weights
+    with intervals, chains, the devices of the array, energy, coin, and how to repeat the run. The
+    PNG pictures show the chains, the weight of each feature, the calibration, the accuracy without
+    the least certain answers, and the wear. For two features both show the decision boundary and
+    the uncertainty.
+
+    Examples:
+
+    - `ohmcarlo report runs/first --html first.html --open`: write the page and show it
+
+    - `ohmcarlo report runs/first`: write the pictures into `runs/first/report`
     """
-    from ..runs.report import write_report
+    from ..files import check_file
+    from ..runs.report import write_html, write_report
     from .console import Console
-    from .show_runs import show_result
+    from .show_runs import open_in_browser, show_result
 
     console = Console(json)
-    kind, values, pictures = write_report(run, plots)
+    written: list[Path] = []
+    if html is not None:
+        check_file(html)
+        kind, values = write_html(run, html)
+        written.append(html)
+    elif open_page:
+        raise UsageError("--open shows the page of --html: give --html FILE, too")
+    if html is None or plots is not None:
+        kind, values, pictures = write_report(run, plots)
+        written += pictures
     console.json(values)
     show_result(console, kind, values)
-    for picture in pictures:
-        console.say(f"wrote {picture}")
+    for file in written:
+        console.say(f"wrote {file}")
+    if html is not None and open_page:
+        open_in_browser(console, html)

@@ -47,3 +47,11 @@ def predictions_csv(predictions: Predictions, comments: bool) -> str:
     writer.writerow(predictions.header)
     writer.writerows(predictions.table())
     return text.getvalue()
+
+
+def open_in_browser(console: Console, page: Path) -> None:
+    """Show a page in the browser of the user; a line of text if there is none."""
+    import webbrowser
+
+    if not webbrowser.open(page.absolute().as_uri()):
+        console.say(f"no browser was found: open {page} in one yourself")

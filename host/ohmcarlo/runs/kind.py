@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from numpy.typing import NDArray
 
 from ..boards import Block, Say
+from ..pages.content import HtmlPage
 from .config import TrainConfig
 from .rows import Rows
 from .setup import ChainSetup
@@ -120,6 +121,11 @@ class ShownKind(Protocol):
 
     def figures(self, path: Path, values: Mapping[str, Any]) -> dict[str, Figure]:
         """Pictures of the complete run in ``path``, by name."""
+        ...
+
+    def page(self, path: Path, values: Mapping[str, Any]) -> HtmlPage:
+        """The HTML page of the complete run in ``path``; UsageError without the extra
+        ``report``."""
         ...
 
     def predict(self, path: Path, data: Path) -> Predictions:

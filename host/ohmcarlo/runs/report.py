@@ -1,4 +1,4 @@
-"""The report of a complete run: its result and its pictures."""
+"""The report of a complete run: its result, its pictures, its HTML page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ..files import make_folder
+from ..pages.content import HtmlPage
+from ..pages.render import write_page
 from ..pictures.canvas import write_pictures
 from .kind import ShownKind
 from .kinds import read_complete
@@ -24,3 +26,26 @@ def write_report(
     folder = path / "report" if folder is None else folder
     make_folder(folder, "--plots")
     return kind, values, write_pictures(folder, figures)
+
+
+def read_page(path: Path) -> HtmlPage:
+    """The HTML page of the complete run in ``path``.
+
+    Raises UsageError when the run is not complete or the extra ``report`` is not installed,
+    OhmcarloError when a file of the run is damaged.
+    """
+    kind, values = read_complete(path)
+    return kind.page(path, values)
+
+
+def write_html(path: Path, file: Path) -> tuple[ShownKind, dict[str, Any]]:
+    """Write the HTML page of the complete run in ``path`` as ``file``, atomically.
+
+    Returns the run's kind and result. Raises like ``read_page``, and OhmcarloError when the file
+    cannot be written.
+
+    >>> write_html(Path("runs/first"), Path("first.html"))  # doctest: +SKIP
+    """
+    kind, values = read_complete(path)
+    write_page(file, kind.page(path, values))
+    return kind, values

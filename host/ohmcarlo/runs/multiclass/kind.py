@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...boards import Say
+from ...pages.content import HtmlPage
 from ...tasks import MULTICLASS
 from ..config import TrainConfig
 from ..rows import Rows
@@ -14,6 +15,7 @@ from ..stored import read_evaluation
 from . import result, rows
 from .experiment import MulticlassExperiment, build_multiclass
 from .figures import draw_figures
+from .page import multiclass_page
 from .predict import MulticlassPredictions, predict_file
 
 if TYPE_CHECKING:
@@ -40,6 +42,9 @@ class MulticlassKind:
 
     def figures(self, path: Path, values: Mapping[str, Any]) -> dict[str, Figure]:
         return draw_figures(values, read_evaluation(path, result.check_evaluation))
+
+    def page(self, path: Path, values: Mapping[str, Any]) -> HtmlPage:
+        return multiclass_page(path, values)
 
     def predict(self, path: Path, data: Path) -> MulticlassPredictions:
         return predict_file(path, data)

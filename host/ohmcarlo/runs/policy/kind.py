@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from ...boards import Block, Say
 from ...errors import UsageError
+from ...pages.content import HtmlPage
 from ...tasks import POLICY
 from ..config import TrainConfig
 from ..kind import Predictions
 from ..rows import Rows
+from ..sections.page import plain_page
 from ..stored import read_evaluation, read_trace
 from . import result, rows
 from .experiment import PolicyExperiment, build_policy
@@ -52,6 +54,10 @@ class PolicyKind:
     def figures(self, path: Path, values: Mapping[str, Any]) -> dict[str, Figure]:
         evaluation = read_evaluation(path, result.check_evaluation)
         return draw_policy_figures(values, read_trace(path), evaluation)
+
+    def page(self, path: Path, values: Mapping[str, Any]) -> HtmlPage:
+        evaluation = read_evaluation(path, result.check_evaluation)
+        return plain_page(self, path, values, evaluation["wear"])
 
     def predict(self, path: Path, data: Path) -> Predictions:
         raise UsageError(f"the run in {path} learnt a policy: it makes no predictions for data")

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ...boards import Block, Say
+from ...pages.content import HtmlPage
 from ...tasks import REGRESSION
 from ..config import TrainConfig
 from ..rows import Rows
-from ..stored import read_trace
+from ..sections.page import plain_page
+from ..stored import read_evaluation, read_trace
 from . import result, rows
 from .experiment import RegressionExperiment, build_regression
 from .figures import draw_figures
@@ -50,6 +52,10 @@ class RegressionKind:
 
     def figures(self, path: Path, values: Mapping[str, Any]) -> dict[str, Figure]:
         return draw_figures(values, read_trace(path), RegressionPredictor.of_run(path))
+
+    def page(self, path: Path, values: Mapping[str, Any]) -> HtmlPage:
+        evaluation = read_evaluation(path, result.check_evaluation)
+        return plain_page(self, path, values, evaluation["wear"])
 
     def predict(self, path: Path, data: Path) -> NumberPredictions:
         return predict_numbers(path, data)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ...boards import Block, Say
+from ...pages.content import HtmlPage
 from ...tasks import SUPERVISED
 from ..config import TrainConfig
 from ..rows import Rows
@@ -16,6 +17,7 @@ from ..stored import read_trace
 from . import result, rows
 from .experiment import SupervisedExperiment, build_supervised
 from .figures import draw_figures
+from .page import supervised_page
 from .predict import ClassPredictions, Predictor, predict_file
 
 if TYPE_CHECKING:
@@ -50,6 +52,9 @@ class SupervisedKind:
 
     def figures(self, path: Path, values: Mapping[str, Any]) -> dict[str, Figure]:
         return draw_figures(values, read_trace(path), Predictor.of_run(path))
+
+    def page(self, path: Path, values: Mapping[str, Any]) -> HtmlPage:
+        return supervised_page(path, values)
 
     def predict(self, path: Path, data: Path) -> ClassPredictions:
         return predict_file(path, data)

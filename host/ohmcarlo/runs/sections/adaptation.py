@@ -1,0 +1,87 @@
+"""The stages in which an array found its coordinates, or the size of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ...pages.charts import curve
+from ...pages.content import Chart, Section, Table
+from ...readable import count, si
+
+DRAWN = {
+    "log_posterior": ("Log-posterior, stage by stage", "mean log-posterior (nat)"),
+    "acceptance": ("Accepted proposals, stage by stage", "acceptance"),
+    "width": ("Width of the weights, stage by stage (1: the coordinates fit)", "width"),
+}
+
+
+def adaptation_section(
+    adaptation: Mapping[str, Any] | None, whole_joules: float | None = None
+) -> Section | None:
+    """From ``adaptation`` of a result, or ``adaptation.Record.to_dict()`` of a running one.
+
+    ``whole_joules``: energy of the whole run. None without stages.
+    """
+    stages = (adaptation or {}).get("stages")
+    if adaptation is None or not stages:
+        return None
+    first, last = stages[0], stages[-1]
+    table = Table(
+        ("stage", "steps", "rho", "acceptance", "log-posterior (nat)", "width"),
+        tuple(
+            (
+                str(number),
+                f"{s['steps']:,}",
+                f"{s['rho']:g}",
+                f"{s['acceptance']:.1%}",
+                f"{s['log_posterior']:.2f}",
+                f"{s['width']:.3f}",
+            )
+            for number, s in enumerate(stages, 1)
+        ),
+        "Stages before the sampling chain; log-posterior: mean over the samples that count; width: "
+        "of a weight in the coordinates that follow, 1 if they fit.",
+    )
+    return Section(
+        "adaptation",
+        "Adaptation",
+        sentences=(
+            f"Before it sampled, the array made {count(len(stages), 'stage')} of "
+            f"{adaptation['steps']:,} steps of every chain in all. The mean log-posterior went "
+            f"from {first['log_posterior']:.1f} to {last['log_posterior']:.1f} nat, the width from "
+            f"{first['width']:.2f} to {last['width']:.2f} (1 means that the coordinates fit).",
+        ),
+        facts=_facts(adaptation, whole_joules),
+        charts=tuple(_charts(stages)),
+        tables=(table,),
+    )
+
+
+def _charts(stages: Sequence[Mapping[str, Any]]) -> Iterator[Chart]:
+    number = list(range(1, len(stages) + 1))
+    for name, (title, axis) in DRAWN.items():
+        values = [stage[name] for stage in stages]
+        yield curve(
+            f"adaptation-{name.replace('_', '-')}",
+            title,
+            f"From {values[0]:.3g} in the first stage to {values[-1]:.3g} in the last one.",
+            number,
+            {axis: values},
+            x_axis="stage",
+            y_axis=axis,
+            points=True,
+            zero=name == "acceptance",
+        )
+
+
+def _facts(adaptation: Mapping[str, Any], whole_joules: float | None) -> list[tuple[str, str]]:
+    found = []
+    expected = adaptation.get("expected_ess_per_1000_steps")
+    if expected is not None:
+        found.append(("effective samples expected", f"{expected:.1f} per 1,000 steps"))
+    if (joules := adaptation.get("energy_joules")) is not None:
+        share = f" ({joules / whole_joules:.1%} of the run)" if whole_joules else ""
+        found.append(("energy, modelled", f"{si(joules, 'J')}{share}"))
+    found.append(("time", f"{adaptation['seconds']:.2f} s"))
+    return found

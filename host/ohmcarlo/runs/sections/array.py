@@ -1,0 +1,141 @@
+"""The array of a run: the samples in its rows, wear, rows out of service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...pages.charts import heat_map
+from ...pages.content import Chart, Section
+from ...readable import count, first_few
+from ...spec import Geometry
+from .. import rows
+from .state import OUT, BoardState, HeldRows
+
+MOST_DEVICES = 1 << 15
+"""Devices of a heat map."""
+
+
+def array_section(
+    values: Mapping[str, Any], wear: NDArray[np.integer[Any]] | None, state: BoardState
+) -> Section:
+    """From a result (or the part of it that is known), the wear of each device (rows,
+    row_devices), and the state of the board."""
+    geometry = geometry_of(values)
+    held = held_rows(state, geometry)
+    retired = [int(row) for row in values.get("retired_rows") or ()]
+    return Section(
+        "array",
+        "Array",
+        sentences=(*_samples(state, held), *_wear(wear, retired)),
+        facts=[
+            ("array", rows.array(values)),
+            *([("wear", rows.wear(values))] if "wear" in values else []),
+            ("rows out of service", first_few(retired) if retired else "none"),
+        ],
+        charts=tuple(_charts(geometry, held, wear, state.steps, retired)),
+    )
+
+
+def geometry_of(values: Mapping[str, Any]) -> Geometry:
+    """The geometry of the array of a run, with a region for each chain."""
+    shape = values["geometry"]
+    return Geometry(
+        rows=shape["rows"],
+        pairs=shape["pairs"],
+        entropy_pairs=shape["entropy_pairs"],
+        row_group=shape["row_group"],
+        regions=values["chains"],
+    )
+
+
+def held_rows(state: BoardState, geometry: Geometry) -> HeldRows | None:
+    """The samples in the rows; None if the state does not hold them."""
+    if not state.arrays:
+        return None
+    try:
+        return HeldRows.of(state.arrays, geometry)
+    except (KeyError, IndexError, ValueError):  # a state of another version
+        return None
+
+
+def _charts(
+    geometry: Geometry,
+    held: HeldRows | None,
+    wear: NDArray[np.integer[Any]] | None,
+    steps: int,
+    retired: list[int],
+) -> Iterator[Chart]:
+    """Heat maps of the conductances that are held, and of the wear."""
+    shown = min(geometry.rows, max(1, MOST_DEVICES // geometry.row_devices))
+    part = "" if shown == geometry.rows else f" The first {shown:,} of {geometry.rows:,} rows."
+    devices = np.arange(geometry.row_devices)
+    hover: dict[str, Any] = {
+        "pair": np.broadcast_to(devices // 2, (shown, geometry.row_devices)),
+        "line": np.broadcast_to(np.array(["plus", "minus"])[devices % 2], (shown, len(devices))),
+        "row holds": _uses(geometry, held, retired)[:shown],
+    }
+    pulses = None if wear is None else np.asarray(wear)[:shown]
+    if held is not None and np.isfinite(held.conductance).any():
+        worn = {} if pulses is None else {"SET pulses": pulses}
+        yield heat_map(
+            "array-conductance",
+            "Conductance of the samples that the array holds",
+            f"Conductance of every device of a sample after step {steps:,}; grey places hold no "
+            f"weight.{part} Point at a device for its row, pair, line, conductance and pulses.",
+            held.conductance[:shown],
+            axis="conductance (µS)",
+            x_axis="device of the row",
+            hover=hover | worn,
+        )
+    if pulses is not None:
+        used = np.broadcast_to(pulses.max(axis=0) > 0, pulses.shape)
+        conductance = {} if held is None else {"µS": np.round(held.conductance[:shown], 1)}
+        yield heat_map(
+            "array-wear",
+            "Wear: SET pulses of every device",
+            f"SET pulses of each device; grey columns are not in use, those at the right end are "
+            f"the entropy devices.{part}",
+            np.where(used, pulses, np.nan),
+            axis="SET pulses",
+            x_axis="device of the row",
+            hover=hover | conductance,
+        )
+
+
+def _uses(geometry: Geometry, held: HeldRows | None, retired: list[int]) -> list[str]:
+    """What each row holds."""
+    found = ["unknown"] * geometry.rows if held is None else list(held.use)
+    for first in retired:
+        found[first : first + geometry.row_group] = [OUT] * geometry.row_group
+    return found
+
+
+def _samples(state: BoardState, held: HeldRows | None) -> tuple[str, ...]:
+    if held is None:
+        return (state.problem or "The state of the board does not show its rows.",)
+    full = int(np.isfinite(held.conductance).any(axis=1).sum())
+    known = held.conductance[np.isfinite(held.conductance)]
+    if not known.size:
+        return ("The rows hold no sample yet.",)
+    return (
+        f"After step {state.steps:,}, {full} of {len(held.use)} rows hold a sample, with "
+        f"conductances from {known.min():.1f} to {known.max():.1f} µS. A weight is the difference "
+        "of a pair, g⁺ - g⁻.",
+    )
+
+
+def _wear(wear: NDArray[np.integer[Any]] | None, retired: list[int]) -> tuple[str, ...]:
+    found = []
+    if wear is not None and wear.size and wear.max() > 0:
+        used = wear[:, wear.max(axis=0) > 0]
+        found.append(f"A device in use had {used.min():,} to {used.max():,} SET pulses.")
+    if retired:
+        found.append(
+            f"{count(len(retired), 'row')} out of service: devices that are dead, or did not "
+            "follow their targets."
+        )
+    return tuple(found)

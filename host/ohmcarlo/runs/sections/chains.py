@@ -1,0 +1,179 @@
+"""The chains of a run: traces, ranks, effective sample size and R-hat of every weight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ... import diagnostics
+from ...diagnostics import ESS_LIMIT, RHAT_LIMIT
+from ...pages.charts import ranks, traces
+from ...pages.charts_dots import dots
+from ...pages.content import Chart, Section, Table
+
+FloatArray = NDArray[np.float64]
+MOST_WEIGHTS = 40
+"""Weights of a chart; the table holds all of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chains:
+    """The chains of a run so far.
+
+    Attributes
+    ----------
+    names : list of str
+        Of the weights.
+    draws : float32 or float64 (chains, steps, weights)
+        Weights after the burn-in.
+    log_posterior : float64 (chains, all steps)
+        Of the current sample, nat.
+    burn_in : int
+        Steps that were left out.
+    """
+
+    names: list[str]
+    draws: NDArray[np.floating]
+    log_posterior: FloatArray
+    burn_in: int
+
+    @cached_property
+    def bulk(self) -> FloatArray:
+        """Bulk effective sample size of every weight."""
+        return diagnostics.ess(self.draws)
+
+    @cached_property
+    def tail(self) -> FloatArray:
+        """Tail effective sample size of every weight."""
+        return diagnostics.tail_ess(self.draws)
+
+    @cached_property
+    def rhat(self) -> FloatArray:
+        """Split R-hat of every weight."""
+        return diagnostics.rhat(self.draws)
+
+    @property
+    def known(self) -> bool:
+        """Whether there are enough steps for the diagnostics."""
+        return bool(np.isfinite(self.bulk).all())
+
+    @property
+    def worst(self) -> int:
+        """The weight with the fewest effective samples."""
+        return int(np.nanargmin(self.bulk)) if np.isfinite(self.bulk).any() else 0
+
+
+def chains_section(chains: Chains, prefix: str = "", title: str = "Chains") -> Section:
+    """Traces, ranks, and a table of the diagnostics.
+
+    ``prefix``: of the names of section and charts, for a page with several runs.
+    """
+    return Section(
+        f"{prefix}chains",
+        title,
+        sentences=(_finding(chains),),
+        charts=tuple(_charts(chains, prefix)),
+        tables=(_table(chains),),
+    )
+
+
+def _finding(chains: Chains) -> str:
+    count, steps = chains.log_posterior.shape
+    what = f"{count} × {steps:,} steps, the first {chains.burn_in:,} of each chain left out."
+    if not chains.known:
+        return f"{what} They are too few for an effective sample size."
+    few = int((np.minimum(chains.bulk, chains.tail) < ESS_LIMIT).sum())
+    apart = int((chains.rhat > RHAT_LIMIT).sum())
+    return (
+        f"{what} {len(chains.names) - few} of {len(chains.names)} weights have the {ESS_LIMIT} "
+        f"effective samples that an interval needs, in the bulk and in the tails; "
+        f"{len(chains.names) - apart} have a split R-hat of at most {RHAT_LIMIT}. The worst weight "
+        f"is {chains.names[chains.worst]}."
+    )
+
+
+def _charts(chains: Chains, prefix: str) -> Iterator[Chart]:
+    lp, worst = chains.log_posterior, chains.worst
+    settled = lp[:, chains.burn_in :]
+    yield traces(
+        f"{prefix}trace",
+        "Log-posterior of the chains",
+        f"After the burn-in the log-posterior lies between {settled.min():.1f} and "
+        f"{settled.max():.1f} nat, with a mean of {settled.mean():.1f}. Chains that agree lie on "
+        "top of each other.",
+        lp,
+        axis="log-posterior (nat, unnormalised)",
+        burn_in=chains.burn_in,
+    )
+    if not chains.known:
+        return
+    name, draws = chains.names[worst], chains.draws[:, :, worst]
+    rhat = _rhat(chains.rhat[worst])
+    yield traces(
+        f"{prefix}worst-trace",
+        f"Trace of the worst weight: {name}",
+        f"{name} has the fewest effective samples: {chains.bulk[worst]:,.0f} in the bulk, "
+        f"{chains.tail[worst]:,.0f} in the tails, split R-hat {rhat}.",
+        draws,
+        axis="weight",
+        first=chains.burn_in + 1,
+    )
+    yield ranks(
+        f"{prefix}ranks",
+        f"Ranks of the worst weight: {name}",
+        f"Draws of each chain by their rank among all draws. Lines near 1 mean that the chains "
+        f"sample one distribution; the split R-hat of this weight is {rhat}.",
+        draws,
+    )
+    order = np.argsort(np.minimum(chains.bulk, chains.tail), kind="stable")[:MOST_WEIGHTS]
+    names = [chains.names[i] for i in order]
+    some = "" if len(order) == len(chains.names) else f" The {len(order)} worst weights."
+    yield dots(
+        f"{prefix}ess",
+        "Effective samples of every weight",
+        f"The worst weight has {chains.bulk.min():,.0f} effective samples in the bulk; "
+        f"{ESS_LIMIT} are needed for an interval.{some}",
+        names,
+        {"bulk": chains.bulk[order], "tail": chains.tail[order]},
+        axis="effective samples",
+        limit=("needed for an interval", ESS_LIMIT),
+        what="weight",
+    )
+    yield dots(
+        f"{prefix}rhat",
+        "Split R-hat of every weight",
+        f"The largest split R-hat is {_rhat(chains.rhat.max())}; it should be at most "
+        f"{RHAT_LIMIT}.{some}",
+        names,
+        {"split R-hat": chains.rhat[order]},
+        axis="split R-hat",
+        limit=("limit", RHAT_LIMIT),
+        what="weight",
+    )
+
+
+def _table(chains: Chains) -> Table:
+    mean = chains.draws.mean(axis=(0, 1), dtype=np.float64)
+    spread = chains.draws.std(axis=(0, 1), dtype=np.float64)
+    columns = zip(chains.names, mean, spread, chains.bulk, chains.tail, chains.rhat, strict=True)
+    rows = tuple(
+        (name, f"{m:.3f}", f"{sd:.3f}", _size(bulk), _size(tail), _rhat(rhat))
+        for name, m, sd, bulk, tail, rhat in columns
+    )
+    return Table(
+        ("weight", "mean", "standard deviation", "ESS, bulk", "ESS, tail", "split R-hat"),
+        rows,
+        "Diagnostics of every weight after the burn-in.",
+    )
+
+
+def _size(value: float) -> str:
+    return f"{value:,.0f}" if np.isfinite(value) else "unknown"
+
+
+def _rhat(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else "unknown"

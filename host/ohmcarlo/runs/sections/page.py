@@ -1,0 +1,76 @@
+"""The parts of a page that do not depend on what a run has learnt, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...pages.content import HtmlPage, Section
+from ..kind import ShownKind
+from ..rows import Rows
+from ..stored import read_manifest
+from ..verdict import Judgement, judge
+from .adaptation import adaptation_section
+from .array import array_section
+from .coin import coin_section
+from .commands import repeating
+from .data import data_section
+from .energy import energy_section
+from .link import link_section
+from .marks import headline, sentence
+from .repeat import repeat_section
+from .state import read_state
+
+
+def numbers_section(rows: Rows, warnings: list[str], judgement: Judgement) -> Section:
+    """The table of a run, as the terminal shows it, and the warnings that its headline lacks."""
+    others = [text for text in warnings if text not in judgement.reasons]
+    return Section(
+        "numbers",
+        "Result in numbers",
+        sentences=tuple(sentence(text) for text in others),
+        facts=rows,
+    )
+
+
+def shared_sections(
+    path: Path, values: Mapping[str, Any], wear: NDArray[np.integer[Any]] | None
+) -> tuple[Section, ...]:
+    """Array, adaptation, energy, coin, link, data and repetition of the complete run in ``path``.
+
+    ``wear``: int (rows, row_devices), of the evaluation; None for a run of several arrays.
+    """
+    manifest, state = read_manifest(path), read_state(path)
+    found = (
+        None if wear is None else array_section(values, wear, state),
+        adaptation_section(values.get("adaptation"), values["energy_joules"]),
+        energy_section(values),
+        coin_section(values["entropy"], state.arrays),
+        link_section(values.get("link")),
+        data_section(values, manifest),
+        repeat_section(manifest, repeating(path, manifest)),
+    )
+    return tuple(section for section in found if section is not None)
+
+
+def plain_page(
+    kind: ShownKind,
+    path: Path,
+    values: Mapping[str, Any],
+    wear: NDArray[np.integer[Any]],
+) -> HtmlPage:
+    """A page of the parts that every run has, headed by the first row of its table."""
+    judgement, rows = judge(values), kind.rows(values)
+    return HtmlPage(
+        title=f"{values['task']} · {kind.title(values)}",
+        subtitle=str(path),
+        headline=headline(judgement, (sentence(": ".join(rows[0])),)),
+        sections=(
+            numbers_section(rows, kind.warnings(values), judgement),
+            *shared_sections(path, values, wear),
+        ),
+    )

@@ -1,0 +1,99 @@
+"""The weights of a model with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...pages.charts import intervals
+from ...pages.content import Section, Table
+from ..verdict import Verdict
+from .marks import caution, mark, marked
+
+FloatArray = NDArray[np.float64]
+MOST_WEIGHTS = 40
+"""Weights of the chart; the table holds all of them."""
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+SURE = "the sign is certain"
+
+
+def weights_section(
+    names: Sequence[str],
+    draws: FloatArray,
+    verdict: Verdict,
+    *,
+    natural: tuple[Sequence[str], FloatArray] | None = None,
+    prefix: str = "",
+    title: str = "Weights",
+    folded: bool = False,
+) -> Section:
+    """Median, 50 % and 90 % interval of every weight, the largest first.
+
+    Parameters
+    ----------
+    draws : float64 (draws, weights)
+        Weights of the standardised features, after the burn-in.
+    natural : (list of str, float64 (draws, weights)), optional
+        Names and draws of the same weights per unit of the data.
+    prefix : str
+        Of the names of section and chart.
+    folded : bool
+        Whether the section is closed until its reader opens it.
+    """
+    low, inner_low, middle, inner_high, high = np.quantile(draws, QUANTILES, axis=0)
+    order = np.argsort(-np.abs(middle), kind="stable")
+    shown, label = order[:MOST_WEIGHTS], mark(verdict, weights=True)
+    sure = int(((low > 0) | (high < 0)).sum())
+    some = "" if len(shown) == len(order) else f" The chart shows the {len(shown)} largest."
+    tables = [_table(names, draws, order, "weight", "Weights of the standardised features: change "
+                     "of the logit for one standard deviation of the feature.")]  # fmt: skip
+    if natural is not None:
+        tables.append(
+            _table(*natural, order, "weight", "The same weights in the units of the data: change "
+                   "of the logit for one unit of the column.")
+        )  # fmt: skip
+    return Section(
+        f"{prefix}weights",
+        title,
+        sentences=(
+            *caution(verdict, "weights and intervals", weights=True),
+            f"The sign of {sure} of {len(names)} weights is certain: their 90 % interval does not "
+            f"contain 0.{some}",
+        ),
+        charts=(
+            intervals(
+                f"{prefix}weight-intervals",
+                marked("Weights with 50 % and 90 % intervals, the largest first", label),
+                f"The largest weight is that of {names[order[0]]}: {middle[order[0]]:.2f}, 90 % "
+                f"interval {low[order[0]]:.2f} to {high[order[0]]:.2f}.",
+                [names[i] for i in shown],
+                low[shown],
+                middle[shown],
+                high[shown],
+                axis="weight (standardised features)",
+                inner=(inner_low[shown], inner_high[shown]),
+                what="90 % interval",
+            ),
+        ),
+        tables=tuple(tables),
+        folded=folded,
+    )
+
+
+def _table(
+    names: Sequence[str], draws: FloatArray, order: NDArray[np.intp], what: str, caption: str
+) -> Table:
+    low, middle, high = np.quantile(draws, [0.05, 0.5, 0.95], axis=0)
+    rows = tuple(
+        (
+            names[i],
+            f"{middle[i]:.4g}",
+            f"{low[i]:.4g}",
+            f"{high[i]:.4g}",
+            "yes" if low[i] > 0 or high[i] < 0 else "no",
+        )
+        for i in order
+    )
+    return Table((what, "median", "5 %", "95 %", SURE), rows, caption)
