@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .charts import altair, label_axis, short, spec_of
+from .charts import altair, chart_of, label_axis, short, spec_of
 from .content import Chart, Table
 
 MANY = 12  # classes whose cells have no room for a number
@@ -39,7 +39,7 @@ def confusion(
         for i in range(len(classes))
         for j in range(len(classes))
     ]
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = chart_of("rows").encode(
         x=alt.X("j:O", title="answer", axis=_axis(classes, -30)),
         y=alt.Y("i:O", title="true class", axis=_axis(classes, 0)),
     )
@@ -66,7 +66,9 @@ def confusion(
         "Cases by true class (rows) and answer (columns).",
     )
     height = min(480, 120 + 44 * len(classes))
-    return Chart(name, title, description, spec_of(drawing, len(rows)), short(table), height)
+    return Chart(
+        name, title, description, spec_of(drawing, {"rows": rows}, len(rows)), short(table), height
+    )
 
 
 def _axis(classes: Sequence[str], angle: int) -> object:

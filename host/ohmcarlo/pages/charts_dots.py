@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from ..pictures.style import ORANGE
-from .charts import altair, chosen, label_axis, series_style, short, spec_of
+from .charts import altair, chart_of, chosen, label_axis, series_style, short, spec_of, told_apart
 from .content import Chart, Table
 from .series import legend, numbers
 
@@ -36,10 +36,8 @@ def dots(
         for k, (of, values) in enumerate(columns.items())
         for i, label in enumerate(labels)
     ]
-    style = series_style(alt, entries)
-    style.pop("strokeDash")
     marks = (
-        alt.Chart(alt.Data(values=rows))
+        chart_of("rows")
         .mark_point(filled=True, size=70)
         .encode(
             x=alt.X("x:Q", title=axis, scale=alt.Scale(zero=False)),
@@ -50,16 +48,19 @@ def dots(
                 alt.Tooltip("of:N", title="series"),
                 alt.Tooltip("x:Q", title=axis),
             ],
-            **style,
+            **series_style(alt, entries, dash=False),
         )
         .add_params(chosen(alt))
     )
     layers: list[Any] = [marks]
+    datasets: dict[str, list[dict[str, Any]]] = {"rows": rows}
     if limit is not None:
-        line = alt.Chart(alt.Data(values=[{"x": limit[1], "name": limit[0]}]))
+        datasets["limit"] = [{"x": limit[1], "name": limit[0]}]
         layers.insert(
             0,
-            line.mark_rule(color=ORANGE, strokeDash=[4, 3], strokeWidth=2).encode(
+            chart_of("limit")
+            .mark_rule(color=ORANGE, strokeDash=[4, 3], strokeWidth=2)
+            .encode(
                 x="x:Q",
                 tooltip=[alt.Tooltip("name:N", title="line"), alt.Tooltip("x:Q", title="at")],
             ),
@@ -75,10 +76,10 @@ def dots(
         name,
         title,
         description,
-        spec_of(alt.layer(*layers), len(rows)),
+        spec_of(alt.layer(*layers), datasets, len(rows)),
         short(table),
         height=max(120, 60 + 22 * len(labels)),
-        legend=entries if len(entries) > 1 else (),
+        legend=told_apart(entries),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from .charts import altair, chosen, series_style, spec_of
+from .charts import altair, chart_of, chosen, series_style, spec_of
 from .content import Chart
 from .series import legend, numbers
 
@@ -46,7 +46,7 @@ def plane(
     x = alt.X("x:Q", title=names[0], scale=_within(alt, first, half[0]))
     y = alt.Y("y:Q", title=names[1], scale=_within(alt, second, half[1]))
     ground = (
-        alt.Chart(alt.Data(values=[cells]))
+        chart_of("cells")
         .transform_flatten(list(cells))
         .mark_rect(strokeWidth=0, clip=True)
         .encode(
@@ -65,7 +65,7 @@ def plane(
     )
     dots = [{"x": a, "y": b} for a, b in zip(numbers(line[:, 0]), numbers(line[:, 1]), strict=True)]
     edge = (
-        alt.Chart(alt.Data(values=dots))
+        chart_of("line")
         .mark_point(filled=True, size=9, color="black", opacity=1, clip=True)
         .encode(x="x:Q", y="y:Q")
     )
@@ -75,10 +75,8 @@ def plane(
         for k, (label, places) in enumerate(points.items())
         for a, b in zip(numbers(places[:, 0]), numbers(places[:, 1]), strict=True)
     ]
-    style = series_style(alt, entries)
-    style.pop("strokeDash")
     shown = (
-        alt.Chart(alt.Data(values=cases))
+        chart_of("cases")
         .mark_point(filled=True, size=35, stroke="white", strokeWidth=0.5, clip=True)
         .encode(
             x="x:Q",
@@ -89,13 +87,14 @@ def plane(
                 alt.Tooltip("x:Q", title=names[0]),
                 alt.Tooltip("y:Q", title=names[1]),
             ],
-            **style,
+            **series_style(alt, entries, dash=False),
         )
         .add_params(chosen(alt))
     )
     drawing = alt.layer(ground, edge, shown).resolve_scale(color="independent")
+    datasets = {"cells": [cells], "line": dots, "cases": cases}
     marks = values.size + len(dots) + len(cases)
-    return Chart(name, title, description, spec_of(drawing, marks), None, 420, legend=entries)
+    return Chart(name, title, description, spec_of(drawing, datasets, marks), None, 420, entries)
 
 
 def _within(alt: object, values: FloatArray, half: float) -> object:
