@@ -22,7 +22,7 @@ export OHMCARLO_DATA
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help train check test verify lint warm format rtl bitstream formal netlist fuzz coverage bench bench-one clean
+.PHONY: help train check test verify docs lint warm format rtl bitstream formal netlist fuzz coverage bench bench-one clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,12 @@ $(VENV)/.installed-verify: $(VENV)/.installed-dev
 	$(PIP) install --editable '.[veriloga,bus-models,site,notebooks,browser]'
 	$(TIMED); touch $@
 
+$(VENV)/.installed-site: $(VENV)/.installed
+	$(BEGIN)
+	@echo "installing the packages of the site into $(VENV) (once) ..."
+	$(PIP) install --editable '.[site]'
+	$(TIMED); touch $@
+
 train: $(VENV)/.installed  ## train an array to recognise malignant tissue (breast-cancer)
 	$(BIN)/ohmcarlo train breast-cancer
 
@@ -78,6 +84,10 @@ verify: $(VENV)/.installed-verify  ## everything, with random stimuli from a new
 	SEED=$(SEED) OHMCARLO_BOARD_PROFILE=1 $(PYTEST) --hypothesis-seed=$(SEED) || { echo "SEED=$(SEED)"; exit 1; }
 	@$(MAKE) --no-print-directory coverage SEED=$(SEED)
 	$(TIMED); $(MAKE) --no-print-directory fuzz
+
+docs: $(VENV)/.installed-site  ## build the site of all pages into build/site; its start is build/site/index.html
+	$(BEGIN)
+	$(TIMED); NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 lint: $(VENV)/.installed-dev  ## ruff (lint and format) and mypy
 	$(BIN)/ruff check .

@@ -176,6 +176,14 @@ def ess(draws: ArrayLike) -> FloatArray:
     """Bulk effective sample size per weight: (chains, steps, weights) → float64 (weights,).
 
     NaN for fewer than 8 steps. A weight that never moved has an effective size of one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ohmcarlo.diagnostics import ess
+    >>> draws = np.random.default_rng(0).normal(size=(4, 1000, 2))  # independent
+    >>> bool((ess(draws) > 3000).all())
+    True
     """
     return _per_weight(draws, "ess", stuck=1.0)
 
@@ -218,6 +226,15 @@ def rhat(draws: ArrayLike) -> FloatArray:
 
     One chain is compared with itself: its halves count as chains. NaN for fewer than 8 steps,
     infinite for a weight that never moved.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ohmcarlo.diagnostics import rhat
+    >>> draws = np.random.default_rng(0).normal(size=(4, 1000, 2))  # independent
+    >>> draws[0, :, 1] += 1.0  # one chain of the second weight is elsewhere
+    >>> (rhat(draws) < 1.05).tolist()
+    [True, False]
     """
     values = np.asarray(draws, np.float64)
     if values.ndim == 3 and len(values) == 1:
@@ -230,6 +247,14 @@ def mcse(draws: ArrayLike) -> FloatArray:
     """Monte Carlo standard error of the posterior means, in units of the weights: (weights,).
 
     The posterior standard deviation over √ESS of the mean; NaN for fewer than 8 steps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ohmcarlo.diagnostics import mcse
+    >>> draws = np.random.default_rng(0).normal(size=(4, 1000, 2))  # independent
+    >>> bool((abs(mcse(draws) - 1 / np.sqrt(4000)) < 0.003).all())
+    True
     """
     return _per_weight(draws, "mcse", stuck=np.inf)
 
@@ -339,6 +364,14 @@ def ece(labels: ArrayLike, probability: ArrayLike, bins: int = ECE_BINS) -> floa
 
     Mean over the points of |share of class 1 - mean probability| in their bin; ``bins`` equal
     parts of [0, 1], 1.0 in the last one (Naeini et al. 2015, for the probability of class 1).
+
+    Examples
+    --------
+    >>> from ohmcarlo.diagnostics import ece
+    >>> round(ece([0, 0, 0, 1], [0.25, 0.25, 0.25, 0.25]), 3)  # calibrated
+    0.0
+    >>> round(ece([0, 0, 1, 1], [0.9, 0.9, 0.9, 0.9]), 3)
+    0.4
     """
     y, p = _checked(labels, probability)
     if bins < 1:

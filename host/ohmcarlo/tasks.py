@@ -194,7 +194,16 @@ TASKS: dict[str, Task] = {
 def get_task(name: str) -> Task:
     """A task by name, or the task that a CSV file with a label column is.
 
-    Raises UsageError, which lists the tasks, for any other name.
+    Raises
+    ------
+    UsageError
+        For any other name. It lists the tasks.
+
+    Examples
+    --------
+    >>> from ohmcarlo.tasks import get_task
+    >>> get_task("breast-cancer").dataset
+    'breast-cancer'
     """
     if name in TASKS:
         return TASKS[name]

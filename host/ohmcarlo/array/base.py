@@ -28,6 +28,19 @@ class Ledger:
         Running totals; read them through the properties below.
     wear : int32 (rows, row_devices)
         SET pulses of each device.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ohmcarlo.array import EmulatedArray
+    >>> from ohmcarlo.spec import Geometry
+    >>> array = EmulatedArray(Geometry(rows=4, pairs=8), seed=1)
+    >>> array.reset(0)
+    >>> codes = array.program(0, np.array([0, 1]), np.array([2000, 2000]))
+    >>> array.ledger.set, array.ledger.read, array.ledger.reset
+    (2, 2, 16)
+    >>> array.ledger.wear[0, :3].tolist()
+    [1, 1, 0]
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -127,6 +140,21 @@ class Array(Protocol):
     ``exact_dot`` is True when a dot product is the integer sum over the codes read back: the
     golden model then computes it from the codes. ``read_noise_rel`` is the standard deviation of
     repeated reads of one state, a fraction of its conductance.
+
+    Examples
+    --------
+    Every array of the package follows the protocol. An array of your own does, too, if it has these
+    methods:
+
+    >>> import numpy as np
+    >>> from ohmcarlo.array import Array, EmulatedArray
+    >>> from ohmcarlo.spec import Geometry
+    >>> array: Array = EmulatedArray(Geometry(rows=4, pairs=8), seed=1)
+    >>> array.reset(0)
+    >>> array.program(0, np.array([0, 1]), np.array([2000, 2000])).shape
+    (2,)
+    >>> array.dot(0, np.ones((3, 8), np.int8)).shape
+    (3,)
     """
 
     geometry: Geometry

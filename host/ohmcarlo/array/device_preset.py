@@ -208,6 +208,17 @@ class DevicePreset:
         Resistance of bit and source lines from cell to cell (``array/wires.py``).
     line_calibration : Value
         Whether the drivers of the bit lines correct it.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from ohmcarlo.array import PhysicsArray, get_preset
+    >>> from ohmcarlo.spec import Geometry
+    >>> preset = get_preset("rram-1t1r")
+    >>> wires = replace(preset.wire_ohm, value=2.0)  # Ω from cell to cell
+    >>> array = PhysicsArray(Geometry(rows=16, pairs=8), replace(preset, wire_ohm=wires))
+    >>> array.preset.wire_ohm.value
+    2.0
     """
 
     name: str

@@ -164,6 +164,21 @@ class EmulatedArray:
         Fraction of devices that do not move; half read 0, half read full scale.
     median_gain, sigma_gain : float
         Age: what medians and spreads are multiplied by (1: fresh).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ohmcarlo.array import EmulatedArray
+    >>> from ohmcarlo.spec import Geometry
+    >>> array = EmulatedArray(Geometry(rows=4, pairs=8), seed=1, rel=0.05)
+    >>> devices, dac = np.arange(4), np.full(4, 1680)
+    >>> array.reset(0)
+    >>> array.program(0, devices, dac).tolist()  # codes of 0.25 µS
+    [403, 453, 469, 416]
+    >>> again = EmulatedArray(Geometry(rows=4, pairs=8), seed=1, rel=0.05)
+    >>> again.reset(0)
+    >>> again.program(0, devices, dac).tolist()
+    [403, 453, 469, 416]
     """
 
     name = "emulator"

@@ -48,6 +48,19 @@ class MeasuredArray:
     between : {"mixture", "nearest"}
         Between two measured voltages: draw from one of the two neighbours, the nearer more often
         (the mean interpolates linearly), or always from the nearest.
+
+    Examples
+    --------
+    >>> from importlib.resources import files
+    >>> import numpy as np
+    >>> from ohmcarlo.array import MeasuredArray
+    >>> from ohmcarlo.array.sweep import load_sweep
+    >>> from ohmcarlo.spec import Geometry
+    >>> sweep = load_sweep(files("ohmcarlo.measurements") / "example.csv")
+    >>> array = MeasuredArray(sweep, Geometry(rows=4, pairs=8), seed=1)
+    >>> array.reset(0)
+    >>> array.program(0, np.array([0, 1]), np.array([2000, 2000])).shape
+    (2,)
     """
 
     name = "measured"

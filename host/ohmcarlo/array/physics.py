@@ -69,8 +69,26 @@ class PhysicsArray:
     **switches : bool
         Fields of ``Effects``; all are on unless switched off.
 
-    Raises UsageError on an unknown switch, seed or age; programming outside the preset's
-    ``valid_us`` warns once with ``ValidityWarning``.
+    Raises
+    ------
+    UsageError
+        For an unknown switch, seed or age.
+
+    Warns
+    -----
+    ValidityWarning
+        Once, when a device is programmed outside the preset's ``valid_us``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ohmcarlo.array import PhysicsArray
+    >>> from ohmcarlo.spec import CODE_LSB_US, Geometry
+    >>> array = PhysicsArray(Geometry(rows=4, pairs=8), "rram-1t1r", seed=1, drift=False)
+    >>> array.reset(0)
+    >>> codes = array.program(0, np.arange(16), np.full(16, 1680))
+    >>> bool(60 < CODE_LSB_US * codes.mean() < 150)  # µS
+    True
     """
 
     name = "physics"

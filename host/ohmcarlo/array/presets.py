@@ -150,8 +150,19 @@ PRESET_NAMES = tuple(_PRESETS)
 def get_preset(name: str) -> DevicePreset:
     """The preset of that name, or in that ``.json`` file.
 
-    The file holds a preset, or a noise model of another simulator (``noise_models``). UsageError
-    with the list of names on an unknown one.
+    The file holds a preset, or a noise model of another simulator (``noise_models``).
+
+    Raises
+    ------
+    UsageError
+        For an unknown name. It lists the names.
+
+    Examples
+    --------
+    >>> from ohmcarlo.array import get_preset
+    >>> preset = get_preset("rram-1t1r")
+    >>> preset.pulse_set_s.value, preset.pulse_set_s.unit
+    (1e-07, 's')
     """
     if name.lower().endswith(".json"):
         try:

@@ -107,6 +107,24 @@ def open_board(backend: str, array: Array, say: Say = silent) -> Board:
         For an unknown backend, or one that cannot have this array.
     OhmcarloError
         When no board of this version can be opened.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ohmcarlo.array import EmulatedArray
+    >>> from ohmcarlo.boards import open_board
+    >>> from ohmcarlo.golden import SamplerSettings
+    >>> from ohmcarlo.spec import Geometry, Points
+    >>> inputs = np.array([[32, 32], [-32, 32], [48, 32], [-48, 32]], np.int8)  # 32 is 1.0
+    >>> points = Points.of(inputs, np.array([1, 0, 1, 0], np.uint8))
+    >>> array = EmulatedArray(Geometry(rows=16, pairs=8), seed=1)
+    >>> registers = SamplerSettings().registers(array.geometry, 2, array.sigma_us)
+    >>> board = open_board("model", array)
+    >>> board.configure(registers, points)
+    >>> board.start()
+    >>> board.run(100).status
+    'running'
+    >>> board.close()
     """
     check_backend(backend, array.name)
     if backend == MODEL:

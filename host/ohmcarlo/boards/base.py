@@ -44,6 +44,24 @@ class Block:
     sample_log_posterior : int64 (m,)
     status : str
         RUNNING, or why the chain stopped: EXHAUSTED (no free rows), ENTROPY_ALARM.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ohmcarlo.array import EmulatedArray
+    >>> from ohmcarlo.boards import open_board
+    >>> from ohmcarlo.golden import SamplerSettings
+    >>> from ohmcarlo.spec import Geometry, Points
+    >>> inputs = np.array([[32, 32], [-32, 32], [48, 32], [-48, 32]], np.int8)  # 32 is 1.0
+    >>> points = Points.of(inputs, np.array([1, 0, 1, 0], np.uint8))
+    >>> array = EmulatedArray(Geometry(rows=16, pairs=8), seed=1)
+    >>> registers = SamplerSettings().registers(array.geometry, 2, array.sigma_us)
+    >>> board = open_board("model", array)
+    >>> board.configure(registers, points)
+    >>> board.start()
+    >>> block = board.run(200)
+    >>> block.accepted.shape, block.codes.shape[1], block.status
+    ((200,), 4, 'running')
     """
 
     accepted: NDArray[np.bool_]
@@ -65,7 +83,30 @@ def require_reloadable(judged: bool) -> None:
 
 
 class Board(Protocol):
-    """A controller with an array behind it."""
+    """A controller with an array behind it.
+
+    Examples
+    --------
+    The same calls drive every board. The backend ``"rtl"`` in place of ``"model"`` simulates the
+    hardware, and gives the same trace:
+
+    >>> import numpy as np
+    >>> from ohmcarlo.array import EmulatedArray
+    >>> from ohmcarlo.boards import open_board
+    >>> from ohmcarlo.golden import SamplerSettings
+    >>> from ohmcarlo.spec import Geometry, Points
+    >>> inputs = np.array([[32, 32], [-32, 32], [48, 32], [-48, 32]], np.int8)  # 32 is 1.0
+    >>> points = Points.of(inputs, np.array([1, 0, 1, 0], np.uint8))
+    >>> array = EmulatedArray(Geometry(rows=16, pairs=8), seed=1)
+    >>> registers = SamplerSettings().registers(array.geometry, 2, array.sigma_us)
+    >>> board = open_board("model", array)
+    >>> board.configure(registers, points)
+    >>> board.start()
+    >>> block = board.run(200)
+    >>> mean, variance = board.predict(points)
+    >>> (mean > 0.5).tolist()
+    [True, False, True, False]
+    """
 
     name: str
     geometry: Geometry

@@ -57,7 +57,24 @@ BUFFER_WORDS = 1 << 16
 def register() -> type:
     """Make the driver class; overlays that are loaded later use it for the core.
 
-    Returns the class, ``OhmcarloIP``. Raises UsageError where ``pynq`` is not installed.
+    Returns
+    -------
+    type
+        The class ``OhmcarloIP``.
+
+    Raises
+    ------
+    UsageError
+        Where ``pynq`` is not installed.
+
+    Examples
+    --------
+    On a PYNQ board, overlays that are loaded later have the driver. Elsewhere:
+
+    >>> from ohmcarlo.boards import pynq
+    >>> pynq.register()
+    Traceback (most recent call last):
+    ohmcarlo.errors.UsageError: the package pynq is not installed: ...
     """
     pynq = _pynq()
 

@@ -31,8 +31,19 @@ def load(
 
     ``label`` names the label column of a CSV file; ``regression`` decides whether it holds numbers
     or classes (None: by ``labels.RULE``); ``drop`` names columns to leave out, ``positive`` the
-    class of two that is 1. Raises UsageError, in one line, for an unknown name or a file that
-    cannot be used.
+    class of two that is 1.
+
+    Raises
+    ------
+    UsageError
+        In one line, for an unknown name or a file that cannot be used.
+
+    Examples
+    --------
+    >>> from ohmcarlo.datasets import load
+    >>> data = load("breast-cancer")
+    >>> data.x.shape, data.class_names
+    ((569, 30), ('benign', 'malignant'))
     """
     if isinstance(name_or_path, str) and name_or_path in BUILTIN:
         return BUILTIN[name_or_path]()

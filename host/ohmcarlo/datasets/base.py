@@ -103,6 +103,16 @@ class Dataset:
         Columns of a file that are neither feature nor label.
     notes : tuple of str
         Warnings about a file, for the user.
+
+    Examples
+    --------
+    >>> from ohmcarlo.datasets import load
+    >>> data = load("toy2d")
+    >>> len(data), data.feature_names, data.numeric
+    (200, ('x1', 'x2'), False)
+    >>> train, test = data.split(seed=0)
+    >>> len(train), len(test)
+    (100, 100)
     """
 
     name: str
@@ -214,7 +224,19 @@ def split_half(labels: NDArray[np.integer], seed: int) -> Split:
 
     ``labels`` is 0, 1, … (n,). The rows are those that scikit-learn's ``train_test_split`` gives
     for this ``random_state``, in rising order. Of an odd number, the larger part is held out.
-    Raises UsageError if a class has fewer than two points.
+
+    Raises
+    ------
+    UsageError
+        If a class has fewer than two points.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ohmcarlo.datasets import split_half
+    >>> train, test = split_half(np.array([0, 0, 0, 0, 1, 1]), seed=0)
+    >>> sorted([*train.tolist(), *test.tolist()])
+    [0, 1, 2, 3, 4, 5]
     """
     with without_collection():
         from sklearn.model_selection import train_test_split

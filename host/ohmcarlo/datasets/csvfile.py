@@ -49,7 +49,20 @@ def load_csv(
     rows or identify them, and features that are the same in every row, which ``Encoder.fit`` leaves
     out.
 
-    Raises UsageError, one line with file, line, column and advice.
+    Raises
+    ------
+    UsageError
+        One line with file, line, column and advice.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from ohmcarlo.datasets import load_csv
+    >>> file = Path("cases.csv")
+    >>> rows = [f"{dose};{'ill' if dose > 4 else 'well'}" for dose in range(8)]
+    >>> _ = file.write_text("\\n".join(["dose;outcome", *rows]))
+    >>> load_csv(file, positive="ill").summary()
+    "semicolons, label 'outcome': well = 0, ill = 1 (positive), 8 rows, 1 feature"
     """
     try:
         state = path.stat()

@@ -47,6 +47,16 @@ class Encoder(ColumnEncoder):
         Standard deviation of the prior that ``coordinates`` hold; NaN if it was not stored.
     factors : float64 (k + 1,)
         Of the standardised features and the bias before ``coordinates``: see ``prior``.
+
+    Examples
+    --------
+    >>> from ohmcarlo.datasets import Encoder, load
+    >>> data = load("breast-cancer")
+    >>> train, test = data.split(seed=0)
+    >>> encoder = Encoder.fit(data.x[train], data.y[train], features=15)
+    >>> points = encoder.encode(data.x[test], data.y[test])
+    >>> points.inputs.dtype, points.inputs.shape
+    (dtype('int8'), (285, 16))
     """
 
     data_names: tuple[str, ...]
@@ -104,7 +114,10 @@ class Encoder(ColumnEncoder):
             the inputs are then those of x and pool together: a few labelled points would determine
             them badly.
 
-        Raises UsageError for data that cannot be used.
+        Raises
+        ------
+        UsageError
+            For data that cannot be used.
         """
         x = table_of(x)
         labels = _classes(y, len(x))
@@ -252,6 +265,12 @@ def hardest_first(terms: ArrayLike) -> NDArray[np.int32]:
     """Order table that visits the most negative term first; equal terms keep their order.
 
     ``terms`` (n,) are log-likelihoods of the points, in any unit; returns a permutation (n,).
+
+    Examples
+    --------
+    >>> from ohmcarlo.datasets import hardest_first
+    >>> hardest_first([-0.1, -2.0, -0.5]).tolist()
+    [1, 2, 0]
     """
     return np.argsort(np.asarray(terms), kind="stable").astype(np.int32)
 

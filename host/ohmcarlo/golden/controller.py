@@ -83,6 +83,22 @@ class Controller:
     external : callable, optional
         External-likelihood mode: codes of a proposal, int32 (sample devices,) → log-likelihood,
         LSB 2**-LOGLIK_FRAC. Equal codes must give equal values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ohmcarlo.array import EmulatedArray
+    >>> from ohmcarlo.golden import Controller, SamplerSettings
+    >>> from ohmcarlo.spec import Geometry, Points
+    >>> inputs = np.array([[32, 32], [-32, 32], [48, 32], [-48, 32]], np.int8)  # 32 is 1.0
+    >>> points = Points.of(inputs, np.array([1, 0, 1, 0], np.uint8))
+    >>> array = EmulatedArray(Geometry(rows=16, pairs=8), seed=1)
+    >>> registers = SamplerSettings().registers(array.geometry, 2, array.sigma_us)
+    >>> controller = Controller(registers, array, points)
+    >>> controller.start()
+    >>> stream, status = controller.run(100)
+    >>> len(stream.accepted), status
+    (100, 0)
     """
 
     def __init__(
@@ -389,7 +405,23 @@ def predict(
     codes: NDArray[Any],
     multiplicity: NDArray[Any],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and variance of sigmoid(z), float64 (n,) each, over samples (s, sample devices)."""
+    """Mean and variance of sigmoid(z), float64 (n,) each, over samples (s, sample devices).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ohmcarlo.array import EmulatedArray
+    >>> from ohmcarlo.golden import SamplerSettings, predict
+    >>> from ohmcarlo.spec import Geometry, Points
+    >>> inputs = np.array([[32, 32], [-32, 32], [48, 32], [-48, 32]], np.int8)  # 32 is 1.0
+    >>> points = Points.of(inputs, np.array([1, 0, 1, 0], np.uint8))
+    >>> array = EmulatedArray(Geometry(rows=16, pairs=8), seed=1)
+    >>> registers = SamplerSettings().registers(array.geometry, 2, array.sigma_us)
+    >>> samples = np.array([[500, 420, 440, 430], [510, 400, 430, 450]], np.uint16)  # codes
+    >>> mean, variance = predict(registers, points, samples, np.array([3, 1]))
+    >>> mean.round(2).tolist()
+    [0.71, 0.3, 0.79, 0.22]
+    """
     return moments(*prediction_sums(registers, points, codes, multiplicity))
 
 

@@ -77,6 +77,14 @@ class SamplerSettings:
     fold : int
         The raw symbols of so many entropy devices are XORed into one symbol of the coin; 1: each
         raw symbol is used as it is.
+
+    Examples
+    --------
+    >>> from ohmcarlo.golden import SamplerSettings
+    >>> SamplerSettings(rho=0.8, sigma_p=2.0).kernel
+    'corrected'
+    >>> SamplerSettings.whitened(rel=0.05).rho
+    0.8
     """
 
     kernel: str = "corrected"
@@ -279,6 +287,16 @@ class Registers:
     Targets (``centre``, ``lo``, ``hi``) have TARGET_FRAC fraction bits; a ``*_coef`` is a mantissa
     and a right shift; ``inv_sigma`` and ``log_sigma`` are 257 nodes over the target. ``digital``
     stands for dot products from codes; ``2**log_repeats`` READs or accesses are averaged.
+
+    Examples
+    --------
+    >>> from ohmcarlo.array import EmulatedArray
+    >>> from ohmcarlo.golden import SamplerSettings
+    >>> from ohmcarlo.spec import Geometry
+    >>> array = EmulatedArray(Geometry(rows=16, pairs=8), seed=1)
+    >>> registers = SamplerSettings().registers(array.geometry, 2, array.sigma_us)
+    >>> registers.sample_devices, registers.hastings
+    (4, True)
     """
 
     geometry: Geometry

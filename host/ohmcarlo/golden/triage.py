@@ -34,9 +34,16 @@ class Thresholds:
         Least doubtful variance of the prediction over the samples, LSB 2**-PROB_FRAC. Variances are
         at most one quarter.
 
-    0 makes every point doubtful. MAX_THRESHOLD is above every doubt. Raises UsageError for other
-    numbers.
+    0 makes every point doubtful. MAX_THRESHOLD is above every doubt.
 
+    Raises
+    ------
+    UsageError
+        For other numbers.
+
+    Examples
+    --------
+    >>> from ohmcarlo.golden import Thresholds
     >>> Thresholds.of(margin=0.1)
     Thresholds(margin=6554, variance=65535)
     """

@@ -126,12 +126,19 @@ def read_recording(path: str | Path, where: Where | None = None) -> Recording:
     where : mapping of str to str, optional
         Conditions of the pulses that are read, as ``{"vbl": "2.0", "width": "100ns"}``.
 
-    Raises UsageError, one line with file, place and remedy, for a file in another format, a RESET
-    sweep, several conditions, and conductances that no device has.
+    Raises
+    ------
+    UsageError
+        One line with file, place and remedy, for a file in another format, a RESET sweep, several
+        conditions, and conductances that no device has.
 
-    >>> recording = read_recording("sweep.csv", {"vbl": "2.0"})               # doctest: +SKIP
-    >>> len(recording.devices), recording.swept                               # doctest: +SKIP
-    (50, 'word line')
+    Examples
+    --------
+    >>> from importlib.resources import files
+    >>> from ohmcarlo.measurements.reading import read_recording
+    >>> recording = read_recording(files("ohmcarlo.measurements") / "example.csv")
+    >>> len(recording.devices), recording.swept
+    (24, 'word line')
     """
     path, more = split_name(str(path))
     where = {**more, **(where or {})}

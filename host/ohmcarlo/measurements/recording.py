@@ -78,6 +78,15 @@ class Recording:
         Compliance current over conductance reached, V, where the current is the level.
     recognised : tuple of str
         What the reader recognised, phrases for one line on screen.
+
+    Examples
+    --------
+    >>> from importlib.resources import files
+    >>> from ohmcarlo.measurements.reading import read_recording
+    >>> recording = read_recording(files("ohmcarlo.measurements") / "example.csv")
+    >>> first = recording.device == 0
+    >>> len(recording), int(first.sum()), recording.unit
+    (3840, 160, 'V')
     """
 
     source: Path

@@ -17,8 +17,14 @@ def as_text(recording: Recording, comments: tuple[str, ...] = ()) -> str:
 
     Silent devices have one line without a conductance. Noise of single reads is not kept.
 
-    >>> print(as_text(recording)[:24])                                        # doctest: +SKIP
-    # ohmcarlo measurements 1
+    Examples
+    --------
+    >>> from importlib.resources import files
+    >>> from ohmcarlo.measurements.reading import read_recording
+    >>> from ohmcarlo.measurements.writing import as_text
+    >>> recording = read_recording(files("ohmcarlo.measurements") / "example.csv")
+    >>> as_text(recording).splitlines()[0]
+    '# ohmcarlo measurements 1'
     """
     level = QUANTITIES[quantity_in_words(recording.swept)]
     held = [

@@ -58,7 +58,7 @@ def batch(p: FloatArray, n: int, measure: Measure = doubt) -> NDArray[np.int64]:
 
     Raises UsageError for an impossible ``n``.
 
-    >>> alike = np.array([[0.9, 0.9, 0.6], [0.1, 0.1, 0.6]])
+    >>> alike = np.array([[0.9, 0.9, 0.6], [0.1, 0.1, 0.6], [0.5, 0.5, 0.3]])
     >>> batch(np.stack([1 - alike, alike], axis=2), 2).tolist()  # the second repeats the first
     [0, 2]
     """

@@ -112,6 +112,13 @@ class TrainConfig:
         Columns of a CSV file that are left out.
     positive : str or None
         Class of two that is 1; None: the last one, by number or alphabet.
+
+    Examples
+    --------
+    >>> from ohmcarlo.runs.config import TrainConfig
+    >>> config = TrainConfig("toy2d", rows=16, pairs=8, steps=100, seed=7)
+    >>> config.backend, config.array, config.chains
+    ('model', 'emulator', 1)
     """
 
     task: str

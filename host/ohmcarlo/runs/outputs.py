@@ -20,6 +20,14 @@ class Outputs:
         Files beside it.
     checkpoint_seconds : float
         Time between checkpoints; the chain does not depend on it.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from ohmcarlo.runs.outputs import Outputs
+    >>> files = Outputs(folder=Path("first"), json=Path("first.json"))
+    >>> files.trace is None
+    True
     """
 
     folder: Path | None = None

@@ -164,8 +164,22 @@ def open_points(path: Path, features: list[str], label: str | None) -> NewData:
     """The columns ``features`` of a file, and the column with the labels if there is one.
 
     The features are found by the names in the first line, in any order and in any case. ``label``:
-    the name of the label in the training data. Raises UsageError, which names line and column, for
-    a cell that cannot be used.
+    the name of the label in the training data.
+
+    Raises
+    ------
+    UsageError
+        For a cell that cannot be used. It names line and column.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from ohmcarlo.runs.predictions import open_points
+    >>> file = Path("new.csv")
+    >>> _ = file.write_text("y,x\\n0.5,1.5\\n0.25,2.5\\n")
+    >>> open_points(file, ["x", "y"], None).x
+    array([[1.5 , 0.5 ],
+           [2.5 , 0.25]])
     """
     table = read_table(path)
     if not table.header:

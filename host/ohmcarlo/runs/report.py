@@ -18,8 +18,28 @@ def write_report(
 ) -> tuple[ShownKind, dict[str, Any], list[Path]]:
     """Draw a run's pictures into ``folder`` (default: ``report`` in the run).
 
-    Returns the run's kind and result and the pictures' paths. Raises UsageError when the run is
-    not complete, OhmcarloError when a picture cannot be written.
+    Returns the run's kind and result and the pictures' paths.
+
+    Raises
+    ------
+    UsageError
+        When the run is not complete.
+    OhmcarloError
+        When a picture cannot be written.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from ohmcarlo.runs.chain_run import Silence
+    >>> from ohmcarlo.runs.config import TrainConfig
+    >>> from ohmcarlo.runs.outputs import Outputs
+    >>> from ohmcarlo.runs.report import write_report
+    >>> from ohmcarlo.runs.train import train_run
+    >>> config = TrainConfig("toy2d", rows=16, pairs=8, steps=100)
+    >>> _ = train_run(config, Outputs(folder=Path("first")), Silence())
+    >>> kind, values, pictures = write_report(Path("first"))
+    >>> (Path("first") / "report" / "boundary.png") in pictures
+    True
     """
     kind, values = read_complete(path)
     figures = kind.figures(path, values)

@@ -40,17 +40,46 @@ R = TypeVar("R", bound=RunResult)
 
 
 def train(config: TrainConfig, observer: Observer | None = None) -> SupervisedResult:
-    """Train on labelled data, in memory; see ``train_run`` for a run that is kept."""
+    """Train on labelled data, in memory; see ``train_run`` for a run that is kept.
+
+    Examples
+    --------
+    >>> from ohmcarlo.runs.config import TrainConfig
+    >>> from ohmcarlo.runs.train import train
+    >>> result = train(TrainConfig("toy2d", rows=16, pairs=8, steps=100))
+    >>> result.weight_names
+    ['x1', 'x2', 'bias']
+    >>> result.probability.shape == result.labels.shape
+    True
+    """
     return _train_in_memory(SUPERVISED, config, observer)
 
 
 def train_policy(config: TrainConfig, observer: Observer | None = None) -> PolicyResult:
-    """``train`` for a task that learns a policy."""
+    """``train`` for a task that learns a policy.
+
+    Examples
+    --------
+    >>> from ohmcarlo.runs.config import TrainConfig
+    >>> from ohmcarlo.runs.train import train_policy
+    >>> result = train_policy(TrainConfig("cartpole", steps=5))
+    >>> len(result.trace.accepted)
+    5
+    """
     return _train_in_memory(POLICY, config, observer)
 
 
 def train_regression(config: TrainConfig, observer: Observer | None = None) -> RegressionResult:
-    """``train`` for labels that are numbers."""
+    """``train`` for labels that are numbers.
+
+    Examples
+    --------
+    >>> from ohmcarlo.runs.config import TrainConfig
+    >>> from ohmcarlo.runs.train import train_regression
+    >>> result = train_regression(TrainConfig("diabetes", steps=200, sigma_p=1.0, whiten=True))
+    >>> result.weight_names[:3]
+    ['age', 'sex', 'bmi']
+    """
     return _train_in_memory(REGRESSION, config, observer)
 
 
@@ -62,8 +91,26 @@ def _train_in_memory(kind: RunKind[E, R], config: TrainConfig, observer: Observe
 def train_run(config: TrainConfig, outputs: Outputs, observer: Observer) -> dict[str, Any]:
     """Train, write the ``outputs``, and return the result (as in the JSON).
 
-    Raises UsageError for a bad request, OhmcarloError when the run fails or its files cannot be
-    written, Interrupted after Ctrl-C.
+    Raises
+    ------
+    UsageError
+        For a bad request.
+    OhmcarloError
+        When the run fails, or its files cannot be written.
+    Interrupted
+        After Ctrl-C.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from ohmcarlo.runs.chain_run import Silence
+    >>> from ohmcarlo.runs.config import TrainConfig
+    >>> from ohmcarlo.runs.outputs import Outputs
+    >>> from ohmcarlo.runs.train import train_run
+    >>> config = TrainConfig("toy2d", chains=4, steps=4000, whiten=True, rho=0.8, wide_every=10)
+    >>> values = train_run(config, Outputs(folder=Path("first")), Silence())
+    >>> values["verdict"], Path("first/result.json").is_file()
+    ('settled', True)
     """
     outputs.check()
     if outputs.folder is not None:
@@ -82,6 +129,18 @@ def resume_run(outputs: Outputs, observer: Observer, backend: str | None = None)
 
     ``backend``: the board that takes the run over, None for the one that it began on. The chain is
     the same on every board that can have its array.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from ohmcarlo.runs.chain_run import Silence
+    >>> from ohmcarlo.runs.config import TrainConfig
+    >>> from ohmcarlo.runs.outputs import Outputs
+    >>> from ohmcarlo.runs.train import resume_run, train_run
+    >>> files = Outputs(folder=Path("first"))
+    >>> values = train_run(TrainConfig("toy2d", rows=16, pairs=8, steps=100), files, Silence())
+    >>> resume_run(files, Silence())["verdict"] == values["verdict"]
+    True
     """
     outputs.check()
     path = outputs.folder

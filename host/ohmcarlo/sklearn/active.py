@@ -38,13 +38,24 @@ def most_informative(
         ``"information"`` is the mutual information of class and weights (BALD), which prefers
         rows of which the samples disagree.
 
-    Raises UsageError for another estimator, an unknown measure or an impossible number.
+    Raises
+    ------
+    UsageError
+        For another estimator, an unknown measure or an impossible number.
 
     Examples
     --------
+    >>> import numpy as np
+    >>> from ohmcarlo.datasets import load
+    >>> from ohmcarlo.sklearn import MemristorClassifier, most_informative
+    >>> data = load("toy2d")
+    >>> rows = np.random.default_rng(0).permutation(len(data))
+    >>> known, rest = rows[:20], rows[20:]
     >>> model = MemristorClassifier(random_state=0)
-    >>> model.fit(X[known], y[known], pool=X[rest])  # doctest: +SKIP
-    >>> rest[most_informative(model, X[rest], 10)]  # doctest: +SKIP
+    >>> _ = model.fit(data.x[known], data.y[known], pool=data.x[rest])
+    >>> ask = rest[most_informative(model, data.x[rest], 3)]  # have these labelled next
+    >>> len(ask)
+    3
     """
     if measure not in MEASURES:
         raise UsageError(f"measure = {measure!r}: choose {' or '.join(map(repr, MEASURES))}")

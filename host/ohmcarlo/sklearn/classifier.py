@@ -120,11 +120,16 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
 
     Examples
     --------
-    >>> from sklearn.datasets import load_iris
-    >>> X, y = load_iris(return_X_y=True)
-    >>> model = MemristorClassifier(2000, chains=1, random_state=0).fit(X, y)  # doctest: +SKIP
-    >>> model.predict_proba(X).shape  # doctest: +SKIP
-    (150, 3)
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from ohmcarlo.sklearn import MemristorClassifier
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = MemristorClassifier(features=15, random_state=0).fit(X[::2], y[::2])
+    >>> model.verdict_
+    'settled'
+    >>> model.predict_proba(X[1:3]).shape, model.predict_uncertainty(X[1:3]).shape
+    ((2, 2), (2,))
+    >>> bool(model.score(X[1::2], y[1::2]) > 0.94)
+    True
     """
 
     def __init__(

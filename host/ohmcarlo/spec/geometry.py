@@ -21,6 +21,13 @@ class Geometry:
     Device ``d`` of a row is ``2 * pair`` for g⁺ and ``2 * pair + 1`` for g⁻. A sample occupies a
     *row group* of ``row_group`` consecutive rows: 1 for logistic regression, H + 1 for a network
     with H hidden units. ``regions`` equal ranges of rows hold one chain each.
+
+    Examples
+    --------
+    >>> from ohmcarlo.spec import Geometry
+    >>> geometry = Geometry(rows=256, pairs=32)
+    >>> geometry.devices, geometry.max_features
+    (16384, 28)
     """
 
     rows: int = 256

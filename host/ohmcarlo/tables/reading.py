@@ -42,10 +42,20 @@ def read_table(
     odd_lines : {"refuse", "leave out"}
         What to do with a line that has another number of cells. ``Table.odd_lines`` lists them.
 
-    Raises UsageError, one line with file, line and remedy, for a file that is no table.
+    Raises
+    ------
+    UsageError
+        One line with file, line and remedy, for a file that is no table.
 
-    >>> table = read_table("pulses.csv")                                       # doctest: +SKIP
-    >>> table.numbers(["target_us", "g_us"], missing="nan")                    # doctest: +SKIP
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from ohmcarlo.tables.reading import read_table
+    >>> _ = Path("pulses.csv").write_text("target_us;g_us\\n45,0;43,5\\n65,0;66,25\\n")
+    >>> table = read_table("pulses.csv")
+    >>> table.numbers(["target_us", "g_us"])
+    array([[45.  , 43.5 ],
+           [65.  , 66.25]])
     """
     return parse_table(
         read_text(Path(path)), header=header, first_line=first_line, odd_lines=odd_lines

@@ -62,7 +62,21 @@ def characterize(
     progress : callable, optional
         Called with (cycles done, all cycles) of rows.
 
-    Raises UsageError for an invalid argument.
+    Raises
+    ------
+    UsageError
+        For an invalid argument.
+
+    Examples
+    --------
+    >>> from ohmcarlo.array import EmulatedArray
+    >>> from ohmcarlo.array.characterize.evaluation import characterize
+    >>> from ohmcarlo.spec import Geometry
+    >>> array = EmulatedArray(Geometry(rows=8, pairs=8), seed=1, d2d_rel=0.03)
+    >>> before = characterize(array)
+    >>> after = characterize(array, trim=before)
+    >>> bool(after.d2d_rel < 0.5 * before.d2d_rel)
+    True
     """
     seen = measure(
         array,

@@ -67,14 +67,25 @@ def fit_file(
     where : mapping of str to str, optional
         Conditions of the pulses that are used, as in ``{"vbl": "2.0"}``.
 
-    Returns the preset, of which constants that the file does not determine are those of ``BASE``,
-    and the estimates with their units, origins and intervals.
+    Returns
+    -------
+    preset : DevicePreset
+        Constants that the file does not determine are those of ``BASE``.
+    estimates : Estimates
+        With units, origins and intervals.
 
-    Raises UsageError, one line with file and remedy, when the file is malformed or too small: at
-    least 3 targets, 5 devices and 5 repeats of each device at each target.
+    Raises
+    ------
+    UsageError
+        One line with file and remedy, when the file is malformed or too small: at least 3 targets,
+        5 devices and 5 repeats of each device at each target.
 
-    >>> preset, found = fit_file("sweep.csv", where={"vbl": "2.0"})            # doctest: +SKIP
-    >>> found.constants["read_noise_rel"].origin                               # doctest: +SKIP
+    Examples
+    --------
+    >>> from importlib.resources import files
+    >>> from ohmcarlo.array.characterize.fit import fit_file
+    >>> preset, found = fit_file(files("ohmcarlo.measurements") / "example.csv")
+    >>> found.constants["read_noise_rel"].origin
     <Origin.ASSUMED: 'assumed'>
     """
     recording = read_recording(path, where)

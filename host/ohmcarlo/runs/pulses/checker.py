@@ -228,11 +228,30 @@ def check_pulses(path: Path, run: Path, observer: Observer) -> Checked:
     The read-backs of the list take the place of those of the array, and the controller must
     request the same operations in the same order. Its chain is then compared with the stored one.
 
-    Raises UsageError for a list of another run, Unequal for the first difference, OhmcarloError
-    for a list that cannot be read.
+    Raises
+    ------
+    UsageError
+        For a list of another run.
+    Unequal
+        For the first difference.
+    OhmcarloError
+        For a list that cannot be read.
 
-    >>> check_pulses(Path("first.csv.gz"), Path("runs/first"), Silence())      # doctest: +SKIP
-    Checked(operations=1739994, changed=None)
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from ohmcarlo.runs.chain_run import Silence
+    >>> from ohmcarlo.runs.config import TrainConfig
+    >>> from ohmcarlo.runs.outputs import Outputs
+    >>> from ohmcarlo.runs.pulses.checker import check_pulses
+    >>> from ohmcarlo.runs.pulses.listing import list_pulses
+    >>> from ohmcarlo.runs.train import train_run
+    >>> run, listed = Path("first"), Path("first.csv.gz")
+    >>> config = TrainConfig("toy2d", rows=16, pairs=8, steps=20)
+    >>> _ = train_run(config, Outputs(folder=run), Silence())
+    >>> lines = list_pulses(run, listed, Silence())
+    >>> check_pulses(listed, run, Silence()).changed is None
+    True
     """
     if not path.is_file():
         raise UsageError(f"{path} is not a file: give a list that `ohmcarlo pulses` wrote")

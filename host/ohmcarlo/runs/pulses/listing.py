@@ -33,11 +33,27 @@ def list_pulses(
     dots : bool
         Lines for the accesses of dot products, too.
 
-    Raises UsageError for a bad request, OhmcarloError when the run cannot be repeated or the list
-    cannot be written.
+    Raises
+    ------
+    UsageError
+        For a bad request.
+    OhmcarloError
+        When the run cannot be repeated, or the list cannot be written.
 
-    >>> list_pulses(Path("runs/first"), Path("first.csv.gz"), Silence())       # doctest: +SKIP
-    1739994
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from ohmcarlo.runs.chain_run import Silence
+    >>> from ohmcarlo.runs.config import TrainConfig
+    >>> from ohmcarlo.runs.outputs import Outputs
+    >>> from ohmcarlo.runs.pulses.checker import check_pulses
+    >>> from ohmcarlo.runs.pulses.listing import list_pulses
+    >>> from ohmcarlo.runs.train import train_run
+    >>> config = TrainConfig("toy2d", rows=16, pairs=8, steps=20)
+    >>> _ = train_run(config, Outputs(folder=Path("first")), Silence())
+    >>> lines = list_pulses(Path("first"), Path("first.csv"), Silence())
+    >>> check_pulses(Path("first.csv"), Path("first"), Silence()).operations == lines
+    True
     """
     folders = chains_of(run)
     several = len(folders) > 1
