@@ -1,62 +1,44 @@
 """Charts of pages, from arrays of NumPy through Altair.
 
-Names of features and classes never become names of fields: a field is ``x``, ``y`` or ``k`` (the
-number of a series), and names are data or titles. So every name works, whatever it contains.
+Each function returns a ``Chart``: the drawing, its text alternative, its numbers as a table.
+``drawing`` has the parts for further charts.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import UsageError
 from ..pictures.style import BLUE, GREY, ORANGE
-from .content import Chart, LegendEntry, Table, clean
-from .series import legend, numbers, sure_colour, thinned
+from .charts_chains import ranks, traces
+from .content import Chart, Table
+from .drawing import (
+    altair,
+    chart_of,
+    chosen,
+    finite,
+    label_axis,
+    series_style,
+    short,
+    spec_of,
+    text_of,
+    told_apart,
+)
+from .series import legend, numbers, sure_colour
 
-MAX_ROWS = 200  # of the table beside a chart
-MAX_SVG_MARKS = 3000  # more are drawn on a canvas
-RANK_BINS = 20
-LABEL = 40  # characters of a label beside an axis; the table has all of them
-CHOSEN = "chosen"
-"""Parameter of a drawing: numbers of the highlighted series; empty: all."""
-
-
-def altair() -> Any:
-    """The library of the charts. Raises UsageError, which names what to install, without it."""
-    try:
-        import altair
-    except ImportError as error:
-        raise UsageError("pages need Altair: pip install 'ohmcarlo[report]'") from error
-    return altair
-
-
-def chart_of(rows: str) -> Any:
-    """An empty Altair chart of named data, which ``spec_of`` adds: Altair takes long to read
-    many values."""
-    alt = altair()
-    return alt.Chart(alt.NamedData(name=rows))
-
-
-def spec_of(
-    drawing: Any, datasets: Mapping[str, Sequence[Mapping[str, Any]]], marks: int = 0
-) -> dict[str, Any]:
-    """The Vega-Lite specification of an Altair chart, checked against its schema, with its data.
-
-    The colours of text and axes are left out, because the page sets them. More than
-    ``MAX_SVG_MARKS`` ``marks`` are drawn on a canvas.
-    """
-    spec: dict[str, Any] = drawing.to_dict()
-    spec["datasets"] = {**spec.get("datasets", {}), **datasets}
-    for key in ("config", "$schema"):
-        spec.pop(key, None)
-    renderer = "canvas" if marks > MAX_SVG_MARKS else "svg"
-    spec["usermeta"] = {"embedOptions": {"renderer": renderer}}
-    return spec
+__all__ = [
+    "bars",
+    "curve",
+    "heat_map",
+    "histogram",
+    "intervals",
+    "ranks",
+    "scatter",
+    "traces",
+]
 
 
 def intervals(
@@ -103,7 +85,7 @@ def intervals(
     table = Table(
         ("name", "median", what, "the sign is certain"),
         tuple(
-            (row["name"], _text(row["m"]), row["v"], "yes" if s else "no")
+            (row["name"], text_of(row["m"]), row["v"], "yes" if s else "no")
             for row, s in zip(rows, sure, strict=True)
         ),
     )
@@ -115,108 +97,6 @@ def intervals(
         short(table),
         height=max(120, 60 + 22 * len(rows)),
     )
-
-
-def traces(
-    name: str,
-    title: str,
-    description: str,
-    values: ArrayLike,
-    *,
-    axis: str,
-    burn_in: int = 0,
-    first: int = 1,
-    labels: Sequence[str] | None = None,
-    x_axis: str = "step",
-) -> Chart:
-    """Values over the steps of each chain: float (chains, steps), of any number of steps.
-
-    Steps count from ``first``; the first ``burn_in`` of them are shaded. The axis shows the range
-    of the others. A long trace is thinned; extremes stay.
-    """
-    alt = altair()
-    chains = np.asarray(values, float)
-    entries = legend(labels or [f"chain {k}" for k in range(len(chains))])
-    rows = []
-    for k, trace in enumerate(chains):
-        places, kept = thinned(trace)
-        rows.append({"k": k, "name": entries[k].label, "x": numbers(places + first),
-                     "y": numbers(kept)})  # fmt: skip
-    low, high = settled_range(chains[:, burn_in:] if burn_in < chains.shape[1] else chains)
-    lines = (
-        chart_of("rows")
-        .transform_flatten(["x", "y"])
-        .mark_line(strokeWidth=1, clip=True)
-        .encode(
-            x=alt.X("x:Q", title=x_axis, scale=alt.Scale(nice=False)),
-            y=alt.Y("y:Q", title=axis, scale=alt.Scale(domain=[low, high], nice=False)),
-            **series_style(alt, entries),
-        )
-    )
-    layers = [lines.add_params(chosen(alt))]
-    datasets: dict[str, Any] = {"rows": rows}
-    if burn_in:
-        datasets["shade"] = [{"a": first, "b": first + burn_in}]
-        layers.insert(0, chart_of("shade").mark_rect(
-            color=GREY, opacity=0.2, clip=True).encode(x="a:Q", x2="b:Q"))  # fmt: skip
-        entries = (*entries, LegendEntry("left out (burn-in)", GREY, (1, 1)))
-    table = Table(
-        ("", "first", "lowest", "median", "highest", "last"),
-        tuple(
-            (entry.label, *(_text(number) for number in numbers(_summary(trace))))
-            for entry, trace in zip(entries, chains, strict=False)
-        ),
-    )
-    return Chart(name, title, description, spec_of(alt.layer(*layers), datasets), short(table),
-                 legend=entries)  # fmt: skip
-
-
-def ranks(
-    name: str,
-    title: str,
-    description: str,
-    values: ArrayLike,
-    *,
-    labels: Sequence[str] | None = None,
-    bins: int = RANK_BINS,
-) -> Chart:
-    """How often the draws of each chain fall into each part of the ranks of all draws: float
-    (chains, draws).
-
-    Chains that sample one distribution have flat lines near 1.
-    """
-    alt = altair()
-    chains = np.asarray(values, float)
-    entries = legend(labels or [f"chain {k}" for k in range(len(chains))])
-    share = rank_shares(chains, bins)
-    edges = numbers(np.arange(bins + 1) / bins * 100)
-    rows = [
-        {"k": k, "name": entry.label, "x": edges, "y": numbers([*row, row[-1]])}
-        for k, (entry, row) in enumerate(zip(entries, share, strict=True))
-    ]
-    lines = (
-        chart_of("rows")
-        .transform_flatten(["x", "y"])
-        .mark_line(strokeWidth=2, interpolate="step-after")
-        .encode(
-            x=alt.X("x:Q", title="rank among the draws of all chains (%)"),
-            y=alt.Y("y:Q", title="draws, relative to equal shares",
-                    scale=alt.Scale(domainMin=0)),
-            **series_style(alt, entries),
-        )
-        .add_params(chosen(alt))
-    )  # fmt: skip
-    level = chart_of("level").mark_rule(color=GREY).encode(y="y:Q")
-    table = Table(
-        ("ranks (%)", *(entry.label for entry in entries)),
-        tuple(
-            (f"{edges[i]} to {edges[i + 1]}", *(f"{share[k, i]:.2f}" for k in range(len(chains))))
-            for i in range(bins)
-        ),
-        "Draws in each part of the ranks, relative to equal shares.",
-    )
-    spec = spec_of(alt.layer(level, lines), {"rows": rows, "level": [{"y": 1}]})
-    return Chart(name, title, description, spec, short(table), height=220, legend=entries)
 
 
 def heat_map(
@@ -294,11 +174,11 @@ def histogram(
     ``marks``: places of upright lines, by their labels.
     """
     alt = altair()
-    finite = {label: _finite(values) for label, values in groups.items()}
-    everything = np.concatenate([*finite.values(), [float(v) for v in (marks or {}).values()]])
+    known = {label: finite(values) for label, values in groups.items()}
+    everything = np.concatenate([*known.values(), [float(v) for v in (marks or {}).values()]])
     edges = np.histogram_bin_edges(everything if everything.size else [0.0, 1.0], bins)
-    counts = {label: np.histogram(values, edges)[0] for label, values in finite.items()}
-    entries = legend(list(finite))
+    counts = {label: np.histogram(values, edges)[0] for label, values in known.items()}
+    entries = legend(list(known))
     rows = [
         {"k": k, "name": label, "x": numbers(edges), "y": numbers([*n, 0])}
         for k, (label, n) in enumerate(counts.items())
@@ -318,7 +198,7 @@ def histogram(
     table = Table(
         (axis, *counts),
         tuple(
-            (f"{_text(a)} to {_text(b)}", *(str(n[i]) for n in counts.values()))
+            (f"{text_of(a)} to {text_of(b)}", *(str(n[i]) for n in counts.values()))
             for i, (a, b) in enumerate(zip(numbers(edges[:-1]), numbers(edges[1:]), strict=True))
         ),
     )
@@ -380,7 +260,8 @@ def curve(
     table = Table(
         (x_axis, *lines),
         tuple(
-            (_text(value), *(_text(row["y"][i]) for row in rows)) for i, value in enumerate(over)
+            (text_of(value), *(text_of(row["y"][i]) for row in rows))
+            for i, value in enumerate(over)
         ),
     )
     spec = spec_of(alt.layer(*layers), {"rows": rows})
@@ -425,7 +306,7 @@ def bars(
     table = Table(
         (what, axis, *(("low", "high") if uncertain else ())),
         tuple(
-            (row["name"], *(_text(row[key]) for key in ("x", *("ab" if uncertain else ""))))
+            (row["name"], *(text_of(row[key]) for key in ("x", *("ab" if uncertain else ""))))
             for row in rows
         ),
     )
@@ -486,84 +367,10 @@ def scatter(
             color=GREY, strokeDash=[4, 3], strokeWidth=1).encode(x="x:Q", y="y:Q"))  # fmt: skip
     header = ("point", x_axis, y_axis, *(("low", "high") if ends else ()))
     table = Table(header, tuple(
-        (row["name"], *(_text(row[key]) for key in ("x", "y", *("ab" if ends else ""))))
+        (row["name"], *(text_of(row[key]) for key in ("x", "y", *("ab" if ends else ""))))
         for row in rows))  # fmt: skip
     spec = spec_of(alt.layer(*layers), datasets, len(rows))
     return Chart(name, title, description, spec, short(table), 340, told_apart(entries))
-
-
-# -- parts of charts ---------------------------------------------------------------------------
-
-
-def chosen(alt: Any) -> Any:
-    """The parameter that the legend of the page sets."""
-    return alt.param(name=CHOSEN, value=[])
-
-
-def series_style(alt: Any, entries: Sequence[LegendEntry], *, dash: bool = True) -> dict[str, Any]:
-    """Colour, dash and strength of the series ``k``, as channels of an encoding.
-
-    ``dash``: whether the marks are lines, which can have dashes.
-    """
-    numbers_of = list(range(len(entries)))
-    channels = {
-        "color": alt.Color("k:N", legend=None, scale=alt.Scale(
-            domain=numbers_of, range=[entry.colour for entry in entries])),
-        "strokeDash": alt.StrokeDash("k:N", legend=None, scale=alt.Scale(
-            domain=numbers_of, range=[list(entry.dash) or [1, 0] for entry in entries])),
-        "opacity": alt.condition(
-            f"length({CHOSEN}) == 0 || indexof({CHOSEN}, datum.k) >= 0",
-            alt.value(1.0), alt.value(0.08)),
-    }  # fmt: skip
-    if not dash:
-        del channels["strokeDash"]
-    return channels
-
-
-def label_axis(labels: Sequence[str]) -> Any:
-    """An axis whose places 0, 1, … carry labels."""
-    alt = altair()
-    cleaned = [clean(label) for label in labels]
-    shown = [label if len(label) <= LABEL else f"{label[: LABEL - 1]}…" for label in cleaned]
-    return alt.Axis(
-        labelExpr=f"{json.dumps(shown)}[datum.value]",
-        labelLimit=180,
-        labelOverlap=False,
-        grid=False,
-        ticks=False,
-        domain=False,
-    )
-
-
-def settled_range(values: ArrayLike) -> tuple[float, float]:
-    """The range of an axis that shows settled chains: without the lowest 0.1 % of the values."""
-    finite = _finite(values)
-    if not finite.size:
-        return 0.0, 1.0
-    low, high = np.quantile(finite, [0.001, 1.0])
-    room = 0.05 * (high - low) or 0.5
-    return float(f"{low - room:.6g}"), float(f"{high + room:.6g}")
-
-
-def rank_shares(chains: NDArray[np.float64], bins: int = RANK_BINS) -> NDArray[np.float64]:
-    """Draws of each chain in equal parts of the ranks of all draws: float (chains, bins), 1 for
-    equal shares. Equal draws share their mean rank."""
-    from scipy.stats import rankdata
-
-    rank = rankdata(chains).reshape(chains.shape)
-    place = np.minimum(((rank - 0.5) * bins / chains.size).astype(int), bins - 1)
-    counts = np.stack([np.bincount(row, minlength=bins) for row in place])
-    return counts * bins / chains.shape[1]
-
-
-def told_apart(entries: tuple[LegendEntry, ...]) -> tuple[LegendEntry, ...]:
-    """The legend, which a single series does not need."""
-    return entries if len(entries) > 1 else ()
-
-
-def short(table: Table) -> Table | None:
-    """The table, if a reader can take it in."""
-    return table if len(table.rows) <= MAX_ROWS else None
 
 
 def _upright(alt: Any) -> list[Any]:
@@ -580,21 +387,3 @@ def _upright(alt: Any) -> list[Any]:
 
 def _scale(alt: Any, log: bool, zero: bool = False) -> Any:
     return alt.Scale(type="log") if log else alt.Scale(zero=zero)
-
-
-def _finite(values: ArrayLike) -> NDArray[np.float64]:
-    flat = np.asarray(values, float).ravel()
-    return flat[np.isfinite(flat)]
-
-
-def _summary(trace: NDArray[np.float64]) -> list[float]:
-    """First, lowest, median, highest and last value."""
-    finite = _finite(trace)
-    if not finite.size:
-        return [float("nan")] * 5
-    return [trace[0], finite.min(), float(np.median(finite)), finite.max(), trace[-1]]
-
-
-def _text(value: Any) -> str:
-    """A number of ``numbers`` as text."""
-    return "" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:g}"

@@ -18,6 +18,10 @@ CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\
 REPLACEMENT = "\ufffd"  # Unicode's sign for a character that cannot be shown
 NAME = re.compile(r"[a-z][a-z0-9-]*")
 """Names of charts and sections: they are identifiers in the page."""
+CHOSEN = "chosen"
+"""Parameter of a drawing: numbers of the highlighted series; empty: all."""
+BEGIN, END = "begin", "end"
+"""Parameters of a drawing: the shown part of the horizontal axis."""
 
 
 def clean(text: str) -> str:
@@ -95,8 +99,9 @@ class Chart:
     height : int
         Pixels.
     legend : tuple of LegendEntry
-        Series, in the order of their numbers. If the drawing has the parameter ``chosen``, a
-        reader can highlight some of them: the page sets it to their numbers.
+        Series, in the order of their numbers. If the drawing has the parameter ``CHOSEN``, a
+        reader can highlight some of them: the page sets it to their numbers. If it has the
+        parameters ``BEGIN`` and ``END``, a reader can show a part of the horizontal axis.
     """
 
     name: str
@@ -106,6 +111,11 @@ class Chart:
     table: Table | None = None
     height: int = 280
     legend: tuple[LegendEntry, ...] = ()
+
+    @property
+    def zooms(self) -> bool:
+        """Whether a reader can show a part of the horizontal axis."""
+        return BEGIN in {parameter["name"] for parameter in self.spec.get("params", ())}
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import html
 import json
 import re
 from collections.abc import Mapping
@@ -29,7 +30,7 @@ def render(page: HtmlPage, *, live: bool = False) -> str:
     Raises UsageError, which names what to install, without the extra ``report``.
     """
     charts = {chart.name: _json(_drawing(chart)) for chart in page.charts()}
-    scripts = [bundle(), safe(_resource("page.js"))] if charts or live else []
+    scripts = [*([bundle()] if charts or live else []), safe(_resource("page.js"))]
     return _environment().get_template("page.html").render(
         page=page,
         live=live,
@@ -54,12 +55,15 @@ def fragments(page: HtmlPage) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``title``; ``headline`` and ``contents`` as HTML; ``sections``: the HTML of each section by
-        name, in order; ``charts``: each chart's specification, data and height by name.
+        ``title``; ``heading``, ``subtitle``, ``headline`` and ``contents`` as HTML; ``sections``:
+        the HTML of each section by name, in order; ``charts``: each chart's
+        specification, data and height by name.
     """
     parts = _environment().get_template("parts.html").module
     return {
         "title": clean(page.title),
+        "heading": html.escape(clean(page.title)),
+        "subtitle": html.escape(clean(page.subtitle)),
         "headline": str(parts.headline(page)),
         "contents": str(parts.contents(page)),
         "sections": {section.name: str(parts.section(section)) for section in page.sections},
@@ -133,9 +137,8 @@ def _json(value: Any) -> str:
 def _policy(scripts: list[str], live: bool) -> str:
     """The content security policy: these scripts, and no network but the live view's server."""
     digests = [hashlib.sha256(script.encode()).digest() for script in scripts]
-    none = "'none'"
-    allowed = " ".join(f"'sha256-{base64.b64encode(d).decode()}'" for d in digests) or none
-    server = "'self'" if live else none
+    allowed = " ".join(f"'sha256-{base64.b64encode(d).decode()}'" for d in digests)
+    server = "'self'" if live else "'none'"
     return (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
         f"img-src data: blob:; connect-src {server}; base-uri 'none'; form-action 'none'"
