@@ -16,6 +16,7 @@ from .series import legend, numbers, thinned
 
 RANK_BINS = 20
 LOW, HIGH = "low", "high"  # parameters of a trace: the range of its vertical axis
+LEFT_OUT = "left out (burn-in)"
 HOVERED = 150  # parts of a trace that show their values under the pointer
 FloatArray = NDArray[np.float64]
 
@@ -62,16 +63,16 @@ def traces(
             **series_style(alt, entries),
         )
     )
-    left_out = _left_out(alt).transform_filter("datum.b > datum.a")
+    left_out = max(0, min(burn_in, last - first))
     hovers = _hovered(alt, x_axis, [entry.label for entry in entries])
     low, high = settled_range([trace[burn_in:] for trace in chains])
     ends = {BEGIN: first, END: max(last, first + 1), LOW: low, HIGH: high}
-    drawing = alt.layer(left_out, lines, hovers).add_params(
+    drawing = alt.layer(_left_out(alt), lines, hovers).add_params(
         chosen(alt), *(alt.param(name=key, value=end) for key, end in ends.items())
     )
     datasets: dict[str, Any] = {
         "rows": rows,
-        "left": [{"a": first, "b": first + min(burn_in, last)}],
+        "left": [{"a": first, "b": first + left_out, "t": LEFT_OUT if left_out else ""}],
         "parts": _parts(chains, first),
     }
     table = Table(
@@ -165,9 +166,9 @@ def _left_out(alt: Any) -> Any:
     """The steps ``a`` to ``b`` of the data ``left``, shaded."""
     base = chart_of("left")
     shade = base.mark_rect(color=GREY, opacity=0.2, clip=True).encode(x="a:Q", x2="b:Q")
-    text = base.mark_text(
-        text="left out (burn-in)", align="left", baseline="top", dx=4, dy=4, clip=True
-    ).encode(x="a:Q", y=alt.value(0))
+    text = base.mark_text(align="left", baseline="top", dx=4, dy=4, clip=True).encode(
+        x="a:Q", y=alt.value(0), text="t:N"
+    )
     return shade + text
 
 

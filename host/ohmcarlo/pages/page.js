@@ -192,6 +192,11 @@
     if (!from.hasAttribute("data-keep")) morphChildren(from, to);
   }
   const alike = (a, b) => a && a.nodeName === b.nodeName && (a.id ?? "") === (b.id ?? "");
+  function dropped(node) {
+    const next = node.nextSibling;
+    node.remove();
+    return next;
+  }
   function morphChildren(from, to) {
     const wanted = [...to.childNodes];
     const ids = new Set(wanted.map((node) => node.id).filter(Boolean));
@@ -200,12 +205,14 @@
     let at = from.firstChild;
     for (const node of wanted) {
       const match = node.id ? known.get(node.id) : at;
+      // a node that moves loses its focus: what stands before it goes instead
+      while (node.id && match && at !== match && at && !at.id) at = dropped(at);
       if (!alike(match, node)) { from.insertBefore(node, at); continue; }
       if (match === at) at = at.nextSibling; else from.insertBefore(match, at);
       if (node.nodeType === Node.ELEMENT_NODE) morph(match, node);
       else if (match.nodeValue !== node.nodeValue) match.nodeValue = node.nodeValue;
     }
-    while (at) { const next = at.nextSibling; at.remove(); at = next; }
+    while (at) at = dropped(at);
   }
   function into(element, html) {
     const template = document.createElement("template");
