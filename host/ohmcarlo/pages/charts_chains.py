@@ -25,7 +25,7 @@ def traces(
     name: str,
     title: str,
     description: str,
-    values: FloatArray | Sequence[ArrayLike],
+    values: NDArray[Any] | Sequence[ArrayLike],
     *,
     axis: str,
     burn_in: int = 0,
