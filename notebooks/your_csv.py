@@ -69,6 +69,8 @@ def _(StringIO, main, mo, redirect_stderr):
         with redirect_stderr(StringIO()) as progress:
             failed = main([*map(str, words)])
         message = progress.getvalue().strip()
+        if failed:
+            print(message)
         mo.stop(failed, mo.callout(mo.md(message.splitlines()[-1] if message else ""), "danger"))
 
     return (command,)

@@ -74,6 +74,8 @@ def _(
         with redirect_stderr(StringIO()) as progress, redirect_stdout(StringIO()):
             failed = main([*map(str, words), "--json", str(found)])
         message = progress.getvalue().strip()
+        if failed:
+            print(message)
         mo.stop(failed, mo.callout(mo.md(message.splitlines()[-1] if message else ""), "danger"))
         return json.loads(found.read_text(encoding="utf-8"))
 
