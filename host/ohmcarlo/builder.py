@@ -5,6 +5,7 @@ They are imported at the call, because they need tools that the rest of the host
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from .errors import OhmcarloError, UsageError
 
+log = logging.getLogger(__name__)
 Say = Callable[[str], None]
 
 
@@ -26,7 +28,7 @@ def simulated_board(sizes: Mapping[str, int], say: Say) -> Path:
 
     with _named("the simulated board"):
         try:
-            return simulated_board(sizes, say)
+            return _found(simulated_board(sizes, say))
         except MissingTools as missing:
             raise MissingTools(f"{missing}, or use --backend model") from missing
 
@@ -38,7 +40,7 @@ def simulated_small_board(sizes: Mapping[str, int], say: Say) -> Path:
 
     with _named("the simulated small board"):
         try:
-            return simulated_small_board(sizes, say)
+            return _found(simulated_small_board(sizes, say))
         except MissingTools as missing:
             raise MissingTools(f"{missing}, or use --backend model") from missing
 
@@ -70,6 +72,11 @@ def exported_core(out: Path, say: Say, **options: Any) -> dict[str, Any]:
         from ohmcarlo_rtl.export.order import export_core
 
         return export_core(out, say, **options)
+
+
+def _found(program: Path) -> Path:
+    log.debug("simulated board: %s", program)
+    return program
 
 
 @contextmanager

@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 # compiled code takes Python and numpy integers alike, so its signatures are not checked
 Function = Callable[..., Any]
+log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).parent
 COMPILED_FOLDERS = ("spec", "array", "golden")
 
@@ -64,6 +67,7 @@ class Compiled:
         """Numba's dispatcher for calls from Python; its machine code is cached on disk."""
         import numba
 
+        _log_compilations()
         saved = numba.config.CACHE_DIR
         if not saved:  # a user's own NUMBA_CACHE_DIR comes first, split by the same key
             numba.config.CACHE_DIR = cache_folder()
@@ -126,6 +130,26 @@ def inlined(function: Function) -> Function:
 def allocating(function: Function) -> Function:
     """Like ``compiled``, for a function that creates arrays."""
     return Compiled(function, allocates=True)
+
+
+@functools.cache
+def _log_compilations() -> None:
+    """From now on, the log has the time of every function that is compiled for a call."""
+    from numba.core import event
+
+    class Times(event.Listener):
+        began: ClassVar[list[float]] = []
+
+        def on_start(self, _: Any) -> None:
+            self.began.append(time.perf_counter())
+
+        def on_end(self, found: Any) -> None:
+            seconds, name = time.perf_counter() - self.began.pop(), found.data["dispatcher"]
+            if not self.began:  # the functions that it calls are compiled inside
+                log.debug("compiled %s in %.2f s", name.py_func.__name__, seconds)
+
+    log.debug("machine code is kept in %s", cache_folder())
+    event.register("numba:compile", Times())
 
 
 @contextmanager

@@ -41,6 +41,17 @@ def si(value: float, unit: str) -> str:
     return f"{value:.3g} {unit}"
 
 
+def duration(seconds: float) -> str:
+    """A time as a user counts it: ``25 s``, ``3 min``, ``2.5 h``.
+
+    >>> duration(25.4), duration(200), duration(9000)
+    ('25 s', '3 min', '2.5 h')
+    """
+    if seconds < 99.5:
+        return f"{max(seconds, 0):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5970 else f"{seconds / 3600:.1f} h"
+
+
 def power(value: float) -> str:
     """A large number as a user types it: ``1e6``, ``2.5e6``; up to 9,999 as it is."""
     if value < 1e4:

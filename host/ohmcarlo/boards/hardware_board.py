@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -69,6 +70,7 @@ from .records.stream import ChainStream
 from .records.tally import Tally
 from .streamed import Streamed, require_own_order
 
+log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 REPORT_SECONDS = 5.0  # between reports of a long prediction
 MAX_STEPS = (1 << 32) - 1  # of one command
@@ -106,6 +108,7 @@ class HardwareBoard:
             require_compatible(self.identification, self.place)
             self.layout = Layout.of(self.identification)
             require_behind(self.array, self.layout, self.place)
+            log.debug("board at %s: %s", self.place, describe(self.identification))
         except BaseException:
             controller.close()
             raise

@@ -20,7 +20,10 @@ from .. import __version__
 from ..errors import OhmcarloError
 from . import bitstreams, cores, data, devices, figures, pulses, results, training
 from .exit_codes import BAD_USE, DONE, FAILED, INTERRUPTED
+from .logs import messages
+from .progress import Display
 from .streams import replace_what_cannot_be_written
+from .verbosity import QuietOption, VerboseOption, with_verbosity
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -51,6 +54,8 @@ def _global(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
 ) -> None: ...
 
 
@@ -67,11 +72,9 @@ for _verb in (
     figures.reproduce,
     data.tasks,
 ):
-    app.command()(_verb)
-data_app.command()(data.fetch)
-data_app.command()(data.export)
-data_app.command()(data.example)
-data_app.command()(data.convert)
+    app.command()(with_verbosity(_verb))
+for _data_verb in (data.fetch, data.export, data.example, data.convert):
+    data_app.command()(with_verbosity(_data_verb))
 
 
 def complain(message: str) -> None:
@@ -110,16 +113,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not sys.warnoptions:
             warnings.simplefilter("always")
             warnings.showwarning = _Notes()
-        return _main(arguments)
+        with messages():
+            return _main(arguments)
 
 
 def _main(arguments: Sequence[str] | None) -> int:
     try:
-        code: Any = app(
-            args=None if arguments is None else list(arguments),
-            prog_name="ohmcarlo",
-            standalone_mode=False,
-        )
+        with Display():
+            code: Any = app(
+                args=None if arguments is None else list(arguments),
+                prog_name="ohmcarlo",
+                standalone_mode=False,
+            )
         sys.stdout.flush()
         if code == INTERRUPTED:  # Typer turns Ctrl-C into this code
             complain("interrupted")

@@ -102,6 +102,7 @@ def build(
     reached. The tools come with `pip install 'ohmcarlo[fpga]'`.
     """
     from ..fpga import BuildOptions, bitstream_rows, build_bitstream
+    from ..progress import current_observer
     from .console import Console
 
     console = Console(json)
@@ -117,6 +118,6 @@ def build(
         force=force,
         program=program,
     )
-    made = build_bitstream(board, options, console.say)
+    made = build_bitstream(board, options, current_observer().say)
     console.json(made)
     console.table("Bitstream", bitstream_rows(made))

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from ..files import STANDARD_OUTPUT, check_file, descriptor_of, to_json, write_json
 from ..readable import brief
+from . import logs
 from .streams import writable
 
 Rows = list[tuple[str, str]]
@@ -38,15 +39,19 @@ class Console:
         if self.json_file is not None:
             check_file(self.json_file)
         self.err = Rich(stderr=True, highlight=False)
-        self.out = self.err if self.json_on_stdout else Rich(highlight=False)
+        if not self.json_on_stdout:
+            self.out = Rich(highlight=False)
+        else:
+            self.out = Rich(quiet=True) if logs.quiet() else self.err
 
     def say(self, text: str) -> None:
-        """One line of progress on standard error."""
-        self.err.print(text, markup=False, soft_wrap=True)
+        """One line of progress on standard error, or a warning if it begins with ``note:``."""
+        logs.say(text)
 
     def note(self, text: str) -> None:
         """One warning about a result."""
-        self.out.print(f"[yellow]note:[/yellow] {escape(text)}", soft_wrap=True)
+        shown = self.err if self.json_on_stdout else self.out
+        shown.print(f"[yellow]note:[/yellow] {escape(text)}", soft_wrap=True)
 
     def table(self, title: str, rows: Rows) -> None:
         """A table of names and values; brackets in them are not markup."""

@@ -101,6 +101,7 @@ def export(
     """
     from ..ip_core import ExportOptions, core_rows
     from ..ip_core import export as export_core
+    from ..progress import current_observer
     from .console import Console
 
     console = Console(json)
@@ -116,6 +117,6 @@ def export(
         clock=clock,
         report=report,
     )
-    made = export_core(out, options, console.say)
+    made = export_core(out, options, current_observer().say)
     console.json(made)
     console.table("Export", core_rows(made))

@@ -93,6 +93,7 @@ def characterize(
     given = dict(locals())
     from ..array.physics import PhysicsArray
     from ..measurements.veriloga.measuring import VERILOGA, is_veriloga, measured_table
+    from ..progress import current_observer
     from ..runs.characterize import (
         DeviceOutputs,
         Reference,
@@ -101,7 +102,6 @@ def characterize(
     )
     from .console import Console
     from .measured import array_of_fit, read_measurements
-    from .progress import RunProgress
     from .repeating import command_of
     from .show_devices import FITTED, constant_rows, show_characterization
 
@@ -125,9 +125,9 @@ def characterize(
         pairs,
         seed,
         outputs,
-        console.say,
+        current_observer().say,
         fit,
-        Reference(steps, endurance, RunProgress(console)),
+        Reference(steps, endurance, current_observer()),
     )
     show_characterization(console, values, constants=fit is None)
     if html is not None:
@@ -143,11 +143,12 @@ def selftest(
 ) -> None:
     """Check generator, coin, devices, chain and checkpoint, and link, memory and registers of a
     board. It takes a minute at most."""
+    from ..progress import current_observer
     from ..selftest.chain import run_selftest
     from .console import Console
     from .exit_codes import FAILED
     from .show_devices import show_checks
 
     console = Console(json)
-    if not show_checks(console, run_selftest(backend, array, preset, seed, console.say)):
+    if not show_checks(console, run_selftest(backend, array, preset, seed, current_observer().say)):
         raise typer.Exit(FAILED)

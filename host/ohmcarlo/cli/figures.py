@@ -51,7 +51,7 @@ def reproduce(
     from .progress import CellProgress
 
     console = Console(json)
-    values = make(select(figure), out, seeds, jobs, CellProgress(console))
+    values = make(select(figure), out, seeds, jobs, CellProgress())
     console.json(values)
     for name, found in values["figures"].items():
         _show_figure(console, name, found)

@@ -30,7 +30,7 @@ def read_measurements(
     array, preset = with_conditions(array, preset, conditions_of(where or []))
     if is_veriloga(array) and array != VERILOGA:
         check_backend(backend, array)
-        measured_table(array.removeprefix(VERILOGA), CellProgress(console).track)
+        measured_table(array.removeprefix(VERILOGA), CellProgress().track)
     recording = recording_behind(array, preset)
     for line in lines_about(recording) if recording is not None else []:
         console.say(line)

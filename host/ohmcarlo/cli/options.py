@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+MESSAGES = "Messages"
+"""Panel of the options that every verb has."""
 JsonOption = Annotated[
     str | None,
     typer.Option("--json", metavar="FILE", help="Write the result as JSON; - is standard output."),

@@ -56,18 +56,18 @@ def pulses(
 
     - `ohmcarlo pulses runs/first --check first.csv.gz`: is it the list of this run?
     """
+    from ..progress import current_observer
     from ..runs.pulses.checker import check_pulses
     from ..runs.pulses.listing import list_pulses
     from ..runs.pulses.recorder import Part
     from .console import Console
-    from .progress import RunProgress
 
     if steps is not None and steps < 1:
         raise UsageError(f"--steps {steps}: list at least one step")
     if check is not None and (out, from_step, steps, dot) != (None, None, None, False):
         raise UsageError("--check compares a list that exists: leave out the other options")
     console = Console(None)
-    progress = RunProgress(console)
+    progress = current_observer()
     if check is None:
         last = None if steps is None else max(from_step or 0, 1) + steps - 1
         list_pulses(run, out, progress, Part(from_step, last), dot)

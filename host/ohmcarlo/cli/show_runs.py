@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import write_bytes
+from ..progress import phase
 from .console import Console
 from .streams import write_data
 
@@ -27,7 +28,8 @@ def show_predictions(
     console: Console, predictions: Predictions, out: Path | None, comments: bool
 ) -> None:
     """Predictions as CSV; their notes on standard error, and in the CSV as ``comments``."""
-    content = predictions_csv(predictions, comments)
+    with phase("writing the predictions"):
+        content = predictions_csv(predictions, comments)
     if out is not None:
         write_bytes(out, content.encode("utf-8", "surrogateescape"))
         console.say(f"wrote {out}")

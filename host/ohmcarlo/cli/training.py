@@ -322,13 +322,13 @@ def train(
     Half of the data are held out for the test. `--out` keeps what `predict`, `report` and
     `resume` need.
     """
+    from ..progress import current_observer
     from ..runs.kinds import kind_of
     from ..runs.pulses.listing import check_later_list, list_pulses
     from ..runs.train import Outputs, train_run
     from . import run_file
     from .console import Console
     from .measured import read_measurements
-    from .progress import RunProgress
     from .show_runs import show_result
     from .sigma_p import read_sigma_p
 
@@ -380,12 +380,12 @@ def train(
         run_file.write_config(console, write_config, completed.config)
         return
     outputs = Outputs(out, trace, console.json_file)
-    values = train_run(completed.config, outputs, RunProgress(console))
+    values = train_run(completed.config, outputs, current_observer())
     if console.json_on_stdout:
         console.json(values)
     show_result(console, kind_of(completed.config.task, values["kind"]), values)
     if pulses is not None and out is not None:
-        list_pulses(out, pulses, RunProgress(console))
+        list_pulses(out, pulses, current_observer())
 
 
 def resume(
@@ -407,15 +407,15 @@ def resume(
     The trace equals that of an uninterrupted run. A run can be interrupted in any way: Ctrl-C, a
     crash, a power cut. It needs the inputs that it began with; an edited file is refused.
     """
+    from ..progress import current_observer
     from ..runs.kinds import kind_of
     from ..runs.train import Outputs, resume_run
     from .console import Console
-    from .progress import RunProgress
     from .show_runs import show_result
 
     console = Console(json)
     outputs = Outputs(run, trace, console.json_file)
-    values = resume_run(outputs, RunProgress(console), backend)
+    values = resume_run(outputs, current_observer(), backend)
     if console.json_on_stdout:
         console.json(values)
     show_result(console, kind_of(values["task"], values.get("kind")), values)

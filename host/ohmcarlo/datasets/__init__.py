@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..progress import phase
 from .base import Dataset as Dataset
 from .base import GroupSplit as GroupSplit
 from .base import split_half as split_half
@@ -46,7 +47,9 @@ def load(
     ((569, 30), ('benign', 'malignant'))
     """
     if isinstance(name_or_path, str) and name_or_path in BUILTIN:
-        return BUILTIN[name_or_path]()
+        with phase(f"reading {name_or_path}"):
+            return BUILTIN[name_or_path]()
     if is_path(name_or_path):
-        return load_csv(Path(name_or_path), label, regression, drop, positive)
+        with phase(f"reading {name_or_path}"):
+            return load_csv(Path(name_or_path), label, regression, drop, positive)
     raise unknown("data set", str(name_or_path), [*BUILTIN], "or give a CSV file")

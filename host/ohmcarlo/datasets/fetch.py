@@ -15,6 +15,7 @@ from importlib import resources
 from pathlib import Path
 
 from ..errors import OhmcarloError, UsageError
+from ..progress import phase, tracked
 from .names import unknown
 
 DATA_VARIABLE = "OHMCARLO_DATA"
@@ -125,8 +126,10 @@ def fetch(name: str) -> Path:
     if found is not None:
         return found
     base = cache_folder()
-    for file, digest in source.digests.items():
-        _download(name, source, file, digest, base / source.folder)
+    files = tracked(source.digests.items(), len(source.digests), f"downloading {name}", "files")
+    for file, digest in files:
+        with phase(f"downloading {file}"):
+            _download(name, source, file, digest, base / source.folder)
     return source.path(base)
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..files import atomic
+from ..progress import tracked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +69,7 @@ def write_pictures(
     four times smaller; None: all colours.
     """
     paths = []
-    for name, picture in pictures.items():
+    for name, picture in tracked(pictures.items(), len(pictures), "drawing", "pictures"):
         path = folder / f"{name}.png"
         with atomic(path) as temporary:
             picture.savefig(temporary, format="png", metadata={"Software": "ohmcarlo"})

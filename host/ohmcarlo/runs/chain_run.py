@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from ..boards import ENTROPY_ALARM, MODEL, RUNNING, Block
 from ..errors import OhmcarloError
 from ..posterior_error import describe_error
+from ..progress import SAMPLING as SAMPLING
+from ..progress import Observer, Silence, phase
 from .adaptation.record import Record
 from .adaptation.stages import Stages
 from .folder import Checkpoint, RunFolder, join_blocks
@@ -24,12 +27,12 @@ from .replay import can_replay, next_stop, replayed, sort_points
 from .setup import ChainSetup, warm_up
 from .stored import ADAPTATION, CHECKPOINT, intact
 
+log = logging.getLogger(__name__)
 SAVING_SHARE = 0.1  # largest share of the time that reading the board's state may take
 FIRST_SAVING_S = 1.0  # expected for the state of a board behind a link, before the first read
 BLOCK_SECONDS = 0.1  # between two checks of the clock and of Ctrl-C
 FIRST_BLOCK = 1
 MAX_BLOCK = 10_000
-SAMPLING = "sampling"
 NOTHING_KEPT = "nothing was kept: with --out RUN an interrupted run can be resumed"
 COMPILING = "compiling the sampler (once per version and machine)"
 
@@ -38,40 +41,6 @@ class Interrupted(OhmcarloError):
     """The user stopped the run; the message names the command that resumes it."""
 
     exit_code = 130
-
-
-class Observer(Protocol):
-    """Shows the progress of a run."""
-
-    def say(self, text: str) -> None: ...
-
-    def wait(self, text: str) -> None:
-        """Show that a long operation runs, until ``end``."""
-        ...
-
-    def begin(self, steps: int, total: int, what: str = SAMPLING) -> None:
-        """Sampling begins (again) at step ``steps`` of ``total``; ``what`` names the work."""
-        ...
-
-    def advance(self, steps: int, acceptance: float) -> None:
-        """Step number, and the acceptance rate of the last block."""
-        ...
-
-    def end(self) -> None: ...
-
-
-class Silence:
-    """An ``Observer`` that shows nothing."""
-
-    def say(self, text: str) -> None: ...
-
-    def wait(self, text: str) -> None: ...
-
-    def begin(self, steps: int, total: int, what: str = SAMPLING) -> None: ...
-
-    def advance(self, steps: int, acceptance: float) -> None: ...
-
-    def end(self) -> None: ...
 
 
 class ChainRun:
@@ -146,10 +115,13 @@ class ChainRun:
             )
 
     def _warm_up(self) -> None:
-        try:
-            seconds = warm_up(self.setup, lambda: self.observer.wait(COMPILING))
-        finally:
-            self.observer.end()
+        with ExitStack() as opened:
+
+            def announce() -> None:
+                self.observer.wait(COMPILING)
+                opened.callback(self.observer.end)
+
+            seconds = warm_up(self.setup, announce)
         if seconds is not None:
             self.observer.say(f"compiled the sampler in {seconds:.0f} s")
 
@@ -162,11 +134,12 @@ class ChainRun:
         """
         kind = Stages if self.setup.learner is not None else PilotStages
         stages = kind(self.setup, self._stored_record())
+        self.observer.wait(stages.progress())
         try:
             with _ctrl_c() as stop:
                 setup = self._load(stages)
                 while setup.adapts:
-                    self.observer.wait(stages.progress())
+                    self.observer.rename(stages.progress())
                     stages.run(setup)
                     setup = self._load(stages, now=stop.is_set())
                     if stop.is_set():
@@ -222,7 +195,8 @@ class ChainRun:
         if self.folder is None:
             self._start()
             return
-        found, self._blocks = self.folder.resume(self.observer.say)
+        with phase("reading the checkpoint"):
+            found, self._blocks = self.folder.resume(self.observer.say)
         if found is None:
             self._start()
             self._state = {} if can_replay(self.setup) else None
@@ -244,8 +218,9 @@ class ChainRun:
             return found.state
         if not can_replay(self.setup):
             raise ValueError("its state is that of an earlier step")
-        steps = found.steps - found.state_steps
-        self.observer.wait(f"making {steps} steps again on the model, up to the checkpoint")
+        self.observer.begin(
+            0, found.steps - found.state_steps, "making steps again, up to the checkpoint"
+        )
         try:
             state = replayed(
                 self.setup,
@@ -254,6 +229,7 @@ class ChainRun:
                 found.steps,
                 join_blocks(self._blocks),
                 begin={} if self.setup.adaptation is None else self.setup.adaptation.state,
+                made=self.observer.advance,
             )
         finally:
             self.observer.end()
@@ -322,6 +298,7 @@ class ChainRun:
             )
         except OhmcarloError as error:
             raise OhmcarloError(f"{error}; {self.resume_hint()}") from error
+        log.debug("checkpoint after %d steps, state of step %d", self.steps, self._state_steps)
         self._saved, self._kept_steps, self._kept = len(self._blocks), self.steps, True
 
     def resume_hint(self) -> str:

@@ -33,9 +33,9 @@ from ..files import atomic, check_file, json_ready, make_folder
 from ..measurements.reading import read_recording
 from ..pages.checks import check_page
 from ..posterior_error import errors_to_dict
+from ..progress import Observer, Silence, phase
 from ..spec import DEFAULT_MID_US, Geometry
 from .arrays import DEFAULT_PHYSICS, OpenedArray, check_window, device_preset, open_array
-from .chain_run import Observer, Silence
 from .config import TrainConfig
 from .device_errors import USUAL_STEPS, USUAL_WEIGHTS
 from .dies.expectation import STEPS, TASK
@@ -81,7 +81,8 @@ def characterize_array(
     opened = open_array(array, preset, Geometry(rows=rows, pairs=pairs), seed)
     outputs.keep_fit(fit, opened.window_us)
     findings = examine(config, opened, reference, say, fit)
-    outputs.write(findings)
+    with phase("writing the results"):
+        outputs.write(findings)
     return json_ready(_values(findings) | findings.to_dict())
 
 
@@ -347,25 +348,29 @@ def _characterize(
 
     The model is fitted to some rows only, over the range of conductance in which its law holds.
     """
-    found = opened.characterize()
-    left = characterize(
-        opened.array, targets_us=tuple(found.targets_us), cycles=found.cycles, trim=found
-    )
+    with phase("measuring the array"):
+        found = opened.characterize()
+    with phase("measuring the trimmed array"):
+        left = characterize(
+            opened.array, targets_us=tuple(found.targets_us), cycles=found.cycles, trim=found
+        )
     low, high = opened.window_us
     targets = np.linspace(
         max(low, DEFAULT_TARGETS_US[0]), min(high, DEFAULT_TARGETS_US[-1]), len(DEFAULT_TARGETS_US)
     )
     rows = opened.array.geometry.rows
-    seen = measure(
-        opened.array,
-        rows=np.unique(np.linspace(0, rows - 1, min(rows, FITTED_ROWS)).astype(int)).tolist(),
-        devices=None,
-        targets_us=tuple(targets),
-        cycles=DEFAULT_CYCLES,
-        centre_us=DEFAULT_MID_US,
-        everything=True,
-    )
-    return found, left, seen, estimate_measurement(seen)
+    with phase("measuring devices for the fit"):
+        seen = measure(
+            opened.array,
+            rows=np.unique(np.linspace(0, rows - 1, min(rows, FITTED_ROWS)).astype(int)).tolist(),
+            devices=None,
+            targets_us=tuple(targets),
+            cycles=DEFAULT_CYCLES,
+            centre_us=DEFAULT_MID_US,
+            everything=True,
+        )
+    with phase("fitting the device model"):
+        return found, left, seen, estimate_measurement(seen)
 
 
 def _ages(array: str, preset: str | None, seed: int) -> list[dict[str, Any]]:
@@ -375,7 +380,8 @@ def _ages(array: str, preset: str | None, seed: int) -> list[dict[str, Any]]:
     device = device_preset(preset or DEFAULT_PHYSICS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ValidityWarning)
-        return measure_ages(device, seed, rows=AGED_ROWS)
+        with phase("measuring aged devices"):
+            return measure_ages(device, seed, rows=AGED_ROWS)
 
 
 def fitted_constants(path: Path) -> dict[str, Any]:

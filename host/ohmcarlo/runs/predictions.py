@@ -15,6 +15,7 @@ from ..datasets.feature_columns import feature_numbers
 from ..datasets.label_column import labels_of_run
 from ..datasets.table_names import column_of
 from ..errors import UsageError
+from ..progress import phase
 from ..readable import count, first_few
 from ..tables import Table, read_table
 
@@ -181,7 +182,8 @@ def open_points(path: Path, features: list[str], label: str | None) -> NewData:
     array([[1.5 , 0.5 ],
            [2.5 , 0.25]])
     """
-    table = read_table(path)
+    with phase(f"reading {path}"):
+        table = read_table(path)
     if not table.header:
         raise UsageError(
             f"{path}, line {table.lines[0]}: put the names of the columns into line 1; the run "

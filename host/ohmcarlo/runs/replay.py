@@ -10,7 +10,7 @@ board streamed.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +25,8 @@ from ..golden import terms
 from .setup import ChainSetup
 
 ORDER_AT = (100, 200, 400)  # steps after which the points are sorted again, hardest first
+MOST_AT_ONCE = 2000
+"""Steps between two reports."""
 OF_SAMPLES = ("codes", "multiplicity", "sample_chain")
 COMPARED = ("accepted", "log_posterior", "chain", *OF_SAMPLES)
 
@@ -60,6 +62,7 @@ def replayed(
     last: int,
     streamed: Block,
     begin: Mapping[str, NDArray[Any]] = MappingProxyType({}),
+    made: Callable[[int], None] = lambda steps: None,
 ) -> dict[str, NDArray[Any]]:
     """The state after step ``last`` of every chain.
 
@@ -71,6 +74,8 @@ def replayed(
         What the board streamed. It ends with the steps ``first`` to ``last``.
     begin : dict
         Of the board before the start, if it is not that of a new array.
+    made : callable
+        Called with the number of steps made so far.
 
     Raises OhmcarloError when the model makes other steps than the board.
     """
@@ -84,10 +89,12 @@ def replayed(
         model.start()
     steps = first
     while steps < last:
-        block = model.run(next_stop(steps, last) - steps)
-        steps = next_stop(steps, last)
+        wanted = min(next_stop(steps, last) - steps, MOST_AT_ONCE)
+        block = model.run(wanted)
+        steps += wanted
         _compare(block, streamed, setup, last - steps)
         sort_points(setup, model, steps)
+        made(steps - first)
     return model.state_dict()
 
 

@@ -25,6 +25,7 @@ from ..errors import UsageError
 from ..golden import Calibration, EpisodeLikelihood, Registers, SamplerSettings
 from ..jit import before_compilation
 from ..posterior_error import PosteriorError
+from ..progress import phase
 from ..spec import Geometry, Points
 from ..tasks import Task
 from .adaptation.learner import Encoding, Learner
@@ -219,7 +220,8 @@ class ChainSource:
         if config.trim and not opened.ideal:
             say("characterising the array first: offsets, spreads, dead devices (--no-trim skips)")
             devices = devices_in_use(opened.array.geometry, inputs)
-            found = opened.characterize(devices, reach_us)
+            with phase("characterising the array"):
+                found = opened.characterize(devices, reach_us)
             calibration = calibration_of(found)
         read_back = ReadBack.of(opened, found)
         lines = Lines.of(opened.array, inputs)

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from ..boards import BoardLost, silent
 from ..errors import UsageError
 from ..files import write_bytes, write_json
-from .chain_run import ChainRun, Interrupted, Observer, Silence
+from ..progress import Observer, Silence, phase
+from .chain_run import ChainRun, Interrupted
 from .config import TrainConfig
 from .folder import RunFolder, check_free
 from .kind import Experiment, RunKind, RunResult
@@ -117,7 +118,7 @@ def train_run(config: TrainConfig, outputs: Outputs, observer: Observer) -> dict
         check_free(outputs.folder)
         config = config.located()
     kind = kind_of(config.task, config.kind)
-    with closing(kind.build(config, observer.say)) as experiment:
+    with closing(_built(kind, config, observer)) as experiment:
         if outputs.folder is None:
             return _finish(kind, experiment, None, outputs, observer)
         with RunFolder.create(outputs.folder, experiment.manifest()) as folder:
@@ -159,9 +160,15 @@ def resume_run(outputs: Outputs, observer: Observer, backend: str | None = None)
             observer.say(line)
         require_same_files(known, manifest)
         kind = kind_of(known.task, known.kind)
-        with closing(kind.build(known, observer.say)) as experiment:
+        with closing(_built(kind, known, observer)) as experiment:
             require_same_inputs(manifest, experiment.inputs())
             return _finish(kind, experiment, folder, outputs, observer)
+
+
+def _built(kind: AnyKind, config: TrainConfig, observer: Observer) -> Any:
+    """The experiment of a run: data, array and board."""
+    with phase("preparing data and array"):
+        return kind.build(config, observer.say)
 
 
 def _write_complete(path: Path, outputs: Outputs) -> dict[str, Any]:
@@ -208,8 +215,10 @@ def _complete(
     try:
         chain_run.run()
         experiment = experiment.after(chain_run.setup)
-        result = kind.evaluate(experiment, chain_run.streamed(), chain_run.seconds)
-        _write(result, folder, outputs)
+        with phase("evaluating the run"):
+            result = kind.evaluate(experiment, chain_run.streamed(), chain_run.seconds)
+        with phase("writing the run"):
+            _write(result, folder, outputs)
     except KeyboardInterrupt as interrupt:
         raise Interrupted(chain_run.resume_hint()) from interrupt
     except BoardLost as lost:

@@ -14,6 +14,7 @@ from ..array.threefry import threefry2x32
 from ..boards import MODEL, Board, check_backend, is_small, open_hardware, open_small
 from ..boards.memory.layout import Layout
 from ..errors import OhmcarloError
+from ..progress import phase
 from ..runs.arrays import open_array
 from ..runs.config import TrainConfig
 from ..runs.supervised.experiment import build_supervised
@@ -91,7 +92,8 @@ def run_selftest(
 
 def _try(name: str, check: Callable[[], Finding]) -> Check:
     try:
-        passed, detail = check()
+        with phase(f"checking {name}"):
+            passed, detail = check()
     except OhmcarloError as error:
         passed, detail = False, str(error)
     return Check(name, passed, detail)

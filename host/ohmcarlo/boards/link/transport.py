@@ -5,6 +5,7 @@ Frames are numbered and acknowledged (``spec.link``). Lost and damaged frames ar
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import random
@@ -36,6 +37,7 @@ FIRST_RESEND_S, MIN_RESEND_S, MAX_RESEND_S = 0.5, 0.02, 1.0  # wait for an ackno
 READ_S = 0.1  # longest time between looks at the clock
 SEQUENCES = 1 << 16
 Clock = Callable[[], float]
+log = logging.getLogger(__name__)
 
 
 def link_timeout_s(default: float) -> float:
@@ -260,6 +262,7 @@ class Transport:
     def _go_back(self, now: float) -> None:
         """Send all messages under way again."""
         self._progress = now
+        log.debug("%s: %d frames are sent again", self.port.name, len(self._under_way))
         for i, sent in enumerate(self._under_way):
             self._send(Kind.DATA, (self._base + i) % SEQUENCES, sent.payload)
             sent.again = True
@@ -274,6 +277,7 @@ class Transport:
         self.counters.bytes_received += len(data)
         for frame in self._decoder.feed(data):
             if frame is None:
+                log.debug("%s: a frame was damaged", self.port.name)
                 self.counters.damaged += 1
                 self._ask_again()
             else:

@@ -123,7 +123,7 @@ class Stages:
         done = len(self.record.stages)
         search = self.schedule.search_stages(self.record.log_posteriors) is None
         what = "searches for the posterior" if search else "learns its shape"
-        return f"the array adapts: it {what}, stage {done + 1} ({self.record.steps} steps so far)"
+        return f"the array adapts: it {what}, stage {done + 1} after {self.record.steps} steps"
 
     def summary(self, setup: ChainSetup) -> str:
         """A line about the stages that were made, and the chain that follows."""

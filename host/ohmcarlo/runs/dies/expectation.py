@@ -21,11 +21,12 @@ from ...array.energy import energy, monte_carlo
 from ...boards import silent
 from ...errors import OhmcarloError
 from ...posterior_error import PosteriorError, errors_to_dict
+from ...progress import Observer
 from ...spec import Geometry
 from ...spec.geometry import MIN_GROUPS
 from ...tasks import get_task
 from ..adaptation.choice import RHOS
-from ..chain_run import ChainRun, Interrupted, Observer
+from ..chain_run import ChainRun, Interrupted
 from ..config import TrainConfig
 from ..defaults import CHAIN_GROUPS, CHAINS
 from ..device_errors import WHITENED_RHO_TRIMMED

@@ -10,8 +10,9 @@ from ...array.characterize.characterization import Characterization
 from ...array.characterize.estimates import Estimates
 from ...array.characterize.population import Population
 from ...errors import OhmcarloError
+from ...progress import Observer
 from ...spec import Geometry
-from ..chain_run import Interrupted, Observer
+from ..chain_run import Interrupted
 from ..config import TrainConfig
 from ..device_errors import usual_error
 from .expectation import Expectation, Rows, expect

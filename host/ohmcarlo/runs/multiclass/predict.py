@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...datasets.several_classes import BinaryProblem
+from ...progress import phase
 from ..classes import BinaryPosterior, ClassPosterior, ClassUncertainty
 from ..predictions import ClassTable
 from ..stored import MANIFEST, RESULT, intact, read_manifest, read_result, require_result_file
@@ -123,7 +124,8 @@ def predict_file(run: Path, data: Path) -> MulticlassPredictions:
     found, labels = read_points(
         data, predictor.feature_names, predictor.class_names, predictor.label
     )
-    probability, uncertainty = predictor.posterior.predict(found.x)
+    with phase("predicting the cases"):
+        probability, uncertainty = predictor.posterior.predict(found.x)
     return MulticlassPredictions(
         probability=probability,
         uncertainty=uncertainty,

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ...boards import BoardLost
 from ...files import write_json
-from ..chain_run import NOTHING_KEPT, SAMPLING, Interrupted, Observer
+from ...progress import SAMPLING, STEPS, Observer
+from ..chain_run import NOTHING_KEPT, Interrupted
 from ..config import TrainConfig
 from ..folder import RunFolder
 from ..outputs import Outputs
@@ -38,12 +39,15 @@ class OfProblem:
         self.observer.say(f"{self.name}: {text}")
 
     def wait(self, text: str) -> None:
-        self.observer.wait(text)
+        self.observer.wait(f"{self.name}: {text}")
 
-    def begin(self, steps: int, total: int, what: str = SAMPLING) -> None:
-        self.observer.begin(steps, total, f"{what} {self.name}")
+    def rename(self, text: str) -> None:
+        self.observer.rename(f"{self.name}: {text}")
 
-    def advance(self, steps: int, acceptance: float) -> None:
+    def begin(self, steps: int, total: int, what: str = SAMPLING, unit: str = STEPS) -> None:
+        self.observer.begin(steps, total, f"{what} {self.name}", unit)
+
+    def advance(self, steps: int, acceptance: float | None = None) -> None:
         self.observer.advance(steps, acceptance)
 
     def end(self) -> None:
@@ -59,8 +63,14 @@ def complete_multiclass(
 ) -> MulticlassResult:
     """Sample what is not sampled yet, evaluate all problems together, and write the outputs."""
     with _place(folder) as path:
-        for number in range(len(experiment.problems)):
-            _sample(experiment, number, path, folder is not None, outputs, observer, run_one)
+        count = len(experiment.problems)
+        observer.begin(0, count, "all problems", "problems")
+        try:
+            for number in range(count):
+                _sample(experiment, number, path, folder is not None, outputs, observer, run_one)
+                observer.advance(number + 1)
+        finally:
+            observer.end()
         observer.wait("predicting the held-out points")
         try:
             result = evaluate_multiclass(experiment, path)

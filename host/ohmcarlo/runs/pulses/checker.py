@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from ...array.base import IntArray
 from ...errors import OhmcarloError, UsageError
+from ...progress import Observer
 from ...spec import CODE_MAX
-from ..chain_run import Observer
 from ..tap import Tap
 from .columns import EMPTY, OPERATIONS, READ, RESET, SET
 from .reading import UNKNOWN, Lines, read_head, read_lines

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...errors import UsageError
 from ...files import in_place
-from ..chain_run import Observer
+from ...progress import Observer
 from ..tap import Tap
 from .columns import Units
 from .recorder import ALL, Part, Recorder

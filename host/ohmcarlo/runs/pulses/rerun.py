@@ -15,8 +15,9 @@ from ...array.die import Die
 from ...boards import MODEL, Block, silent
 from ...errors import OhmcarloError, UsageError
 from ...jit import before_compilation
+from ...progress import SAMPLING, STEPS, Observer
 from ..adaptation.record import Record
-from ..chain_run import COMPILING, SAMPLING, ChainRun, Observer
+from ..chain_run import COMPILING, ChainRun
 from ..config import TrainConfig
 from ..digests import digest_of
 from ..kind import RunKind
@@ -108,13 +109,16 @@ class _Progress:
 
     def say(self, text: str) -> None: ...
 
-    def wait(self, text: str) -> None: ...
+    def wait(self, text: str) -> None:
+        self._observer.wait(text)
 
-    def begin(self, steps: int, total: int, what: str = SAMPLING) -> None:
-        self._observer.end()
-        self._observer.begin(steps, total, what)
+    def rename(self, text: str) -> None:
+        self._observer.rename(text)
 
-    def advance(self, steps: int, acceptance: float) -> None:
+    def begin(self, steps: int, total: int, what: str = SAMPLING, unit: str = STEPS) -> None:
+        self._observer.begin(steps, total, what, unit)
+
+    def advance(self, steps: int, acceptance: float | None = None) -> None:
         self._observer.advance(steps, acceptance)
 
     def end(self) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...datasets.gaussian import NoisePosterior
 from ...datasets.regression import RegressionEncoder
+from ...progress import phase
 from ..predictions import NewData, PredictionTable, open_points
 from ..stored import (
     MANIFEST,
@@ -151,8 +152,9 @@ def predict_numbers(run: Path, data: Path) -> NumberPredictions:
     found = open_points(data, predictor.feature_names, predictor.label)
     x, labels = found.x, _labels(found)
     posterior = predictor.posterior
-    low, high = interval(posterior.predictive_draws(x), INTERVAL)
-    spread, _ = posterior.spreads(x)
+    with phase("predicting the cases"):
+        low, high = interval(posterior.predictive_draws(x), INTERVAL)
+        spread, _ = posterior.spreads(x)
     return NumberPredictions(
         prediction=posterior.predict(x),
         low=low,

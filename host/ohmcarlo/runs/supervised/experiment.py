@@ -17,6 +17,7 @@ from ...datasets.several_classes import STICK_BREAKING, binary_problems
 from ...errors import UsageError
 from ...golden import Registers
 from ...posterior_error import describe_error
+from ...progress import phase
 from ...spec import Points
 from ...tasks import Task, get_task
 from ..adaptation.learner import LogisticLearner
@@ -222,19 +223,20 @@ def prepare(
             config, task, x, y, feature_names, say, partial(prepare, pool=pool)
         )
     task = task.with_hidden(hidden)
-    encoder = Encoder.fit(
-        x,
-        y,
-        feature_names=feature_names,
-        features=features,
-        whiten=config.whiten,
-        adapt=config.adapt,
-        sigma_p=(config.width if hidden else config.widths)(task.sigma_p),
-        scaled=not hidden,
-        pool=pool,
-    )
-    points = encoder.training_points(x, y)
-    expected = _expected(config, task, encoder, x, y)
+    with phase("encoding the data"):
+        encoder = Encoder.fit(
+            x,
+            y,
+            feature_names=feature_names,
+            features=features,
+            whiten=config.whiten,
+            adapt=config.adapt,
+            sigma_p=(config.width if hidden else config.widths)(task.sigma_p),
+            scaled=not hidden,
+            pool=pool,
+        )
+        points = encoder.training_points(x, y)
+        expected = _expected(config, task, encoder, x, y)
     setup = set_up_chain(
         config,
         task,

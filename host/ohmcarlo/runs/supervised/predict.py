@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...datasets import Encoder
 from ...datasets.label_column import known_classes
 from ...golden import Registers, SamplerSettings, predict
+from ...progress import counted
 from ...spec import Geometry
 from ..agreement import samples_of
 from ..predictions import ClassTable, NewData, open_points
@@ -30,6 +31,8 @@ from .experiment import labels_of, standardised_weights
 from .result import RESULT_KEYS, check_evaluation
 
 FloatArray = NDArray[np.float64]
+AT_ONCE = 5_000_000
+"""Rows times samples of a prediction between two reports of its progress."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +87,15 @@ class Predictor:
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and variance of P(class 1): x float64 (n, features) as in the data, (n,) each."""
-        return predict(self.registers, self.encoder.encode(x), self.codes, self.counts)
+        rows = max(1, AT_ONCE // max(len(self.codes), 1))
+        parts = []
+        with counted(len(x), "predicting", "rows") as done:
+            for first in range(0, max(len(x), 1), rows):
+                points = self.encoder.encode(x[first : first + rows])
+                parts.append(predict(self.registers, points, self.codes, self.counts))
+                done(min(first + rows, len(x)))
+        mean, variance = zip(*parts, strict=True)
+        return np.concatenate(mean), np.concatenate(variance)
 
     def clipped(self, x: FloatArray) -> NDArray[np.bool_]:
         """Points with a feature beyond the machine's 8-bit inputs, which are cut off there: x

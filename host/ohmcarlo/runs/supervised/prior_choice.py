@@ -28,6 +28,7 @@ from ...boards import MODEL, Say
 from ...datasets import Encoder
 from ...errors import UsageError
 from ...golden.registers import CORRECTED
+from ...progress import tracked
 from ...tasks import Task
 from ..chain_run import ChainRun
 from ..config import TrainConfig
@@ -102,7 +103,7 @@ def with_chosen_width(
     say(f"choosing sigma_p by leave-one-out: {len(GRID)} short runs")
     scores: dict[float, _Score] = {}
     refused = ""
-    for width in GRID:
+    for width in tracked(GRID, len(GRID), "choosing sigma_p", "widths"):
         try:
             setup, encoder = prepare(_short(config, width), task, x, y, feature_names)
         except UsageError as error:  # the data do not fit into int8 with so wide a prior
