@@ -2,7 +2,7 @@
 
 In such a block, a line that begins with ``$ `` is a command and the lines below are its output.
 The blocks of a page run one after the other, in one empty folder. In an output, ``...`` stands for
-anything, as in doctest.
+anything, as in doctest. Lines about the progress of long work are left out.
 
 ``python -m console_page PAGE`` (with ``tests/helpers`` on the path) writes the outputs of this
 machine into the page. An output that agrees stays as it is.
@@ -19,6 +19,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+PROGRESS = re.compile(r".+ …|.+: \S+ \w+ so far|.+: [\d,]+ of [\d,]+ \w+, .+ left")
+"""A line about work that takes long; a fast machine does not show it."""
 BLOCK = re.compile(r"^```console\n(.*?)^```$", re.M | re.S)
 PROMPT = "$ "
 WIDTH = 92  # columns of the terminal that a page shows
@@ -70,7 +72,8 @@ def run(command: str, folder: Path) -> tuple[int, str]:
         timeout=SECONDS,
     )
     lines = [line.rstrip() for line in done.stdout.replace("\r", "\n").splitlines()]
-    return done.returncode, "".join(f"{line}\n" for line in lines)
+    shown = (line for line in lines if not PROGRESS.fullmatch(line))
+    return done.returncode, "".join(f"{line}\n" for line in shown)
 
 
 def agrees(expected: str, output: str) -> bool:
