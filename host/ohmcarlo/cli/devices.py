@@ -139,16 +139,29 @@ def selftest(
     array: ArrayOption = "emulator",
     preset: PresetOption = None,
     seed: ArraySeedOption = 0,
+    html: HtmlOption = None,
     json: JsonOption = None,
 ) -> None:
     """Check generator, coin, devices, chain and checkpoint, and link, memory and registers of a
     board. It takes a minute at most."""
+    given = dict(locals())
+    from ..pages.checks import check_page
     from ..progress import current_observer
     from ..selftest.chain import run_selftest
     from .console import Console
     from .exit_codes import FAILED
+    from .repeating import command_of
     from .show_devices import show_checks
 
     console = Console(json)
-    if not show_checks(console, run_selftest(backend, array, preset, seed, current_observer().say)):
+    if html is not None:
+        check_page(html)
+    checks = show_checks(console, run_selftest(backend, array, preset, seed, current_observer().say))
+    if html is not None:
+        from ..pages.render import write_page
+        from ..selftest.page import page_of
+
+        write_page(html, page_of(checks, backend, array, seed, command_of(selftest, given)))
+        console.say(f"wrote {html}")
+    if not all(check.passed for check in checks):
         raise typer.Exit(FAILED)

@@ -128,8 +128,8 @@ def _spread(v: Mapping[str, Any]) -> str:
     )
 
 
-def show_checks(console: Console, checks: Iterable[Check]) -> bool:
-    """Checks as they finish; True when all passed."""
+def show_checks(console: Console, checks: Iterable[Check]) -> list[Check]:
+    """Checks as they finish."""
     done: list[Check] = []
     for check in checks:
         done.append(check)
@@ -142,4 +142,4 @@ def show_checks(console: Console, checks: Iterable[Check]) -> bool:
             "checks": [{"name": c.name, "passed": c.passed, "detail": c.detail} for c in done],
         }
     )
-    return passed
+    return done

@@ -71,6 +71,21 @@ def fragments(page: HtmlPage) -> dict[str, Any]:
     }
 
 
+def words(text: str) -> Any:
+    """The text with commands between backticks set as code; everything else is escaped.
+
+    >>> str(words("Run `a <b>` & look."))
+    'Run <code>a &lt;b&gt;</code> &amp; look.'
+    """
+    from markupsafe import Markup, escape
+
+    parts = clean(text).split("`")
+    if len(parts) % 2 == 0:  # a single backtick belongs to a name
+        return escape(clean(text))
+    shown = (Markup("<code>{}</code>").format(p) if i % 2 else escape(p) for i, p in enumerate(parts))
+    return Markup("").join(shown)
+
+
 def _drawing(chart: Chart) -> dict[str, Any]:
     """What the script of the page needs of a chart."""
     return {"height": chart.height, "spec": _plain_tips(_numbered(chart.spec))}
@@ -164,6 +179,7 @@ def _environment() -> Any:
         lstrip_blocks=True,
         finalize=lambda value: clean(value) if type(value) is str else value,
     )
+    environment.filters["words"] = words
     environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
     environment.tests["number"] = lambda cell: bool(NUMBER.fullmatch(cell))
     return environment

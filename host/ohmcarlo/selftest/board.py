@@ -31,7 +31,7 @@ MEMORY = "state_held"  # a window with all bits of every word, readable and writ
 WORD_BITS = 32
 DEVICE_ROWS = 8
 D2D_REL, STUCK = 0.02, 0.05  # to exercise every part of the emulator
-DEVICES = "devices"
+LINK, DEVICES = "link", "devices"
 Finding = tuple[bool, str]
 
 
@@ -67,6 +67,14 @@ def _echoes(board: SerialBoard, seed: int) -> Finding:
         f"{len(bodies)} messages echoed, {rate / 1000:.3g} kB/s each way; "
         f"{counters.damaged} frames damaged, {counters.resent} sent again"
     )
+
+
+def link_counts(board: HardwareBoard) -> tuple[tuple[str, str], ...]:
+    """Bytes, frames and repairs of the link so far, by name; empty for a board on a bus."""
+    if not isinstance(board, SerialBoard):
+        return ()
+    counters = board.link.counters.to_dict()
+    return tuple((name.replace("_", " "), f"{n:,}") for name, n in counters.items())
 
 
 def _repeated_reads(board: HardwareBoard) -> Finding:
@@ -161,7 +169,7 @@ def check_small_line(board: SmallBoard, _: int) -> Finding:
 
 
 BOARD_CHECKS: dict[str, Callable[[HardwareBoard, int], Finding]] = {
-    "link": check_link,
+    LINK: check_link,
     "memory": check_memory,
     "registers": check_registers,
     DEVICES: check_emulator,

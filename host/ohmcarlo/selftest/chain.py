@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +20,15 @@ from ..runs.config import TrainConfig
 from ..runs.supervised.experiment import build_supervised
 from ..runs.trace import Trace
 from ..spec import Geometry, Points
-from .board import BOARD_CHECKS, DEVICES, Finding, check_small_line, layout_of
+from .board import (
+    BOARD_CHECKS,
+    DEVICES,
+    LINK,
+    Finding,
+    check_small_line,
+    layout_of,
+    link_counts,
+)
 
 # Known answers of Threefry-2x32-20: counter, key, words (Random123, kat_vectors).
 KNOWN_ANSWERS = (
@@ -33,16 +41,28 @@ CHECK_STEPS = 100
 CHECK_POINTS, SMALL_POINTS = 100, 32
 """A board without a processor has a small memory and is slow."""
 COIN_STEPS = 1000
+BY_STEP = ("chain", "accepted", "log_posterior")  # of the arrays of a trace
 MIN_ENTROPY = 0.9  # bits per raw bit; the estimate is a lower bound: 0.95 for a perfect coin here
 
 
 @dataclass(frozen=True)
 class Check:
-    """One finding of the self-test."""
+    """One finding of the self-test.
+
+    Attributes
+    ----------
+    name : str
+    passed : bool
+    detail : str
+        A phrase.
+    facts : tuple of (str, str)
+        More numbers by their names, for the page.
+    """
 
     name: str
     passed: bool
     detail: str
+    facts: tuple[tuple[str, str], ...] = ()
 
 
 def run_selftest(
@@ -104,13 +124,14 @@ def _board_checks(config: TrainConfig, layout: Layout) -> Iterator[Check]:
     opened = open_array(config.array, config.preset, layout.geometry, config.seed)
     if is_small(config.backend):
         with closing(open_small(config.backend, opened.array)) as small:
-            yield _try("link", partial(check_small_line, small, config.seed))
+            yield _try(LINK, partial(check_small_line, small, config.seed))
         return
     with closing(open_hardware(config.backend, opened.array)) as board:
         for name, check in BOARD_CHECKS.items():
             if layout.phy and name == DEVICES:
                 continue
-            yield _try(name, partial(check, board, config.seed))
+            found = _try(name, partial(check, board, config.seed))
+            yield replace(found, facts=link_counts(board)) if name == LINK else found
 
 
 def check_generator(_: TrainConfig) -> Finding:
@@ -144,9 +165,23 @@ def check_chain(config: TrainConfig) -> Finding:
     for found, wanted in zip(ours, models, strict=True):
         differ = [name for name in wanted if not np.array_equal(found[name], wanted[name])]
         if differ:
-            return False, f"not the model's: {', '.join(sorted(differ))}"
+            return False, f"not the model's: {', '.join(sorted(differ))}{_first(found, wanted)}"
     steps = sum(len(found["accepted"]) for found in ours)
     return True, f"{steps} steps of two chains, bit-identical to the golden model"
+
+
+def _first(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """The first step whose decision or log-posterior differs, as a phrase; empty if none does."""
+    steps = min(len(found["accepted"]), len(wanted["accepted"]))
+    differ = np.zeros(steps, bool)
+    for name in BY_STEP:
+        differ |= found[name][:steps] != wanted[name][:steps]
+    if not differ.any():
+        return ""
+    place = int(differ.argmax())
+    chain = int(wanted["chain"][place])
+    step = int((wanted["chain"][: place + 1] == chain).sum())
+    return f"; the first differing step is step {step} of chain {chain}"
 
 
 def _trace_of(config: TrainConfig) -> dict[str, Any]:

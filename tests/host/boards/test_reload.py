@@ -185,6 +185,7 @@ def test_the_selftest_finds_it(what: str, passes: bool, monkeypatch: pytest.Monk
     passed, detail = check_chain(config)
     assert passed == passes, detail
     assert ("200 steps of two chains" if passes else "not the model's: ") in detail
+    assert ("first differing step is step" in detail) is not passes
 
 
 def test_rows_stay_out_of_service() -> None:

@@ -264,14 +264,16 @@ def test_the_result_says_how_far_to_trust_it(call: Call, monkeypatch: pytest.Mon
     assert "UNKNOWN" in still
 
 
-def test_tasks_and_selftest(call: Call) -> None:
+def test_tasks_and_selftest(call: Call, tmp_path: Path) -> None:
     code, out, _ = call("tasks", "--json", "-")
     assert code == 0
     listed = json.loads(out)
     assert {"toy2d", "breast-cancer", "breast-cancer-original"} <= set(listed)
     assert listed["breast-cancer"]["features"] == 15
-    code, out, _ = call("selftest", "--json", "-")
-    assert code == 0 and json.loads(out)["passed"]
+    code, out, err = call("selftest", "--json", "-", "--html", tmp_path / "test.html")
+    assert code == 0 and json.loads(out)["passed"] and "wrote" in err
+    page = (tmp_path / "test.html").read_text(encoding="utf-8")
+    assert "All 5 checks passed" in page and "No board was tested" in page
 
 
 def test_warnings_are_one_line_each(call: Call, tmp_path: Path) -> None:
@@ -382,6 +384,8 @@ def test_help_names_every_option(call: Call) -> None:
         (["characterize", "--out", "no/such/folder/c.npz"], ["folder"]),
         (["characterize", "--out", "."], ["file name"]),
         (["selftest", "--json", "no/such/folder/r.json"], ["folder"]),
+        (["selftest", "--html", "no/such/folder/p.html"], ["folder"]),
+        (["characterize", "--html", "."], ["file name"]),
         (["tasks", "--json", "."], ["file name"]),
         (["train"], ["TASK"]),
         (["train", "toy2d", "--no-such-option"], ["--no-such-option"]),
