@@ -156,7 +156,9 @@ def selftest(
     console = Console(json)
     if html is not None:
         check_page(html)
-    checks = show_checks(console, run_selftest(backend, array, preset, seed, current_observer().say))
+    checks = show_checks(
+        console, run_selftest(backend, array, preset, seed, current_observer().say)
+    )
     if html is not None:
         from ..pages.render import write_page
         from ..selftest.page import page_of

@@ -82,7 +82,9 @@ def words(text: str) -> Any:
     parts = clean(text).split("`")
     if len(parts) % 2 == 0:  # a single backtick belongs to a name
         return escape(clean(text))
-    shown = (Markup("<code>{}</code>").format(p) if i % 2 else escape(p) for i, p in enumerate(parts))
+    shown = (
+        Markup("<code>{}</code>").format(p) if i % 2 else escape(p) for i, p in enumerate(parts)
+    )
     return Markup("").join(shown)
 
 

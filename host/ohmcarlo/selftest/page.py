@@ -21,11 +21,11 @@ class About(NamedTuple):
 
 
 BITSTREAM = (
-    "Build the board's bitstream with this version of ohmcarlo (`ohmcarlo build BOARD`) and load it."
+    "Build the bitstream of the board with this version (`ohmcarlo build BOARD`), and load it."
 )
 CACHE = (
-    "Delete the folder ohmcarlo in $XDG_CACHE_HOME (or in ~/.cache), which holds compiled code, and "
-    "install ohmcarlo again."
+    "Delete the folder ohmcarlo in $XDG_CACHE_HOME (or in ~/.cache), which holds compiled code, "
+    "and install ohmcarlo again."
 )
 ABOUT = {
     "generator": About("The random generator gives its published known answers.", CACHE),
@@ -47,7 +47,7 @@ ABOUT = {
     ),
     "coin": About(
         "The raw bits of the coin have the expected entropy, and no health test raises an alarm.",
-        "Run `ohmcarlo characterize` on the array: its part \"coin\" shows the entropy that the "
+        'Run `ohmcarlo characterize` on the array: its part "coin" shows the entropy that the '
         "devices have.",
     ),
     "early rejection": About("Early rejection leaves every decision as it is.", BITSTREAM),
@@ -73,7 +73,9 @@ def _headline(checks: Sequence[Check]) -> Headline:
     failed = _failed(checks)
     if not failed:
         return Headline(
-            Tone.GOOD, "passed", (f"All {count(len(checks), 'check')} passed: chains can run here.",)
+            Tone.GOOD,
+            "passed",
+            (f"All {count(len(checks), 'check')} passed: chains can run here.",),
         )
     first = failed[0]
     return Headline(
@@ -102,7 +104,9 @@ def _sections(
         for c in checks
     )  # fmt: skip
     header = ("check", "result", "what is tested", "what was found")
-    yield Section("checks", "Checks", tables=(Table(header, rows, "In the order in which they ran"),))
+    yield Section(
+        "checks", "Checks", tables=(Table(header, rows, "In the order in which they ran"),)
+    )
     if failed := _failed(checks):
         yield Section("remedies", "What to do", facts=[(c.name, _remedy(c)) for c in failed])
     for check in checks:
