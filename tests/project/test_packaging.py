@@ -161,6 +161,14 @@ def test_dependencies_each_have_a_reason() -> None:
             explained = False
 
 
+IMPORTED_AS = {
+    "scikit_learn": "sklearn",
+    "pyserial": "serial",
+    "pillow": "PIL",
+    "vl_convert_python": "vl_convert",
+}
+
+
 def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
@@ -169,9 +177,7 @@ def test_what_is_imported_is_declared() -> None:
         project["dependencies"],
     )
     names = {re.split(r"[<>=\[ ]", d)[0].replace("-", "_") for d in declared}
-    names = {
-        {"scikit_learn": "sklearn", "pyserial": "serial", "pillow": "PIL"}.get(n, n) for n in names
-    }
+    names = {IMPORTED_AS.get(name, name) for name in names}
     for path in SOURCES:
         tops = {m.split(".")[0] for m in imported_modules(path)} - {"ohmcarlo"}
         allowed = names | ({BUILDERS} if path == CALLER else set()) | OF_AN_IMAGE.get(path, set())
