@@ -192,6 +192,11 @@ class Board(Protocol):
         """``{"min_entropy": bits per raw bit, "alarms": int, "raw_bits": int}``."""
         ...
 
+    def link_statistics(self) -> dict[str, int] | None:
+        """Bytes, frames and repairs of the link to the board since it was opened; None without
+        such counts."""
+        ...
+
     def retired_rows(self) -> list[int]:
         """First rows of the row groups taken out of service."""
         ...

@@ -81,6 +81,10 @@ class Controller(Protocol):
         """Words of records that one command may have; None if unlimited."""
         return None
 
+    def link_statistics(self) -> dict[str, int] | None:
+        """Bytes, frames and repairs of the link since ``open``; None without a link."""
+        return None
+
     # -- fields --------------------------------------------------------------------------------
 
     def write(self, fields: Mapping[str, int]) -> None:

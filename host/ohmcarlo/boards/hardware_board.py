@@ -482,6 +482,9 @@ class HardwareBoard:
             "raw_bits": int(words[5] << 32 | words[4]),
         }
 
+    def link_statistics(self) -> dict[str, int] | None:
+        return self.remote.link_statistics()
+
     def retired_rows(self) -> list[int]:
         if not self._begun:  # a board reads the map of bad rows at the start
             bad = build_state(self.registers).bad

@@ -119,6 +119,9 @@ class ModelBoard:
         per_symbol = min_entropy_mcv(counters.pop("symbol_counts"))
         return {"min_entropy": per_symbol / SYMBOL_BITS, **counters}
 
+    def link_statistics(self) -> None:
+        return None
+
     def retired_rows(self) -> list[int]:
         return self.controller.bad_rows()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,12 @@ def show_result(console: Console, kind: ShownKind, values: Mapping[str, Any]) ->
     console.table(f"{values['task']} · {kind.title(values)}", kind.rows(values))
     for warning in kind.warnings(values):
         console.note(warning)
+
+
+def show_next_step(console: Console, run: Path) -> None:
+    """The line after a run that is kept: how to look at it."""
+    command = ["ohmcarlo", "report", str(run), "--html", f"{run.absolute().name}.html", "--open"]
+    console.say(f"look at it: `{shlex.join(command)}`")
 
 
 def show_predictions(

@@ -329,7 +329,7 @@ def train(
     from . import run_file
     from .console import Console
     from .measured import read_measurements
-    from .show_runs import show_result
+    from .show_runs import show_next_step, show_result
     from .sigma_p import read_sigma_p
 
     console = Console(json)
@@ -386,6 +386,8 @@ def train(
     show_result(console, kind_of(completed.config.task, values["kind"]), values)
     if pulses is not None and out is not None:
         list_pulses(out, pulses, current_observer())
+    if out is not None:
+        show_next_step(console, out)
 
 
 def resume(
@@ -411,7 +413,7 @@ def resume(
     from ..runs.kinds import kind_of
     from ..runs.train import Outputs, resume_run
     from .console import Console
-    from .show_runs import show_result
+    from .show_runs import show_next_step, show_result
 
     console = Console(json)
     outputs = Outputs(run, trace, console.json_file)
@@ -419,3 +421,4 @@ def resume(
     if console.json_on_stdout:
         console.json(values)
     show_result(console, kind_of(values["task"], values.get("kind")), values)
+    show_next_step(console, run)

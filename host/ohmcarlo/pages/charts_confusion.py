@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ..pictures.style import BLUE
 from .charts import altair, chart_of, label_axis, short, spec_of
 from .content import Chart, Table
 
 MANY = 12  # classes whose cells have no room for a number
-DARK = 0.5  # share from which the number of a cell is white
+FAINT, STRONG = 0.02, 0.3  # opacities of the cells: text on them stays readable
 
 
 def confusion(
@@ -43,8 +44,10 @@ def confusion(
         x=alt.X("j:O", title="answer", axis=_axis(classes, -30)),
         y=alt.Y("i:O", title="true class", axis=_axis(classes, 0)),
     )
-    cells = base.mark_rect().encode(
-        color=alt.Color("s:Q", scale=alt.Scale(scheme="blues", domain=[0, 1]), legend=None),
+    cells = base.mark_rect(color=BLUE).encode(
+        opacity=alt.Opacity(
+            "s:Q", scale=alt.Scale(domain=[0, 1], range=[FAINT, STRONG]), legend=None
+        ),
         tooltip=[
             alt.Tooltip("true:N", title="true class"),
             alt.Tooltip("answer:N", title="answer"),
@@ -54,10 +57,7 @@ def confusion(
     )
     drawing = alt.layer(cells)
     if len(classes) <= MANY:
-        drawing = cells + base.mark_text(fontSize=13).encode(
-            text="n:Q",
-            color=alt.condition(f"datum.s > {DARK}", alt.value("white"), alt.value("black")),
-        )
+        drawing = cells + base.mark_text(fontSize=13).encode(text="n:Q")
     table = Table(
         ("true class", *classes),
         tuple(

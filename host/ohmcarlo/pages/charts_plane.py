@@ -12,6 +12,7 @@ from .content import Chart
 from .series import legend, numbers
 
 FloatArray = NDArray[np.float64]
+OVERLAP = 1.04  # of the cells, which hides the seams between them
 
 
 def plane(
@@ -34,7 +35,7 @@ def plane(
     """
     alt = altair()
     first, second = axes
-    half = [(axis_[1] - axis_[0]) / 2 for axis_ in axes]
+    half = [OVERLAP * (axis_[1] - axis_[0]) / 2 for axis_ in axes]
     columns, rows = np.meshgrid(first, second)
     cells = {
         "x": numbers(columns - half[0]),
@@ -48,7 +49,7 @@ def plane(
     ground = (
         chart_of("cells")
         .transform_flatten(list(cells))
-        .mark_rect(strokeWidth=0, clip=True)
+        .mark_rect(strokeWidth=0, clip=True, opacity=0.7)
         .encode(
             x=x,
             x2="x2:Q",

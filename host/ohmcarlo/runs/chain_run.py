@@ -30,6 +30,7 @@ from .stored import ADAPTATION, CHECKPOINT, intact
 log = logging.getLogger(__name__)
 SAVING_SHARE = 0.1  # largest share of the time that reading the board's state may take
 FIRST_SAVING_S = 1.0  # expected for the state of a board behind a link, before the first read
+LAST_SAVING_S = 5.0  # for the state after the last step, which pages show, and resume does not need
 BLOCK_SECONDS = 0.1  # between two checks of the clock and of Ctrl-C
 FIRST_BLOCK = 1
 MAX_BLOCK = 10_000
@@ -266,7 +267,7 @@ class ChainRun:
     def _read_state(self) -> dict[str, NDArray[Any]]:
         """The board's state: that of this step, or an earlier one from which a replay leads here.
 
-        A board whose state is slow to read is asked for it less often.
+        A board whose state is slow to read is asked for it less often, and after the last step.
         """
         began = time.monotonic()
         wait = self._saving_seconds / SAVING_SHARE
@@ -275,11 +276,17 @@ class ChainRun:
             or self.status != RUNNING
             or not can_replay(self.setup)
             or began - self._state_read >= wait
+            or (self._finished and self._saving_seconds <= LAST_SAVING_S)
         ):
             self._state, self._state_steps = self.board.state_dict(), self.steps
             self._state_read = time.monotonic()
             self._saving_seconds = self._state_read - began
         return self._state
+
+    @property
+    def _finished(self) -> bool:
+        """Whether the last step is made."""
+        return self.steps >= self.setup.config.steps
 
     def _checkpoint(self) -> None:
         fresh = self._blocks[self._saved :]

@@ -207,13 +207,14 @@ def judged(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def state_of(setup: ChainSetup, streamed: Block) -> dict[str, Any]:
-    """Predicted errors of the posterior, entropy, retired rows, and whether the chains made all
-    their steps."""
+    """Predicted errors of the posterior, entropy, retired rows, counts of the link, and whether the
+    chains made all their steps."""
     settings = setup.settings
     coin = {"fold": settings.fold, "tested_min_entropy": settings.min_entropy}
     return {
         "posterior_error": errors_to_dict(setup.errors),
         "entropy": setup.board.entropy() | {"pseudo_random": setup.board.pseudo_random} | coin,
         "retired_rows": setup.board.retired_rows(),
+        "link": setup.board.link_statistics(),
         "status": COMPLETE if streamed.status == RUNNING else streamed.status,
     }

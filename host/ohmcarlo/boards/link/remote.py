@@ -57,6 +57,9 @@ class RemoteController(Controller):
     def place(self) -> str:
         return self.link.port.name
 
+    def link_statistics(self) -> dict[str, int]:
+        return self.link.counters.to_dict()
+
     def open(self) -> dict[str, int]:
         return self.link.open()
 

@@ -305,6 +305,9 @@ class SmallBoard:
     def entropy(self) -> dict[str, Any]:
         return self.model.entropy()
 
+    def link_statistics(self) -> None:
+        return None  # its line has neither frames nor repairs
+
     def retired_rows(self) -> list[int]:
         return self.model.retired_rows()
 

@@ -14,7 +14,7 @@ from ...readable import count, first_few
 from ..classes import ClassUncertainty
 from ..sections.classes import confusion_section, probabilities_section, referral_section
 from ..sections.marks import headline, sentence
-from ..sections.page import numbers_section, shared_sections
+from ..sections.page import numbers_section, shared_sections, title_of
 from ..sections.weights import weights_section
 from ..stored import read_evaluation
 from ..supervised.predict import Predictor
@@ -45,7 +45,7 @@ def multiclass_page(path: Path, values: Mapping[str, Any]) -> HtmlPage:
         *shared_sections(path, values, None),
     )
     return HtmlPage(
-        title=f"{values['task']} · {model_name(values)}",
+        title=title_of(values, model_name(values)),
         subtitle=str(path),
         headline=headline(judgement, (sentence(": ".join(accuracy_row(values))),), advice),
         sections=sections,

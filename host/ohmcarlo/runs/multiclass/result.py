@@ -160,6 +160,7 @@ def together(problems: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         return [problem[name] for problem in problems]
 
     coins = each("entropy")
+    links = [problem.get("link") for problem in problems]
     return {
         "rho": min(each("rho")),
         "steps": min(each("steps")),
@@ -184,6 +185,7 @@ def together(problems: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "raw_bits": sum(coin["raw_bits"] for coin in coins),
             "pseudo_random": all(coin["pseudo_random"] for coin in coins),
         },
+        "link": None if None in links else summed(links),
         "status": next((s for s in each("status") if s != COMPLETE), COMPLETE),
     }
 

@@ -18,6 +18,8 @@ from ..verdict import Verdict
 from .marks import caution, mark, marked
 
 FloatArray = NDArray[np.float64]
+PLACES = 101
+"""Places of a referral curve, at most."""
 
 
 def probabilities_section(
@@ -33,12 +35,12 @@ def probabilities_section(
     ``probability`` (n,) is that of ``of`` ("malignant", "the answer"), ``hit`` (n,) whether it was
     so. ``groups``: the probabilities by true class.
     """
-    label = mark(verdict)
+    label = mark(verdict, answers=True)
     return Section(
         "probabilities",
         "Probabilities",
         sentences=(
-            *caution(verdict, "the probabilities"),
+            *caution(verdict, "the probabilities", answers=True),
             f"The calibration error is {values['ece']:.3f} (0 is perfect) and the log loss "
             f"{values['log_loss']:.3f} nat, on {values['test_points']:,} held-out cases.",
         ),
@@ -113,7 +115,7 @@ def referral_section(
     ``right`` (n,); ``orders``: cases in descending certainty, (n,), by the name of their order.
     """
     n = len(right)
-    kept = np.arange(n, max(1, n // 2) - 1, -1)
+    kept = np.unique(np.linspace(n, max(1, n // 2), PLACES).round().astype(np.int64))[::-1]
     lines = {name: np.cumsum(right[order])[kept - 1] / kept for name, order in orders.items()}
     lines["cases chosen at random"] = np.full(len(kept), right.mean())
     return Section(
@@ -151,11 +153,11 @@ def confusion_section(
     return Section(
         "confusion",
         "Answers by class",
-        sentences=caution(verdict, "the answers"),
+        sentences=caution(verdict, "the answers", answers=True),
         charts=(
             confusion(
                 "confusion-table",
-                marked("Held-out cases by class and answer", mark(verdict)),
+                marked("Held-out cases by class and answer", mark(verdict, answers=True)),
                 f"{int(np.trace(counts))} of {int(counts.sum())} answers are right.{most}",
                 counts,
                 classes,

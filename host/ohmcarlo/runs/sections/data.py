@@ -7,8 +7,6 @@ from typing import Any
 
 from ...pages.content import Section, Table
 
-MANY = 12  # names that a fact lists; more make a table
-
 
 def data_section(values: Mapping[str, Any], manifest: Mapping[str, Any]) -> Section | None:
     """From a result and the manifest of its run; None if the run has no data of its own (a
@@ -38,7 +36,6 @@ def data_section(values: Mapping[str, Any], manifest: Mapping[str, Any]) -> Sect
         sentences=(f"Recognised: {recognised}.",) if recognised else (),
         facts=facts,
         tables=(_columns(names, used),),
-        folded=len(names) > MANY,
     )
 
 

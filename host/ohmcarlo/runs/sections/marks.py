@@ -52,18 +52,22 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?', '!')) else '.'}"
 
 
-def mark(verdict: Verdict, weights: bool = False) -> str:
+def mark(verdict: Verdict, weights: bool = False, answers: bool = False) -> str:
     """The mark on a figure that cannot be used, for its title; empty if it can be used.
 
-    ``weights``: the figure shows weights or intervals, not probabilities alone.
+    ``weights``: the figure shows weights, which need more than spreads of probabilities.
+    ``answers``: it shows no spreads or intervals, which need more effective samples.
     """
-    usable = verdict is Verdict.SETTLED or (verdict.usable and not weights)
+    usable = verdict is Verdict.SETTLED or (verdict is Verdict.PREDICTIONS and not weights)
+    usable = usable or (verdict is Verdict.ROUGH and answers)
     return "" if usable else verdict.label
 
 
-def caution(verdict: Verdict, what: str, weights: bool = False) -> tuple[str, ...]:
+def caution(
+    verdict: Verdict, what: str, weights: bool = False, answers: bool = False
+) -> tuple[str, ...]:
     """A sentence that says that ``what`` ("the probabilities") cannot be used; none if it can."""
-    label = mark(verdict, weights)
+    label = mark(verdict, weights, answers)
     if not label:
         return ()
     return (f"Verdict: {label}. Do not use {what} of this run; the reasons are in the headline.",)

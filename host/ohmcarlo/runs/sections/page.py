@@ -22,7 +22,7 @@ from .data import data_section
 from .energy import energy_section
 from .link import link_section
 from .marks import headline, sentence
-from .repeat import repeat_section
+from .repeat import repeat_section, settings_section
 from .state import read_state
 
 
@@ -35,6 +35,11 @@ def numbers_section(rows: Rows, warnings: list[str], judgement: Judgement) -> Se
         sentences=tuple(sentence(text) for text in others),
         facts=rows,
     )
+
+
+def title_of(values: Mapping[str, Any], model: str) -> str:
+    """The title of a page: the task, or the name of its file, and the model."""
+    return f"{Path(values['task']).name} · {model}"
 
 
 def shared_sections(
@@ -53,6 +58,7 @@ def shared_sections(
         link_section(values.get("link")),
         data_section(values, manifest),
         repeat_section(manifest, repeating(path, manifest)),
+        settings_section(manifest),
     )
     return tuple(section for section in found if section is not None)
 
@@ -66,7 +72,7 @@ def plain_page(
     """A page of the parts that every run has, headed by the first row of its table."""
     judgement, rows = judge(values), kind.rows(values)
     return HtmlPage(
-        title=f"{values['task']} · {kind.title(values)}",
+        title=title_of(values, kind.title(values)),
         subtitle=str(path),
         headline=headline(judgement, (sentence(": ".join(rows[0])),)),
         sections=(

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...pages.content import Section, Table
+from ..config import TrainConfig
+from ..config_writing import config_text
 
 
 def repeat_section(manifest: Mapping[str, Any], code: str) -> Section:
-    """From the manifest of a run; ``code`` holds the commands that make it again."""
+    """From the manifest of a run; ``code``: the commands that make it again (``repeating``)."""
     versions = manifest["versions"]
-    digests = [(name, digest) for name, digest in manifest["inputs"].items()]
+    digests = [*manifest["inputs"].items()]
     digests += [(file["path"], file["sha256"]) for file in manifest["files"].values()]
     return Section(
         "repeat",
@@ -20,13 +22,30 @@ def repeat_section(manifest: Mapping[str, Any], code: str) -> Section:
             "Equal inputs, seed and version give the same chain on every board, bit for bit.",
         ),
         facts=[
-            ("seed", str(manifest.get("seed", manifest["config"].get("seed", "")))),
-            *((name, version) for name, version in versions.items()),
+            ("seed", str(manifest["config"]["seed"])),
+            *versions.items(),
             ("commit", _commit(manifest.get("git"))),
             *_board(manifest.get("board") or {}),
         ],
         tables=(Table(("input", "SHA-256"), tuple(digests), "Digests of what decides the chain."),),
         code=code,
+    )
+
+
+def settings_section(manifest: Mapping[str, Any]) -> Section | None:
+    """The settings of a run as a file that repeats it; None for one of several problems, which the
+    run of all classes repeats."""
+    if manifest["config"].get("problem") is not None:
+        return None
+    return Section(
+        "settings",
+        "Settings as a file",
+        sentences=(
+            "Save these lines as run.toml. `ohmcarlo train --config run.toml` then makes this run "
+            "again, without its folder.",
+        ),
+        code=config_text(TrainConfig.from_dict(manifest["config"])),
+        folded=True,
     )
 
 

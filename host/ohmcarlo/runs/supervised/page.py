@@ -14,7 +14,7 @@ from ...pages.content import HtmlPage, Section
 from ..sections.chains import Chains, chains_section
 from ..sections.classes import confusion_section, probabilities_section, referral_of_two
 from ..sections.marks import caution, headline, mark, marked, sentence
-from ..sections.page import numbers_section, shared_sections
+from ..sections.page import numbers_section, shared_sections, title_of
 from ..sections.weights import weights_section
 from ..stored import read_trace
 from ..trace import Trace
@@ -48,7 +48,7 @@ def supervised_page(path: Path, values: Mapping[str, Any]) -> HtmlPage:
         *shared_sections(path, values, held_out["wear"]),
     )
     return HtmlPage(
-        title=f"{values['task']} · {model_name(values)}",
+        title=title_of(values, model_name(values)),
         subtitle=str(path),
         headline=headline(judgement, (_answer(values),), advice),
         sections=sections,
