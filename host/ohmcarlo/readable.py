@@ -21,6 +21,15 @@ def first_few(items: Sequence[Any]) -> str:
     return ", ".join(str(item) for item in items[:SHOWN]) + more
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence.
+
+    >>> listed(["a", "b", "c"])
+    'a, b or c'
+    """
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
 def did_you_mean(name: str, known: Mapping[str, str], likeness: float = 0.5) -> str:
     """A question for the end of a message: the two most similar names, or nothing.
 

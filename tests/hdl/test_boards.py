@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ohmcarlo.cli import app as cli
+from ohmcarlo.cli import completion
 from ohmcarlo.errors import UsageError
 from ohmcarlo.spec.link import BAUD
 from ohmcarlo_hdl.array.phy.pins import HEADERS, PINS, pins_signature
@@ -28,6 +29,7 @@ from ohmcarlo_hdl.boards.pll import (
     PllSettings,
 )
 from ohmcarlo_hdl.boards.top import BoardTop, Loopback, Payload
+from ohmcarlo_hdl.ip.ports import APB4, AXI4_LITE, NATIVE, WISHBONE
 from ohmcarlo_rtl.bitstream.request import request_of
 from ohmcarlo_rtl.pages import constraints
 
@@ -511,3 +513,9 @@ def test_help_lists_the_boards(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["build", "--help"]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in BOARDS)
+
+
+def test_the_shell_completes_the_boards_and_buses_that_exist() -> None:
+    """The host lists them without the packages of the hardware."""
+    assert set(completion.BOARDS) == set(BOARDS)
+    assert set(completion.BUSES) == {NATIVE, AXI4_LITE, APB4, WISHBONE}

@@ -31,7 +31,6 @@ PACKAGE = Path(__file__).parents[1]
 app = typer.Typer(
     name="ohmcarlo",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from . import completion
 from .options import BuiltAccessBitsOption, BuiltPairsOption, BuiltRowsOption, JsonOption
 
 
@@ -15,14 +16,15 @@ def build(
         str,
         typer.Argument(
             metavar="BOARD",
-            help="ulx3s-85f, ecpix5-85f, ulx3s-12f, icepi-zero, tang-nano-20k, tang-primer-20k, "
-            "gatemate-evb, icebreaker, hx8k or arty-a7.",
+            help=completion.BOARD_HELP,
+            autocompletion=completion.boards,
         ),
     ],
     array: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
+            autocompletion=completion.built_arrays,
             help="emulator (default: a model of the array in the FPGA) or phy (a die on a "
             "daughterboard at the headers of ulx3s-85f or ecpix5-85f).",
             rich_help_panel="Array",

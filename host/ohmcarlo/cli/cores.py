@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from . import completion
 from .options import BuiltAccessBitsOption, BuiltPairsOption, BuiltRowsOption, JsonOption
 
 
@@ -19,6 +20,7 @@ def export(
         str,
         typer.Option(
             metavar="NAME",
+            autocompletion=completion.buses,
             help="Bus of the IP core: axi4-lite, apb4, wishbone, or native (the register bus, "
             "without a bridge).",
         ),
@@ -27,6 +29,7 @@ def export(
         str,
         typer.Option(
             metavar="NAME",
+            autocompletion=completion.exported_arrays,
             help="emulator (emulated devices inside the IP core), ports (streams for an array of "
             "your own) or phy (the wires of a daughterboard with a die; needs --clock).",
             rich_help_panel="Array",

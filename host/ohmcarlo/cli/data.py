@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import completion
 from .options import JsonOption, SeedOption, WhereOption
 
 if TYPE_CHECKING:
@@ -27,7 +28,12 @@ def tasks(json: JsonOption = None) -> None:
 
 def fetch(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="breast-cancer-original, rram-set-sweep or mitdb.")
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="breast-cancer-original, rram-set-sweep or mitdb.",
+            autocompletion=completion.data_sets,
+        ),
     ],
     json: JsonOption = None,
 ) -> None:
@@ -44,7 +50,14 @@ def fetch(
 
 
 def export(
-    task: Annotated[str, typer.Argument(metavar="TASK", help="A task, see `ohmcarlo tasks`.")],
+    task: Annotated[
+        str,
+        typer.Argument(
+            metavar="TASK",
+            help="A task, see `ohmcarlo tasks`.",
+            autocompletion=completion.tasks_with_data,
+        ),
+    ],
     out: Annotated[Path, typer.Argument(metavar="FILE", help="CSV file to write.")],
     seed: SeedOption = 0,
     json: JsonOption = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import completion
 from .options import JsonOption
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ def reproduce(
         str,
         typer.Argument(
             metavar="FIGURE",
+            autocompletion=completion.figures,
             help="fig1 to fig6, tissue and ecg (figure 5), endurance, energy, measured, active, "
             "wakeup, exactness, adaptation, regression, classes, wires, backends, or all.",
         ),

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from . import completion
+
 MESSAGES = "Messages"
 """Panel of the options that every verb has."""
 JsonOption = Annotated[
@@ -26,7 +28,10 @@ TraceOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Write the chain, step by step, as .npz."),
 ]
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of `train --out`.")]
+RunArgument = Annotated[
+    Path,
+    typer.Argument(metavar="RUN", help="Folder of `train --out`.", autocompletion=completion.runs),
+]
 RowsOption = Annotated[int, typer.Option(help="Rows of the array.", rich_help_panel="Array")]
 PairsOption = Annotated[
     int, typer.Option(help="Device pairs per row, entropy pairs included.", rich_help_panel="Array")
@@ -58,6 +63,7 @@ ArrayOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
+        autocompletion=completion.arrays,
         help="emulator (integers, as in the FPGA), physics (device model; physics:1e7 after 1e7 "
         "cycles), measured:FILE (replay of measured cells; docs/measurements.md has the formats), "
         "veriloga:FILE.va,c2c_PARAMETER=0.1 (physics with the constants of a compact model, whose "
@@ -70,6 +76,7 @@ PresetOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
+        autocompletion=completion.presets,
         help="Device preset of the array model (rram-1t1r, relative-5pct, relative-2pct, stress), "
         "a .json file with a preset or a noise model of aihwkit or CrossSim, or a file of "
         "measurements to which one is fitted.",
@@ -89,6 +96,7 @@ BackendOption = Annotated[
     str,
     typer.Option(
         metavar="NAME",
+        autocompletion=completion.backends,
         help="Board that runs the chain: model (the bit-exact reference, on this computer), rtl "
         "(simulated hardware, built at its first use), serial:PORT, small:PORT for a board without "
         "a processor (small:rtl: simulated), or the IP core on a bus of this computer: "

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from . import completion
 from .options import (
     ArrayOption,
     BackendOption,
@@ -24,7 +25,9 @@ def train(
     task: Annotated[
         str | None,
         typer.Argument(
-            metavar="TASK", help="A task (see `ohmcarlo tasks`) or a CSV file with a label column."
+            metavar="TASK",
+            help="A task (see `ohmcarlo tasks`) or a CSV file with a label column.",
+            autocompletion=completion.tasks,
         ),
     ] = None,
     backend: BackendOption = "model",
@@ -35,6 +38,7 @@ def train(
         str,
         typer.Option(
             metavar="NAME",
+            autocompletion=completion.kernels,
             help="corrected: the exact posterior; published: the algorithm as in the paper.",
             rich_help_panel="Chain",
         ),
@@ -189,6 +193,7 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
+            autocompletion=completion.likelihoods,
             help="More than two classes: stick-breaking (the default; exact for a model of all "
             "classes) or one-vs-rest (separate models, probabilities normalised).",
             rich_help_panel="Model",
@@ -247,6 +252,7 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
+            autocompletion=completion.dot_products,
             help="array: accesses of the array, as in the paper; codes: computed digitally from "
             "the codes read back, so that read noise does not change the posterior (default: codes "
             "where read noise would widen the posterior by more than 2 %).",
@@ -269,6 +275,7 @@ def train(
         Path | None,
         typer.Option(
             metavar="FILE|RUN",
+            autocompletion=completion.settings,
             help="Take the settings from a TOML file, or from the manifest of a run, which repeats "
             "it exactly. Options that you type replace those of the file.",
             rich_help_panel="Settings in a file",
@@ -396,6 +403,7 @@ def resume(
         str | None,
         typer.Option(
             metavar="NAME",
+            autocompletion=completion.backends,
             help="Board that takes the run over: model, rtl, serial:PORT, small:PORT, mmio:DEVICE "
             "or devmem:ADDRESS (default: the one that it began on). Use it for a port that came "
             "back under another name.",

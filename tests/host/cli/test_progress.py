@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
-import os
-import pty
 import re
-import select
-import subprocess
 import sys
-import termios
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +15,7 @@ from ohmcarlo.cli import app as cli
 from ohmcarlo.cli import logs
 from ohmcarlo.cli.progress import Display, Lines
 from ohmcarlo.progress import Silence, counted, observed_by, phase, tracked
+from terminal import Terminal
 
 SMALL = ["--rows", "64", "--pairs", "8", "--chains", "2", "--steps", "120", "--no-whiten"]
 Call = Callable[..., tuple[int, str, str]]
@@ -142,55 +136,16 @@ sys.exit(app.main(["slow"]))
 """
 
 
-class Terminal:
-    """A program in the foreground of a pseudo-terminal."""
-
-    def __init__(self, code: str, **environment: str) -> None:
-        self.master, slave = pty.openpty()
-        self.before = termios.tcgetattr(slave)
-
-        def take_terminal() -> None:
-            os.setsid()
-            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", code],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            preexec_fn=take_terminal,
-            env=os.environ | {"TERM": "xterm", "COLUMNS": "100"} | environment,
-        )
-        self._slave = slave
-        self.seen = ""
-
-    def until(self, text: str, seconds: float = 60) -> None:
-        """Read until the terminal has shown ``text``."""
-        end = time.monotonic() + seconds
-        while text not in self.seen:
-            assert time.monotonic() < end, self.seen
-            self._read(0.5)
-
-    def _read(self, seconds: float) -> None:
-        if select.select([self.master], [], [], seconds)[0]:
-            self.seen += os.read(self.master, 1 << 16).decode()
-
-    def close(self) -> int:
-        """Exit code; ``seen`` is then complete."""
-        code = self.process.wait(60)
-        self._read(0.2)
-        self.after = termios.tcgetattr(self._slave)
-        os.close(self.master)
-        os.close(self._slave)
-        return code
+def terminal_of(code: str, **environment: str) -> Terminal:
+    return Terminal([sys.executable, "-c", code], **environment)
 
 
 def test_bars_on_a_terminal_and_ctrl_c_leaves_it_as_it_was() -> None:
-    terminal = Terminal(SLOW)
+    terminal = terminal_of(SLOW)
     terminal.until("12,000 of 40,000 steps, 30 %, 50 % accepted")
     terminal.until("waiting for a signal")
     assert "━" in terminal.seen and "a line between" in terminal.seen
-    os.write(terminal.master, b"\x03")
+    terminal.type("\x03")
     assert terminal.close() == cli.INTERRUPTED
     assert "Traceback" not in terminal.seen
     assert "\x1b[?25l" not in terminal.seen  # the cursor is never hidden
@@ -201,9 +156,9 @@ def test_bars_on_a_terminal_and_ctrl_c_leaves_it_as_it_was() -> None:
 
 
 def test_a_terminal_that_draws_nothing_gets_lines() -> None:
-    terminal = Terminal(SLOW, TERM="dumb")
+    terminal = terminal_of(SLOW, TERM="dumb")
     terminal.until("waiting for a signal …")
-    os.write(terminal.master, b"\x03")
+    terminal.type("\x03")
     assert terminal.close() == cli.INTERRUPTED
     assert "━" not in terminal.seen and "\x1b" not in terminal.seen
 
