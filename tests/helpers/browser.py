@@ -28,11 +28,22 @@ TEXTS_OF_DRAWINGS = """
       .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  const paper = light(getComputedStyle(document.body).backgroundColor);
+  const paper = getComputedStyle(document.body).backgroundColor;
+  // the ground of a text: the last opaque shape below it, or the page
+  const ground = (text) => {
+    const box = text.getBoundingClientRect();
+    const [x, y] = [(box.left + box.right) / 2, (box.top + box.bottom) / 2];
+    const below = [...text.closest("svg").querySelectorAll(".mark-rect path")].filter((shape) => {
+      const { left, right, top, bottom } = shape.getBoundingClientRect();
+      const { fill, opacity } = getComputedStyle(shape);
+      return left <= x && x <= right && top <= y && y <= bottom && fill !== "none" && opacity > 0.5;
+    });
+    return below.length ? getComputedStyle(below.at(-1)).fill : paper;
+  };
   const texts = [...document.querySelectorAll(".drawing svg text")].filter((t) => t.textContent);
-  return texts.map((t) => {
-    const ink = light(getComputedStyle(t).fill);
-    return [t.textContent, (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05)];
+  return texts.map((text) => {
+    const lights = [light(getComputedStyle(text).fill), light(ground(text))];
+    return [text.textContent, (Math.max(...lights) + 0.05) / (Math.min(...lights) + 0.05)];
   });
 }
 """

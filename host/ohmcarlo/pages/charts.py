@@ -119,8 +119,8 @@ def heat_map(
     grid = np.asarray(values, float)
     rows, columns = grid.shape
     fields: dict[str, list[Any]] = {"v": numbers(grid)}
-    tips = [alt.Tooltip("row:Q", title=y_axis), alt.Tooltip("col:Q", title=x_axis),
-            alt.Tooltip("v:Q", title=axis)]  # fmt: skip
+    value = alt.Tooltip("v:Q", title=axis)
+    tips = [alt.Tooltip("row:Q", title=y_axis), alt.Tooltip("col:Q", title=x_axis), value]
     per_row: dict[str, list[Any]] = {}
     for i, (label, more) in enumerate((hover or {}).items()):
         flat = np.asarray(more)
@@ -137,25 +137,28 @@ def heat_map(
     )
     for key in per_row:
         base = base.transform_calculate(**{key: f"datum.all{key}[datum.row]"})
-    base = base.transform_calculate(right="datum.col + 1", below="datum.row + 1")
-    drawing = base.mark_rect(strokeWidth=0).encode(
-        x=alt.X("col:Q", title=x_axis, scale=alt.Scale(domain=[0, columns], nice=False),
-                axis=alt.Axis(grid=False, format="d")),
-        x2="right:Q",
-        y=alt.Y("row:Q", title=y_axis, scale=alt.Scale(domain=[rows, 0], nice=False),
-                axis=alt.Axis(grid=False, format="d")),
-        y2="below:Q",
-        color=alt.condition(
-            "isValid(datum.v)",
-            alt.Color("v:Q", title=axis, scale=alt.Scale(scheme="viridis"),
-                      legend=alt.Legend(orient="top", gradientLength=200)),
-            alt.value(GREY),
-        ),
-        tooltip=tips,
-    )  # fmt: skip
-    return Chart(
-        name, title, description, spec_of(drawing, {"rows": rows_of}, grid.size), None, height
-    )
+    # neighbours overlap, because a canvas shows seams between shapes that only touch
+    base = base.transform_calculate(right="datum.col + 1.5", below="datum.row + 1.5")
+    place = {
+        "x": alt.X("col:Q", title=x_axis, scale=alt.Scale(domain=[0, columns], nice=False),
+                   axis=alt.Axis(grid=False, format="d")),
+        "x2": "right:Q",
+        "y": alt.Y("row:Q", title=y_axis, scale=alt.Scale(domain=[rows, 0], nice=False),
+                   axis=alt.Axis(grid=False, format="d")),
+        "y2": "below:Q",
+    }  # fmt: skip
+    colour = alt.Color("v:Q", title=axis, scale=alt.Scale(scheme="viridis"),
+                       legend=alt.Legend(orient="top", gradientLength=200))  # fmt: skip
+    known = base.transform_filter("isValid(datum.v)").mark_rect(strokeWidth=0, clip=True)
+    drawing = known.encode(**place, color=colour, tooltip=tips)
+    if not np.isfinite(grid).all():
+        gaps = base.transform_filter("!isValid(datum.v)").transform_calculate(
+            right="datum.col + 1", below="datum.row + 1"
+        )
+        missing = gaps.mark_rect(color=GREY, clip=True)
+        drawing += missing.encode(**place, tooltip=[t for t in tips if t is not value])
+    spec = spec_of(drawing, {"rows": rows_of}, grid.size)
+    return Chart(name, title, description, spec, height=height)
 
 
 def histogram(
@@ -237,7 +240,7 @@ def curve(
         chart_of("rows")
         .transform_flatten(["x", "y", "low", "high"])
         .encode(
-            x=alt.X("x:Q", title=x_axis, scale=_scale(alt, log_x)),
+            x=alt.X("x:Q", title=x_axis, scale=_scale(alt, log_x), axis=_steps(alt, over)),
             tooltip=[
                 alt.Tooltip("name:N", title="series"),
                 alt.Tooltip("x:Q", title=x_axis),
@@ -383,6 +386,12 @@ def _upright(alt: Any) -> list[Any]:
         text="name:N", y=alt.value(0)
     )
     return [line, text]
+
+
+def _steps(alt: Any, values: Sequence[Any]) -> Any:
+    """An axis with whole numbers only, if its values are."""
+    whole = all(isinstance(value, int) for value in values)
+    return alt.Axis(tickMinStep=1, format=",d") if whole else alt.Axis()
 
 
 def _scale(alt: Any, log: bool, zero: bool = False) -> Any:

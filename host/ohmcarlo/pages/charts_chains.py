@@ -56,7 +56,7 @@ def traces(
     lines = (
         chart_of("rows")
         .transform_flatten(["x", "y"])
-        .mark_line(strokeWidth=1, clip=True)
+        .mark_line(strokeWidth=1, strokeOpacity=0.7, clip=True)
         .encode(
             x=alt.X("x:Q", title=x_axis, scale=_between(alt, BEGIN, END)),
             y=alt.Y("y:Q", title=axis, scale=_between(alt, LOW, HIGH)),
