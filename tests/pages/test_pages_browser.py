@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from example_page import HOSTILE, example_page
 
-from browser import Opened
+from browser import DRAWN, READY, Opened
 from ohmcarlo.pages.content import Headline, HtmlPage, Section, Table, Tone
 from ohmcarlo.pages.render import write_page
 
@@ -214,3 +214,29 @@ def test_a_page_of_text_is_small(browser_page: Open, tmp_path: Path) -> None:
     assert (tmp_path / "text.html").stat().st_size < 30_000
     context_page = browser_page(tmp_path / "text.html")
     assert context_page.faults() == []
+
+
+def test_the_page_of_a_default_run_is_fast(browser: Any, tmp_path: Path) -> None:
+    """4 chains of 10,000 steps and 16,384 devices: at most 5 MB; the charts in view are drawn
+    within 2 s, all within 4 s, of the time of the browser's main thread, so that other work on
+    this machine does not count."""
+    path = tmp_path / "page.html"
+    write_page(path, example_page(10_000, 128))
+    assert path.stat().st_size <= 5_000_000
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    page.goto(path.as_uri())
+    page.wait_for_selector(READY, state="attached", timeout=120_000)
+    ready = seconds(session)
+    page.wait_for_selector(DRAWN, state="attached", timeout=120_000)
+    print(f"ready {ready:.2f} s, drawn {seconds(session):.2f} s, {path.stat().st_size:,} bytes")
+    assert ready < 2
+    assert seconds(session) < 4
+    page.close()
+
+
+def seconds(session: Any) -> float:
+    """Time of the main thread since the page was opened."""
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return next(metric["value"] for metric in metrics if metric["name"] == "ThreadTime")
