@@ -99,7 +99,7 @@ def open_board(backend: str, array: Array, say: Say = silent) -> Board:
         Its geometry is the board's until ``configure`` gives another split into chains.
     say : callable
         Called with a line before a long operation, because the simulated board is built at its
-        first use, and in the course of a long prediction.
+        first use.
 
     Raises
     ------
@@ -181,22 +181,18 @@ def open_hardware(backend: str, array: Array, say: Say = silent) -> HardwareBoar
     from .link.ports import SerialPort, SimulatedPort, build_simulated
 
     if is_mapped(backend):
-        return _open_mapped(backend, array, say)
+        return _open_mapped(backend, array)
     port: Port
     timeout_s = link_timeout_s(SIMULATED_TIMEOUT_S if backend == RTL else LINK_TIMEOUT_S)
     if backend == RTL:
         port = SimulatedPort(build_simulated(array.geometry, say), timeout_s)
     else:
         port = SerialPort(backend.removeprefix(SERIAL), timeout_s)
-    board = SerialBoard(port, array, backend, timeout_s=timeout_s)
-    board.say = say
-    return board
+    return SerialBoard(port, array, backend, timeout_s=timeout_s)
 
 
-def _open_mapped(backend: str, array: Array, say: Say) -> HardwareBoard:
+def _open_mapped(backend: str, array: Array) -> HardwareBoard:
     from .registers.controller import RegisterController
 
     access, timeout_s = open_mapped(backend), link_timeout_s(LINK_TIMEOUT_S)
-    board = HardwareBoard(RegisterController(access, access.name, timeout_s), array, backend)
-    board.say = say
-    return board
+    return HardwareBoard(RegisterController(access, access.name, timeout_s), array, backend)

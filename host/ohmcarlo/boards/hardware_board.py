@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -29,6 +28,7 @@ from ..golden import (
     require_summable,
 )
 from ..golden.machine import STEPS, build_state
+from ..progress import counted
 from ..spec import SYMBOL_BITS, Points, link
 from ..spec.link import PREDICTION_WORDS, Command, FaultCause, Reason
 from .base import Block, require_reloadable
@@ -72,7 +72,6 @@ from .streamed import Streamed, require_own_order
 
 log = logging.getLogger(__name__)
 Result = TypeVar("Result")
-REPORT_SECONDS = 5.0  # between reports of a long prediction
 MAX_STEPS = (1 << 32) - 1  # of one command
 RING_WORDS = 1000  # of records that a simulated board may hold, somewhat less than its ring
 
@@ -108,13 +107,11 @@ class HardwareBoard:
             require_compatible(self.identification, self.place)
             self.layout = Layout.of(self.identification)
             require_behind(self.array, self.layout, self.place)
-            log.debug("board at %s: %s", self.place, describe(self.identification))
+            log.debug("board at %s: %s", self.place, self.identification)
         except BaseException:
             controller.close()
             raise
         self.geometry = array.geometry
-        self.say: Callable[[str], None] = lambda _: None
-        """Called with a line in the course of a long prediction."""
         self.pseudo_random = self.layout.emulator
         self.dot_products: tuple[str, ...] = (ARRAY, CODES) if self.layout.digital else (ARRAY,)
         self._configured: ChainStream | None = None
@@ -407,15 +404,15 @@ class HardwareBoard:
         if points is self._points and len(points) <= room:
             return [work(len(points))]
         self._stop_feeding()
-        began = time.monotonic()
         try:
-            for first in range(0, len(points), room):
-                part = slice(first, first + room)
-                self._load_points(
-                    Points(points.inputs[part], points.labels[part], points.offsets[part])
-                )
-                results.append(work(len(points.labels[part])))
-                began = self._report(min(first + room, len(points)), len(points), began)
+            with counted(len(points), "predicting on the board", "points") as done:
+                for first in range(0, len(points), room):
+                    part = slice(first, first + room)
+                    self._load_points(
+                        Points(points.inputs[part], points.labels[part], points.offsets[part])
+                    )
+                    results.append(work(len(points.labels[part])))
+                    done(min(first + room, len(points)))
         except BaseException as error:
             with suppress(Exception):  # the first error has the cause
                 if isinstance(error, KeyboardInterrupt):
@@ -429,13 +426,6 @@ class HardwareBoard:
         """Load the points of the chain again, which a prediction replaced."""
         self._load_points(self._points)
         self._feed()
-
-    def _report(self, done: int, total: int, since: float) -> float:
-        """Say how many points are done, if the last report is old; returns its time."""
-        if done == total or time.monotonic() - since < REPORT_SECONDS:
-            return since
-        self.say(f"{done:,} of {total:,} points are predicted")
-        return time.monotonic()
 
     def _points_of_a_part(self) -> int:
         words = self.remote.record_room

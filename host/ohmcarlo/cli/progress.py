@@ -62,7 +62,8 @@ class Work:
             parts.append(f"{self.acceptance:.0%} accepted".replace("%", " %"))
         if self.done > self.first:
             each = (now - self.began) / (self.done - self.first)
-            parts.append(f"about {duration(each * (self.total - self.done))} left")
+            left = max(each * (self.total - self.done), 1.0)
+            parts.append(f"about {duration(left)} left")
         return ", ".join(parts)
 
 
@@ -116,7 +117,9 @@ class Bars:
             self._progress.remove_task(self._bars.pop(work))
         for work in works:
             if work not in self._bars:
-                self._bars[work] = self._progress.add_task("", total=work.total, detail="")
+                self._bars[work] = self._progress.add_task(
+                    work.text, total=work.total, completed=work.done, detail=work.detail(now)
+                )
             self._progress.update(
                 self._bars[work],
                 description=work.text,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from board_ports import NativePort
 from native_board import opened
 from ohmcarlo.array.emulated import EmulatedArray
-from ohmcarlo.boards import BoardLost, HardwareBoard, ModelBoard, SerialBoard, hardware_board
+from ohmcarlo.boards import BoardLost, HardwareBoard, ModelBoard, SerialBoard
 from ohmcarlo.boards.controller import Controller, Finished
 from ohmcarlo.boards.memory.identity import require_room
 from ohmcarlo.boards.memory.image import streamed_words
@@ -24,6 +24,7 @@ from ohmcarlo.boards.streamed import Streamed, require_own_order
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import SamplerSettings, require_summable
 from ohmcarlo.golden.sums import MOST_POINTS
+from ohmcarlo.progress import SAMPLING, STEPS, Silence, observed_by
 from ohmcarlo.spec import LABEL_QUADRATIC, Geometry, Points
 from ohmcarlo.spec.link import Command, FaultCause
 
@@ -340,13 +341,24 @@ def test_a_dma_that_cannot_feed(channel: Any, said: str) -> None:
         DmaFeeder(Dma(channel), np.zeros)
 
 
-def test_a_long_prediction_reports(board: HardwareBoard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hardware_board, "REPORT_SECONDS", 0)
-    said: list[str] = []
-    board.say = said.append
+class Counts(Silence):
+    """An observer that keeps the counts of predictions."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def begin(self, steps: int, total: int, what: str = SAMPLING, unit: str = STEPS) -> None:
+        self.told.append(f"{what}: {total} {unit}")
+
+    def advance(self, steps: int, acceptance: float | None = None) -> None:
+        self.told.append(steps)
+
+
+def test_a_long_prediction_reports(board: HardwareBoard) -> None:
     board.configure(chain(), points(9))
-    board.predict(points(40))
-    assert said == [f"{done} of 40 points are predicted" for done in (16, 32)]
+    with observed_by(counts := Counts()):
+        board.predict(points(40))
+    assert counts.told == ["predicting on the board: 40 points", 16, 32, 40]
 
 
 def test_ctrl_c_in_a_prediction_of_a_board_with_firmware(monkeypatch: pytest.MonkeyPatch) -> None:

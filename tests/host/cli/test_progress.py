@@ -66,7 +66,7 @@ def test_a_line_every_ten_seconds_with_the_time_that_is_left(told: Told) -> None
     assert told.at(12) == ["sampling: 12,000 of 40,000 steps, 30 %, 43 % accepted, about 28 s left"]
     display.advance(39_999)
     (line,) = told.at(22)
-    assert line == "sampling: 39,999 of 40,000 steps, 99 %, about 0 s left"
+    assert line == "sampling: 39,999 of 40,000 steps, 99 %, about 1 s left"
     display.end()
     assert told.at(60) == []
 

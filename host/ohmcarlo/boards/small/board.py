@@ -26,6 +26,7 @@ from ...builder import Say
 from ...errors import OhmcarloError, UsageError
 from ...golden import EntropyAlarm, EpisodeLikelihood, Registers, Thresholds, Triage, check_order
 from ...golden.machine import STEPS
+from ...progress import counted
 from ...spec import Points
 from ...spec.link import Reason
 from ..base import RUNNING, Block
@@ -380,11 +381,13 @@ class SmallBoard:
             f"making {steps:,} steps again on the board, up to the checkpoint: a board without a "
             "processor cannot be loaded with a state"
         )
-        self.start()
-        for at, order in orders:
-            self._run_to(at)
-            self.set_order(order)
-        self._run_to(steps)
+        with counted(steps, "making steps again on the board", "steps") as done:
+            self.start()
+            for at, order in orders:
+                self._run_to(at)
+                self.set_order(order)
+                done(at)
+            self._run_to(steps)
         again = self.model.state_dict()
         same = [np.array_equal(again[n], state[n]) for n in again if n.startswith("controller.")]
         if not all(same):
