@@ -168,7 +168,8 @@ def test_the_array_shows_the_samples_that_it_holds(page: HtmlPage, run: Path) ->
 
 def test_what_a_pointer_shows_of_a_device(page: HtmlPage) -> None:
     drawn = chart(page, "array-conductance")
-    titles = [tip["title"] for tip in drawn.spec["encoding"]["tooltip"]]
+    first, *_ = drawn.spec.get("layer", [drawn.spec])
+    titles = [tip["title"] for tip in first["encoding"]["tooltip"]]
     assert titles == ["row", "device of the row", "conductance (µS)", "pair", "line", "row holds",
                       "SET pulses"]  # fmt: skip
     (rows,) = rows_of(drawn)
