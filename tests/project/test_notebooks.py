@@ -40,7 +40,7 @@ PRINTED = {
     "your_die": [
         r"3,840 SET pulses of 24 devices",
         r"verdict: carries chains that adapt",
-        r"c2c_slope 0\.07\d+ ",
+        r"c2c_slope +0\.07\d+ ",
         r"your devices, modelled +8\d\.\d +\d+ settled",
         r"your devices, recorded +8\d\.\d +\d+ settled",
     ],
@@ -64,7 +64,7 @@ marimo = pytest.mark.skipif(
 
 def run_in(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """``python WORDS`` in a folder, without a terminal."""
-    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PYTHONWARNINGS": "default"}
+    environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
     return subprocess.run(
         [sys.executable, *words],
         cwd=folder,

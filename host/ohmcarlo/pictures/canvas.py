@@ -60,30 +60,12 @@ def new_canvas(size: tuple[float, float]) -> Figure:
     return figure
 
 
-def write_pictures(
-    folder: Path, pictures: Mapping[str, Figure], colours: int | None = None
-) -> list[Path]:
-    """Write each figure as ``NAME.png`` into ``folder``, which exists; returns the paths.
-
-    ``colours``: reduce each picture to a palette of so many colours, which makes the file three to
-    four times smaller; None: all colours.
-    """
+def write_pictures(folder: Path, pictures: Mapping[str, Figure]) -> list[Path]:
+    """Write each figure as ``NAME.png`` into ``folder``, which exists; returns the paths."""
     paths = []
     for name, picture in tracked(pictures.items(), len(pictures), "drawing", "pictures"):
         path = folder / f"{name}.png"
         with atomic(path) as temporary:
             picture.savefig(temporary, format="png", metadata={"Software": "ohmcarlo"})
-            if colours is not None:
-                reduce_colours(temporary, colours)
         paths.append(path)
     return paths
-
-
-def reduce_colours(path: Path, colours: int) -> None:
-    """Write a PNG again with a palette of so many colours. Matplotlib brings Pillow along."""
-    from PIL import Image
-
-    with Image.open(path) as picture:
-        opaque = picture.convert("RGB")
-    median_cut, none = Image.Quantize.MEDIANCUT, Image.Dither.NONE
-    opaque.quantize(colours, method=median_cut, dither=none).save(path, "PNG", optimize=True)

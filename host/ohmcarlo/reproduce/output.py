@@ -13,8 +13,6 @@ from .base import Bench, Figure, Goal, Table, Watcher
 from .catalogue import maker, require_data_of
 
 CELLS = "cells"
-COLOURS = 64
-"""Palette of a picture: enough for a map of ten shades, and small enough for a page."""
 
 
 def reproduce(
@@ -40,7 +38,7 @@ def reproduce(
 def write_figure(name: str, figure: Figure, folder: Path) -> dict[str, Any]:
     """Write pictures, files and ``table.md``; ``NAME.json`` comes last and marks it complete."""
     make_folder(folder, "--out")
-    pictures = write_pictures(folder, figure.pictures, COLOURS)
+    pictures = write_pictures(folder, figure.pictures)
     for file, content in figure.files.items():
         write_bytes(folder / file, content)
     write_bytes(folder / "table.md", markdown(figure).encode())
