@@ -1,7 +1,8 @@
-"""The pictures of ``docs/results.md``: those that ``ohmcarlo reproduce`` wrote, made small.
+"""Pictures of ``docs/results.md`` and of the README: those of figures and runs, made small.
 
 ``python -m ohmcarlo_rtl.pages.pictures FOLDER`` takes the folder of ``ohmcarlo reproduce``. Each
-figure that is in it and in ``FIGURES`` becomes a file in ``docs/pictures/figures/``.
+figure that is in it and in ``FIGURES`` becomes a file in ``docs/pictures/figures/``. With the
+folder of ``ohmcarlo report``, it writes the picture of the README, ``BOUNDARY``.
 """
 
 from __future__ import annotations
@@ -18,9 +19,13 @@ from ohmcarlo.errors import OhmcarloError, UsageError
 from ..sources import REPOSITORY, require_checkout
 
 PICTURES = REPOSITORY / "docs" / "pictures"
-FOLDER = PICTURES / "figures"
-FIGURES = ("fig2", "fig3", "fig4", "tissue", "fig6", "wakeup", "active", "exactness", "classes", "wires")
+FIGURES_IN = "figures/"
+FIGURES = (
+    *("fig2", "fig3", "fig4", "tissue", "fig6"),
+    *("wakeup", "active", "exactness", "classes", "wires"),
+)
 """Figures that the page shows; the picture of a figure has its name."""
+BOUNDARY = "boundary.png"
 MOST_BYTES = 120_000
 TRIED = ((1960, 96), (1960, 64), (1600, 64), (1400, 64), (1200, 64), (1000, 64))
 """Widths in pixels and numbers of colours, the best first."""
@@ -52,33 +57,34 @@ def _png(whole: Image.Image, width: int, colours: int) -> bytes:
     return content.getvalue()
 
 
-def write_pictures(source: Path, folder: Path = FOLDER) -> list[Path]:
-    """Write the pictures of the figures that ``source`` holds; returns their paths.
+def write_pictures(source: Path, folder: Path = PICTURES) -> list[Path]:
+    """Write the pictures that ``source`` holds below ``folder``; returns their paths.
 
     Raises UsageError if it holds none.
     """
-    found = {name: source / name / f"{name}.png" for name in FIGURES}
-    found = {name: path for name, path in found.items() if path.is_file()}
+    places = {source / name / f"{name}.png": FIGURES_IN + f"{name}.png" for name in FIGURES}
+    places |= {source / BOUNDARY: BOUNDARY}
+    found = {path: folder / place for path, place in places.items() if path.is_file()}
     if not found:
         raise UsageError(
-            f"{source} holds none of the figures {', '.join(FIGURES)}: run `ohmcarlo reproduce "
-            f"fig4 --out {source}` first"
+            f"{source} holds neither {BOUNDARY} nor one of the figures {', '.join(FIGURES)}: run "
+            f"`ohmcarlo reproduce fig4 --out {source}` first"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, path in found.items():
-        written.append(folder / f"{name}.png")
-        written[-1].write_bytes(reduced(path))
-    return written
+    for path, target in found.items():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(reduced(path))
+    return list(found.values())
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0: done; 2: bad use."""
     parser = argparse.ArgumentParser(
         prog="python -m ohmcarlo_rtl.pages.pictures",
-        description="Renew docs/pictures/figures from figures of `ohmcarlo reproduce`.",
+        description="Renew docs/pictures from figures of `ohmcarlo reproduce`, or from a report.",
     )
-    parser.add_argument("source", type=Path, metavar="FOLDER", help="--out of the figures")
+    parser.add_argument(
+        "source", type=Path, metavar="FOLDER", help="--out of the figures, or RUN/report"
+    )
     options = parser.parse_args(arguments)
     try:
         require_checkout("the documentation")
