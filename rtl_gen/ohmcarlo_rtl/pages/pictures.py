@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="Renew docs/pictures from figures of `ohmcarlo reproduce`, or from a report.",
     )
     parser.add_argument(
-        "source", type=Path, metavar="FOLDER", help="--out of the figures, or RUN/report"
+        "source", type=Path, metavar="FOLDER", help="--out of figures, or RUN/report"
     )
     options = parser.parse_args(arguments)
     try:
