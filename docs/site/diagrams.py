@@ -6,6 +6,7 @@ import html
 import re
 from hashlib import sha256
 
+HINT = "Select the diagram to enlarge it."
 FENCE = re.compile(r'<div class="diagram">(.*?)</div>', re.S)
 
 
@@ -25,4 +26,4 @@ def _figure(source: str) -> str:
     label = 'role="img" aria-label="Block diagram; the text below describes it"'
     svg = svg.replace('role="graphics-document document"', label)
     svg = svg.replace('width="100%"', f'width="{float(width[1]):.0f}"')
-    return f'<div class="diagram" tabindex="0">{svg}</div>'
+    return f'<div class="diagram" tabindex="0">{svg}</div><p class="hint">{HINT}</p>'

@@ -15,7 +15,7 @@ from mkdocs.structure.files import File, Files
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """All pages of the repository, what they link to, and the generated pages."""
     found = [file for file in files if file.src_uri.startswith("assets/")]
-    names = [*repository.page_names(), *repository.pictures(), repository.STYLE]
+    names = [*repository.page_names(), *repository.pictures(), *repository.EXTRAS]
     found += [_file(name, config) for name in names]
     generated = {
         page: repository.source_page(name) for page, name in repository.linked_files().items()

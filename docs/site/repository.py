@@ -15,7 +15,7 @@ from posixpath import normpath
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("constraints", "docs", "firmware", "hdl", "host", "rtl_gen", "tests", "verif")
-STYLE = "docs/site/site.css"
+EXTRAS = ("docs/site/site.css", "docs/site/iframe-worker.js")
 PICTURES = {".png", ".svg", ".gif"}
 LANGUAGES = {".toml": "toml", ".cff": "yaml", ".json": "json", ".py": "python", ".c": "c"}
 LANGUAGES |= {".h": "c", ".v": "verilog", ".rdl": "systemverilog", ".ipynb": "json"}
