@@ -7,9 +7,12 @@ from typing import Any
 import command_line
 import diagrams
 import entry_points
+import notebooks
 import repository
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+
+DIALOG = 'data-md-component="search" role="dialog"'
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -20,7 +23,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     generated = {
         page: repository.source_page(name) for page, name in repository.linked_files().items()
     }
-    generated |= entry_points.pages() | {command_line.PAGE: command_line.page()}
+    generated |= entry_points.pages() | notebooks.pages()
+    generated[command_line.PAGE] = command_line.page()
     found += [File.generated(config, page, content=text) for page, text in generated.items()]
     return Files(found)
 
@@ -37,3 +41,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 def on_page_content(html: str, **_: Any) -> str:
     """Diagrams are drawn, so that no script is fetched when the page is read."""
     return diagrams.drawn(html)
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """The dialog of the search has a name, which readers of screens need."""
+    return output.replace(DIALOG, f'{DIALOG} aria-label="Search"')

@@ -14,8 +14,11 @@ from pathlib import Path, PurePosixPath
 from posixpath import normpath
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("constraints", "docs", "firmware", "hdl", "host", "rtl_gen", "tests", "verif")
-EXTRAS = ("docs/site/site.css", "docs/site/iframe-worker.js")
+FOLDERS = (
+    *("constraints", "docs", "firmware", "hdl", "host", "notebooks"),
+    *("rtl_gen", "tests", "verif"),
+)
+EXTRAS = ("docs/site/site.css", "docs/site/site.js", "docs/site/iframe-worker.js")
 PICTURES = {".png", ".svg", ".gif"}
 LANGUAGES = {".toml": "toml", ".cff": "yaml", ".json": "json", ".py": "python", ".c": "c"}
 LANGUAGES |= {".h": "c", ".v": "verilog", ".rdl": "systemverilog", ".ipynb": "json"}

@@ -1,22 +1,20 @@
-"""The site of `make docs`: files, navigation and generated pages; `make verify` builds it."""
+"""The site of `make docs`: its files, its navigation and its generated pages.
+
+``tests/pages/test_site_browser.py`` builds it.
+"""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs" / "site"))
 
 import command_line  # noqa: E402 - in the folder of the site
 import entry_points  # noqa: E402
+import notebooks  # noqa: E402
 import repository  # noqa: E402
 
 CONFIG = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
@@ -33,7 +31,8 @@ def test_every_page_of_the_index_is_in_the_navigation() -> None:
 
 def test_the_navigation_names_pages_that_exist() -> None:
     assert len(NAV) == len(set(NAV)) > 30
-    made = {*entry_points.pages(), command_line.PAGE, *repository.linked_files()}
+    made = {*entry_points.pages(), *notebooks.names(), *repository.linked_files()}
+    made |= {command_line.PAGE}
     assert [n for n in NAV if n not in made and not (ROOT / n).is_file()] == []
 
 
@@ -41,6 +40,7 @@ def test_every_page_is_in_the_navigation_or_left_out_by_name() -> None:
     assert NOT_IN_NAV
     patterns = [p.strip().lstrip("/") for p in NOT_IN_NAV[1].splitlines()]
     pages = {*repository.page_names(), *entry_points.pages(), *repository.linked_files()}
+    pages |= {*notebooks.names()}
     missing = [p for p in pages - set(NAV) if not any(Path(p).match(x) for x in patterns)]
     assert missing == []
 
@@ -87,43 +87,9 @@ def test_the_command_line_is_complete() -> None:
     assert "--whiten / --no-whiten" in page
 
 
-# -- the build -------------------------------------------------------------------------------------
-
-
-FETCHED = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\s(?:src|href)=[\"']?(?:https?:)?//[^>]*>")
-
-
-def needed() -> str | None:
-    """The package of the extra ``site`` that is missing."""
-    names = ("mkdocs", "material", "mkdocstrings", "mermaidx")
-    return next((name for name in names if find_spec(name) is None), None)
-
-
-def build(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Build the site into ``folder``, without network."""
-    closed = "http://127.0.0.1:9"
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
-    environment |= dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), closed)
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    isolated = ["unshare", "--map-root-user", "--net"]
-    if shutil.which("unshare") and not subprocess.run([*isolated, "true"], check=False).returncode:
-        command = [*isolated, *command]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-
-
-@pytest.mark.verify
-@pytest.mark.skipif(needed() is not None, reason="needs the extra site: make docs installs it")
-def test_the_site_is_built_without_network(tmp_path: Path) -> None:
-    """Strict: a missing page, link or anchor, and a faulty docstring, are errors. No page fetches
-    anything but pages of the site, and links to the web are links only."""
-    done = build(tmp_path)
-    assert done.returncode == 0, done.stderr[-3000:]
-    pages = list(tmp_path.rglob("*.html"))
-    assert len(pages) > 60 and (tmp_path / "search" / "search_index.js").is_file()
-    for page in pages:
-        text = page.read_text(encoding="utf-8")
-        assert not FETCHED.findall(text), page
-    classifier = (tmp_path / "reference/python/estimators.html").read_text(encoding="utf-8")
-    assert 'id="ohmcarlo.sklearn.MemristorClassifier.predict_uncertainty"' in classifier
-    architecture = (tmp_path / "docs/architecture.html").read_text(encoding="utf-8")
-    assert "<svg" in architecture and "PicoRV32 with firmware" in architecture
+# -- results ---------------------------------------------------------------------------------------
+def test_every_section_of_the_results_has_a_date() -> None:
+    parts = re.split(r"^##+ .+$", repository.text_of("docs/results.md"), flags=re.M)[1:]
+    dated = re.compile(r"\A\s*Numbers of \d{4}-\d\d-\d\d\.$", re.M)
+    assert len(parts) > 20
+    assert [part[:80] for part in parts if not dated.match(part)] == []
