@@ -38,7 +38,8 @@ def with_command(text: str, name: str) -> str:
 
     Examples
     --------
-    >>> page = with_command("---\\ntitle: X\\n---\\n\\n```python {.marimo}\\na\\n```\\n\\n# X\\n", "x")
+    >>> exported = "---\\ntitle: X\\n---\\n\\n```python {.marimo}\\na\\n```\\n\\n# X\\n"
+    >>> page = with_command(exported, "x")
     >>> page.splitlines()[0]
     '# X'
     >>> "```python\\na\\n```" in page and "marimo edit notebooks/x.py" in page
