@@ -159,6 +159,20 @@ def write_bytes(path: Path, content: bytes, *, keep_old_as: Path | None = None) 
         temporary.write_bytes(content)
 
 
+def replace_unsynced(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, without waiting for the disk; raises OSError.
+
+    For a file that may be lost in a power cut, such as a note about progress.
+    """
+    temporary = path.with_name(path.name + TEMPORARY)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write ``content``, which ``json_ready`` made, as JSON."""
     try:

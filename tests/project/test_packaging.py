@@ -45,7 +45,7 @@ LAYERS = [
     {"runs.train", "runs.report", "runs.dies"},
     {"runs.characterize"},
     {"runs.pulses"},
-    {"selftest", "fpga", "ip_core", "sklearn"},
+    {"selftest", "fpga", "ip_core", "sklearn", "watch"},
     {"reproduce"},
     {"cli"},
 ]

@@ -18,7 +18,7 @@ import typer
 
 from .. import __version__
 from ..errors import OhmcarloError
-from . import bitstreams, cores, data, devices, figures, pulses, results, training
+from . import bitstreams, cores, data, devices, figures, pulses, results, training, watching
 from .exit_codes import BAD_USE, DONE, FAILED, INTERRUPTED
 from .logs import messages
 from .progress import Display
@@ -63,6 +63,7 @@ for _verb in (
     training.resume,
     results.predict,
     results.report,
+    watching.watch,
     pulses.pulses,
     devices.characterize,
     devices.selftest,

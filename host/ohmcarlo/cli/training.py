@@ -18,6 +18,7 @@ from .options import (
     TraceOption,
     WhereOption,
 )
+from .watching import BrowserOption, LiveOption, PortOption, free_run, live_view
 
 
 def train(
@@ -297,6 +298,9 @@ def train(
             help="After the run, list every operation of the array (as `ohmcarlo pulses` does).",
         ),
     ] = None,
+    live: LiveOption = False,
+    port: PortOption = None,
+    browser: BrowserOption = True,
     trace: TraceOption = None,
     json: JsonOption = None,
 ) -> None:
@@ -320,6 +324,9 @@ def train(
     - `ohmcarlo train digits --out runs/digits`: ten classes, sampled as nine binary problems
 
     - `ohmcarlo train breast-cancer --array measured:sweep.csv`: on recorded real devices
+
+    - `ohmcarlo train breast-cancer --live`: watch the chains in a browser; without `--out`, the run
+      is kept in `runs/breast-cancer`
 
     - `ohmcarlo train --config runs/first --out runs/again`: repeat a run exactly
 
@@ -386,15 +393,20 @@ def train(
     if write_config is not None:
         run_file.write_config(console, write_config, completed.config)
         return
+    if live and out is None:
+        out = free_run(completed.config.task)
+        console.say(f"the run is kept in {out}")
     outputs = Outputs(out, trace, console.json_file)
-    values = train_run(completed.config, outputs, current_observer())
-    if console.json_on_stdout:
-        console.json(values)
-    show_result(console, kind_of(completed.config.task, values["kind"]), values)
-    if pulses is not None and out is not None:
-        list_pulses(out, pulses, current_observer())
-    if out is not None:
-        show_next_step(console, out)
+    outputs.check()
+    with live_view(console, out, live, port, browser):
+        values = train_run(completed.config, outputs, current_observer())
+        if console.json_on_stdout:
+            console.json(values)
+        show_result(console, kind_of(completed.config.task, values["kind"]), values)
+        if pulses is not None and out is not None:
+            list_pulses(out, pulses, current_observer())
+        if out is not None:
+            show_next_step(console, out)
 
 
 def resume(
@@ -409,6 +421,9 @@ def resume(
             "back under another name.",
         ),
     ] = None,
+    live: LiveOption = False,
+    port: PortOption = None,
+    browser: BrowserOption = True,
     trace: TraceOption = None,
     json: JsonOption = None,
 ) -> None:
@@ -419,14 +434,17 @@ def resume(
     """
     from ..progress import current_observer
     from ..runs.kinds import kind_of
+    from ..runs.stored import require_run
     from ..runs.train import Outputs, resume_run
     from .console import Console
     from .show_runs import show_next_step, show_result
 
     console = Console(json)
     outputs = Outputs(run, trace, console.json_file)
-    values = resume_run(outputs, current_observer(), backend)
-    if console.json_on_stdout:
-        console.json(values)
-    show_result(console, kind_of(values["task"], values.get("kind")), values)
-    show_next_step(console, run)
+    require_run(run)
+    with live_view(console, run, live, port, browser):
+        values = resume_run(outputs, current_observer(), backend)
+        if console.json_on_stdout:
+            console.json(values)
+        show_result(console, kind_of(values["task"], values.get("kind")), values)
+        show_next_step(console, run)

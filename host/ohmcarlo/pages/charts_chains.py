@@ -30,15 +30,16 @@ def traces(
     axis: str,
     burn_in: int = 0,
     first: int = 1,
+    every: int = 1,
     labels: Sequence[str] | None = None,
     x_axis: str = "step",
 ) -> Chart:
     """Values over the steps of each chain: float (chains, steps), or a list of arrays (steps,),
     which may differ in length.
 
-    Steps count from ``first``; the first ``burn_in`` of them are shaded. The vertical axis shows
-    the range of the others. A long trace is thinned; extremes stay. A reader can show a part of
-    the horizontal axis.
+    Steps count from ``first``, and each stands for ``every`` steps of the chain, whose last it
+    is. The first ``burn_in`` of them are shaded. The vertical axis shows the range of the others.
+    A long trace is thinned; extremes stay. A reader can show a part of the horizontal axis.
 
     >>> chart = traces("lp", "Log-posterior", "It rises.", [[1, 2, 3]], axis="nat")
     >>> chart.legend[0].label, chart.table.rows[0]
@@ -50,8 +51,8 @@ def traces(
     rows = []
     for k, trace in enumerate(chains):
         places, kept = thinned(trace)
-        row = {"k": k, "name": entries[k].label, "x": numbers(places + first), "y": numbers(kept)}
-        rows.append(row)
+        steps = numbers((places + first) * every)
+        rows.append({"k": k, "name": entries[k].label, "x": steps, "y": numbers(kept)})
     last = first + max((len(trace) for trace in chains), default=0) - 1
     lines = (
         chart_of("rows")
@@ -66,14 +67,20 @@ def traces(
     left_out = max(0, min(burn_in, last - first))
     hovers = _hovered(alt, x_axis, [entry.label for entry in entries])
     low, high = settled_range([trace[burn_in:] for trace in chains])
-    ends = {BEGIN: first, END: max(last, first + 1), LOW: low, HIGH: high}
+    ends = {BEGIN: first * every, END: max(last, first + 1) * every, LOW: low, HIGH: high}
     drawing = alt.layer(_left_out(alt), lines, hovers).add_params(
         chosen(alt), *(alt.param(name=key, value=end) for key, end in ends.items())
     )
     datasets: dict[str, Any] = {
         "rows": rows,
-        "left": [{"a": first, "b": first + left_out, "t": LEFT_OUT if left_out else ""}],
-        "parts": _parts(chains, first),
+        "left": [
+            {
+                "a": first * every,
+                "b": (first + left_out) * every,
+                "t": LEFT_OUT if left_out else "",
+            }
+        ],
+        "parts": _parts(chains, first, every),
     }
     table = Table(
         ("", "first", "lowest", "median", "highest", "last"),
@@ -182,15 +189,15 @@ def _hovered(alt: Any, x_axis: str, labels: Sequence[str]) -> Any:
     )
 
 
-def _parts(chains: Sequence[FloatArray], first: int) -> list[dict[str, Any]]:
+def _parts(chains: Sequence[FloatArray], first: int, every: int) -> list[dict[str, Any]]:
     """Parts of the steps, with the lowest and the highest value of each chain as text."""
     steps = max((len(trace) for trace in chains), default=0)
     edges = np.unique(np.linspace(0, steps, min(HOVERED, steps) + 1).astype(int)).tolist()
     rows = []
     for begin, end in pairwise(edges):
-        many = f"{begin + first:,} to {end + first - 1:,}"
-        row = {"a": begin + first - 0.5, "b": end + first - 0.5,
-               "t": many if end - begin > 1 else f"{end + first - 1:,}"}  # fmt: skip
+        start, stop = (begin + first - 1) * every + 1, (end + first - 1) * every
+        row = {"a": start - 0.5, "b": stop + 0.5,
+               "t": f"{stop:,}" if start == stop else f"{start:,} to {stop:,}"}  # fmt: skip
         row |= {f"c{k}": _extent(trace[begin:end]) for k, trace in enumerate(chains)}
         rows.append(row)
     return rows

@@ -240,7 +240,9 @@
   const frame = ({ height, spec: { datasets, params, ...rest } }) =>
     JSON.stringify([height, Object.keys(datasets), (params ?? []).map((p) => p.name), rest]);
 
+  // A drawing that has not changed since the message before is null.
   async function renew(name, drawing) {
+    if (drawing === null) { await restore(name); return; }
     const text = JSON.stringify(drawing);
     const chart = charts.get(name) ?? added(name, "");
     if (chart.text === text) { await restore(name); return; }

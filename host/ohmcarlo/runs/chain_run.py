@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ class ChainRun:
     checkpoint_seconds : float
         Time between checkpoints.
     observer : Observer
+    before_sampling : callable, optional
+        Called with the set-up of the sampling chain, after the adaptation.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class ChainRun:
         folder: RunFolder | None = None,
         checkpoint_seconds: float = np.inf,
         observer: Observer | None = None,
+        before_sampling: Callable[[ChainSetup], None] | None = None,
     ) -> None:
         self.setup = setup
         self.board = setup.board
@@ -72,6 +75,7 @@ class ChainRun:
         self.seconds = 0.0  # of the chain, including those before a checkpoint
         self.cpu_seconds = 0.0  # of this process, since it started or resumed
         self.status = RUNNING
+        self._before_sampling = before_sampling
         self._checkpoint_seconds = checkpoint_seconds
         self._blocks: list[Block] = []  # everything streamed
         self._saved = 0  # blocks on disk
@@ -89,6 +93,8 @@ class ChainRun:
         self._warm_up()
         if self.setup.adapts:
             self._adapt()
+        if self._before_sampling is not None:
+            self._before_sampling(self.setup)
         if (streamed := self.board.streamed) is not None:
             self.observer.say(streamed.describe(self.board.clock_hz))
         self._restore_or_start()

@@ -169,6 +169,7 @@ class RunFolder:
         self.path = path
         self._adaptation: str | None = None  # SHA-256 of its file
         self._lock = _take_lock(path)
+        self._sign = _put_up_sign(path)
 
     def __enter__(self) -> RunFolder:
         return self
@@ -178,9 +179,10 @@ class RunFolder:
 
     def close(self) -> None:
         """Release the folder for other processes."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        for descriptor in (self._sign, self._lock):
+            if descriptor is not None:
+                os.close(descriptor)
+        self._sign = self._lock = None
 
     # -- opening -------------------------------------------------------------------------------
 
@@ -200,6 +202,7 @@ class RunFolder:
         run = cls(path)
         try:
             write_manifest(path, manifest)
+            run._sign = _put_up_sign(path)
         except OhmcarloError:
             run.close()
             with suppress(OSError):
@@ -333,7 +336,7 @@ class RunFolder:
         stored, link, digest = read_linked(path)
         self._require_run(path, link)
         self._require_place(path, link, previous)
-        return _block_of(path, stored), digest
+        return block_of(path, stored), digest
 
     def _require_run(self, path: Path, link: Link) -> None:
         if link.run != self._run:
@@ -356,7 +359,12 @@ class RunFolder:
                 path.unlink(missing_ok=True)
 
     def _chunk(self, index: int) -> Path:
-        return self.path / f"chunk-{index:06d}.npz"
+        return chunk_path(self.path, index)
+
+
+def chunk_path(path: Path, index: int) -> Path:
+    """File of a chunk of the run in ``path``, counted from 0."""
+    return path / f"chunk-{index:06d}.npz"
 
 
 def check_free(path: Path) -> None:
@@ -397,11 +405,50 @@ def _take_lock(path: Path) -> int | None:
     return descriptor
 
 
+def _put_up_sign(path: Path) -> int | None:
+    """Lock the manifest for as long as this process works in the folder: see ``is_worked_on``."""
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(path / MANIFEST, os.O_RDONLY)
+    except OSError:  # a new run has none yet
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # those who look hold it for microseconds
+    except OSError:  # a file system without locks
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def is_worked_on(path: Path) -> bool | None:
+    """Whether a process trains or resumes the run in ``path``; None where that cannot be told.
+
+    Looking never keeps another process from the folder: the lock that excludes writers is that of
+    the folder, and this one is that of the manifest.
+    """
+    if fcntl is None:
+        return None
+    try:
+        descriptor = os.open(path / MANIFEST, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return None
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _block_arrays(block: Block) -> dict[str, NDArray[Any]]:
     return {f.name: np.asarray(getattr(block, f.name)) for f in fields(Block)}
 
 
-def _block_of(path: Path, stored: Mapping[str, NDArray[Any]]) -> Block:
+def block_of(path: Path, stored: Mapping[str, NDArray[Any]]) -> Block:
     """The block of a chunk file; raises Damaged unless its arrays belong together."""
     with intact(path):
         values: dict[str, Any] = {f.name: stored[f.name] for f in fields(Block)}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..boards import Block, Say
 from ..pages.content import HtmlPage
 from .config import TrainConfig
+from .live_notes import WeightMap
 from .rows import Rows
 from .setup import ChainSetup
 from .trace import Trace
@@ -43,6 +44,10 @@ class Experiment(Protocol):
 
     def after(self, setup: ChainSetup) -> Any:
         """The experiment with the set-up whose chain has sampled; an adaptation changes it."""
+        ...
+
+    def weight_map(self, setup: ChainSetup) -> WeightMap:
+        """How the weights of the sampling chain follow from its codes, while it runs."""
         ...
 
     def close(self) -> None:

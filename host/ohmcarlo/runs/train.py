@@ -10,18 +10,20 @@ from typing import Any, TypeVar
 from ..boards import BoardLost, silent
 from ..errors import UsageError
 from ..files import write_bytes, write_json
-from ..progress import Observer, Silence, phase
+from ..progress import Observer, Silence, observed_by, phase
 from .chain_run import ChainRun, Interrupted
 from .config import TrainConfig
 from .folder import RunFolder, check_free
 from .kind import Experiment, RunKind, RunResult
 from .kinds import POLICY, REGRESSION, SUPERVISED, AnyKind, kind_of, read_complete
+from .live_notes import ChainNote, NotedProgress, remove_notes
 from .multiclass.kind import MulticlassKind
 from .multiclass.sampling import complete_multiclass, traces
 from .outputs import Outputs as Outputs
 from .policy.result import PolicyResult
 from .provenance import require_same_files, require_same_inputs, require_same_version
 from .regression.result import RegressionResult
+from .setup import ChainSetup
 from .stored import (
     EVALUATION,
     MANIFEST,
@@ -34,6 +36,7 @@ from .stored import (
     write_arrays,
     write_result,
 )
+from .summary import request_of
 from .supervised.result import SupervisedResult
 
 E = TypeVar("E", bound=Experiment)
@@ -187,6 +190,16 @@ def _finish(
     kind: AnyKind, experiment: Any, folder: RunFolder | None, outputs: Outputs, observer: Observer
 ) -> dict[str, Any]:
     """Complete a run of any kind; its result."""
+    if folder is None:
+        return _complete_any(kind, experiment, folder, outputs, observer)
+    observer = NotedProgress(folder.path, observer)
+    with observed_by(observer):
+        return _complete_any(kind, experiment, folder, outputs, observer)
+
+
+def _complete_any(
+    kind: AnyKind, experiment: Any, folder: RunFolder | None, outputs: Outputs, observer: Observer
+) -> dict[str, Any]:
     if isinstance(kind, MulticlassKind):
         for line in experiment.description():
             observer.say(line)
@@ -211,7 +224,13 @@ def _complete(
 ) -> R:
     for line in experiment.description():
         observer.say(line)
-    chain_run = ChainRun(experiment.setup, folder, outputs.checkpoint_seconds, observer)
+    chain_run = ChainRun(
+        experiment.setup,
+        folder,
+        outputs.checkpoint_seconds,
+        observer,
+        lambda setup: _note_chain(experiment, setup, folder),
+    )
     try:
         chain_run.run()
         experiment = experiment.after(chain_run.setup)
@@ -224,6 +243,14 @@ def _complete(
     except BoardLost as lost:
         raise BoardLost(f"{lost}; {chain_run.resume_hint()}") from lost
     return result
+
+
+def _note_chain(experiment: Experiment, setup: ChainSetup, folder: RunFolder | None) -> None:
+    """Note the sampling chain in the run folder, for those who watch the run."""
+    if folder is not None:
+        length = {"chains": setup.config.chains, "steps": setup.config.steps}
+        values = request_of(setup) | length
+        ChainNote(values, experiment.weight_map(setup)).write(folder.path)
 
 
 def _write(result: RunResult, folder: RunFolder | None, outputs: Outputs) -> None:
@@ -239,3 +266,4 @@ def _write(result: RunResult, folder: RunFolder | None, outputs: Outputs) -> Non
         write_json(outputs.json, result.values)
     if folder is not None:
         write_result(folder.path, result.values)
+        remove_notes(folder.path)

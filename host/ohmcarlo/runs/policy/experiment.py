@@ -15,6 +15,7 @@ from ...spec.cartpole import INPUT_NAMES, POLICY_INPUTS
 from ...tasks import get_task
 from ..config import TrainConfig
 from ..digests import digest_of
+from ..live_notes import WeightMap
 from ..provenance import DATA, chain_inputs, origin_of
 from ..setup import ChainSetup, set_up_chain
 from .gymnasium_episodes import environment
@@ -43,6 +44,14 @@ class PolicyExperiment:
     def after(self, setup: ChainSetup) -> PolicyExperiment:
         """The experiment itself: a policy has no adaptation."""
         return self
+
+    def weight_map(self, setup: ChainSetup) -> WeightMap:
+        """How the weights of the policy follow from the codes of a chain."""
+        return WeightMap.of(
+            setup.registers.weights,
+            setup.registers.sample_devices,
+            INPUT_NAMES,
+        )
 
     def inputs(self) -> dict[str, str]:
         """SHA-256 of all inputs, by name; the episodes take the place of the data."""

@@ -17,10 +17,12 @@ from ...posterior_error import describe_error
 from ...tasks import Task, get_task
 from ..config import AUTO, TrainConfig
 from ..digests import digest_of
+from ..live_notes import WeightMap
 from ..provenance import DATA, chain_inputs, origin_of
 from ..room import require_room
 from ..setup import ChainSetup, set_up_chain
 from .learner import GaussianLearner
+from .posterior import sampled_weights
 from .scores import point_scores, scores_of_normal
 
 
@@ -50,6 +52,14 @@ class RegressionExperiment:
     def after(self, setup: ChainSetup) -> RegressionExperiment:
         """The experiment with the set-up whose chain has sampled."""
         return replace(self, setup=setup, encoder=setup.encoder)
+
+    def weight_map(self, setup: ChainSetup) -> WeightMap:
+        """How the weights at the assumed noise follow from the codes of the sampling chain."""
+        return WeightMap.of(
+            lambda codes: sampled_weights(setup.registers, setup.encoder, codes),
+            setup.registers.sample_devices,
+            self.weight_names,
+        )
 
     @property
     def weight_names(self) -> list[str]:

@@ -34,12 +34,15 @@ class Chains:
         Of the current sample, nat.
     burn_in : int
         Steps that were left out.
+    every : int
+        Steps of the chain from one step of these arrays to the next.
     """
 
     names: list[str]
     draws: NDArray[np.floating]
     log_posterior: FloatArray
     burn_in: int
+    every: int = 1
 
     @cached_property
     def bulk(self) -> FloatArray:
@@ -83,7 +86,13 @@ def chains_section(chains: Chains, prefix: str = "", title: str = "Chains") -> S
 
 def _finding(chains: Chains) -> str:
     count, steps = chains.log_posterior.shape
-    what = f"{count} × {steps:,} steps, the first {chains.burn_in:,} of each chain left out."
+    every = chains.every
+    what = (
+        f"{count} × {steps * every:,} steps, the first {chains.burn_in * every:,} of each chain "
+        f"left out."
+    )
+    if every > 1:
+        what = f"{what} One step in {every} is used here."
     if not chains.known:
         return f"{what} They are too few for an effective sample size."
     few = int((np.minimum(chains.bulk, chains.tail) < ESS_LIMIT).sum())
@@ -108,6 +117,7 @@ def _charts(chains: Chains, prefix: str) -> Iterator[Chart]:
         lp,
         axis="log-posterior (nat, unnormalised)",
         burn_in=chains.burn_in,
+        every=chains.every,
     )
     if not chains.known:
         return
@@ -121,6 +131,7 @@ def _charts(chains: Chains, prefix: str) -> Iterator[Chart]:
         draws,
         axis="weight",
         first=chains.burn_in + 1,
+        every=chains.every,
     )
     yield ranks(
         f"{prefix}ranks",

@@ -23,6 +23,7 @@ from ...tasks import Task, get_task
 from ..adaptation.learner import LogisticLearner
 from ..config import AUTO, TrainConfig
 from ..digests import digest_of
+from ..live_notes import WeightMap
 from ..provenance import DATA, chain_inputs, model_inputs, origin_of
 from ..reach import Expected
 from ..relabelling import HiddenLabels
@@ -144,6 +145,16 @@ class SupervisedExperiment:
         encoder: Encoder = setup.encoder
         points = encoder.encode(self.test_inputs)
         return replace(self, setup=setup, encoder=encoder, test_points=points)
+
+    def weight_map(self, setup: ChainSetup) -> WeightMap:
+        """How the weights follow from the codes of the sampling chain; the hidden units of a
+        network have the labels that they have in the array."""
+        encoder: Encoder = setup.encoder or self.encoder
+        return WeightMap.of(
+            lambda codes: standardised_weights(setup.registers, encoder, codes),
+            setup.registers.sample_devices,
+            self.weight_names,
+        )
 
     def _recognised(self) -> list[str]:
         """What was recognised in the data; nothing for one of several problems."""

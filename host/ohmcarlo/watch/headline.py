@@ -1,0 +1,147 @@
+"""The state of a run that is not complete, in plain words."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..boards import ENTROPY_ALARM
+from ..diagnostics import ESS_LIMIT, RHAT_LIMIT
+from ..pages.content import Headline, Tone
+from ..progress import STEPS
+from ..runs.live_notes import Progress
+from ..runs.sections.chains import Chains
+from ..runs.sections.marks import sentence
+
+QUIET_S = 60.0
+"""A run whose folder cannot be locked counts as stopped after so long without a note."""
+NO_VERDICT = "This is no verdict: the verdict comes after the last step."
+MADE = "All steps of the chains are made; the result follows."
+OF_A_CHAIN = "steps of every chain"
+EARLY = "It is too early to judge the chains."
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of a run apart from its chains.
+
+    Attributes
+    ----------
+    path : Path
+        The folder that `ohmcarlo resume` finishes.
+    progress : Progress
+    worked_on : bool or None
+        See ``folder.is_worked_on``.
+    kept_steps : int
+        Steps of every chain on disk.
+    total : int
+        Steps of every chain in all; 0: unknown.
+    status : str
+        ``Block.status`` of the last block on disk; empty before the first.
+    """
+
+    path: Path
+    progress: Progress
+    worked_on: bool | None
+    kept_steps: int = 0
+    total: int = 0
+    status: str = ""
+
+    @property
+    def running(self) -> bool:
+        """Whether a process works on the run, as far as can be told."""
+        if self.worked_on is not None:
+            return self.worked_on
+        return time.time() - self.progress.written < QUIET_S
+
+    @property
+    def resume(self) -> str:
+        """The command that finishes the run."""
+        return f"ohmcarlo resume {shlex.quote(str(self.path))}"
+
+
+def headline(state: State, chains: Chains | None) -> Headline:
+    """The headline of a run that is not complete. It has no verdict."""
+    if not state.running:
+        return _stopped(state)
+    sampling = bool(state.progress.total) or chains is not None
+    judged = (judged_so_far(chains),) if sampling else ()
+    return Headline(Tone.RUNNING, "running", (doing(state), *judged))
+
+
+def _stopped(state: State) -> Headline:
+    of = f" of {state.total:,}" if state.total else ""
+    kept = f"{state.kept_steps:,}{of} steps of every chain are kept"
+    if state.status == ENTROPY_ALARM:
+        return Headline(
+            Tone.BAD,
+            "stopped",
+            (
+                f"The coin failed its health test; {kept}.",
+                f"`ohmcarlo characterize` shows what is wrong, `{state.resume}` repeats the "
+                "start-up test and continues.",
+            ),
+        )
+    return Headline(
+        Tone.CAUTION,
+        "interrupted",
+        (
+            f"Nobody is sampling this run. {kept}.",
+            f"`{state.resume}` continues it; this page follows.",
+        ),
+    )
+
+
+def doing(state: State) -> str:
+    """What the run does at this moment, and how long it takes."""
+    progress = state.progress
+    if not progress.phase:
+        done = state.total and state.kept_steps >= state.total
+        return MADE if done else "The run is being set up."
+    if not progress.total:
+        return sentence(progress.phase)
+    left = progress.remaining_s()
+    time_left = "" if left is None else f", about {duration(left)} left"
+    accepted = (
+        f" {progress.acceptance:.1%} of the latest proposals were accepted."
+        if progress.unit == STEPS and progress.steps > progress.first_step
+        else ""
+    )
+    unit = OF_A_CHAIN if progress.unit == STEPS else progress.unit
+    return (
+        f"{sentence(progress.phase)[:-1]}: {progress.steps:,} of {progress.total:,} {unit}"
+        f"{time_left}.{accepted}"
+    )
+
+
+def judged_so_far(chains: Chains | None) -> str:
+    """The diagnostics so far, with the caution that they are no verdict."""
+    if chains is None or not chains.known:
+        return EARLY
+    ess = float(np.minimum(chains.bulk, chains.tail).min())
+    rhat = float(chains.rhat.max())
+    found = (
+        f"{ess:,.0f} effective samples for the worst weight ({ESS_LIMIT} are needed), split R-hat "
+        f"{rhat:.3f} (should be at most {RHAT_LIMIT})"
+    )
+    early = f"{EARLY} " if ess < ESS_LIMIT or not rhat <= RHAT_LIMIT else ""
+    return f"{early}So far: {found}. {NO_VERDICT}"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: ``1 s``, ``3 min``, ``2 h 5 min``.
+
+    >>> duration(0.2), duration(150), duration(7500)
+    ('1 s', '3 min', '2 h 5 min')
+    """
+    if seconds < 100:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if rest else f"{hours} h"

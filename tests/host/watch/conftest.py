@@ -1,0 +1,54 @@
+"""A run that a test can look at while it grows: copies of its folder at several steps."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ohmcarlo.progress import Silence
+from ohmcarlo.runs import chain_run, live_notes
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.outputs import Outputs
+from ohmcarlo.runs.train import train_run
+
+BLOCK = 50  # steps between two checkpoints
+CONFIG = TrainConfig(
+    "toy2d", steps=600, chains=2, rows=64, pairs=16, seed=3, whiten=True, adapt=True
+)
+
+
+class Copying(Silence):
+    """Copies a run folder after some of its steps."""
+
+    def __init__(self, folder: Path, at: dict[int, Path]) -> None:
+        self.folder, self.at = folder, dict(at)
+
+    def advance(self, steps: int, acceptance: float | None = None) -> None:
+        for after in [s for s in self.at if s <= steps]:
+            shutil.copytree(self.folder, self.at.pop(after))
+
+
+@dataclass(frozen=True)
+class Grown:
+    """Folders of one run: ``early`` and ``late`` while it sampled, ``complete``."""
+
+    early: Path
+    late: Path
+    complete: Path
+
+
+@pytest.fixture(scope="session")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Grown:
+    base = tmp_path_factory.mktemp("grown")
+    found = Grown(base / "early", base / "late", base / "complete")
+    usual = chain_run.MAX_BLOCK, live_notes.EVERY_S
+    chain_run.MAX_BLOCK, live_notes.EVERY_S = BLOCK, 0.0
+    try:
+        copying = Copying(found.complete, {2 * BLOCK: found.early, 500: found.late})
+        train_run(CONFIG, Outputs(found.complete, checkpoint_seconds=0.0), copying)
+    finally:
+        chain_run.MAX_BLOCK, live_notes.EVERY_S = usual
+    return found
