@@ -76,7 +76,8 @@ class Progress:
         """Raises KeyError, TypeError or ValueError if ``values`` are not those of a progress."""
         kinds: dict[str, Callable[[Any], Any]] = {
             "phase": str, "steps": int, "total": int, "first_step": int, "unit": str,
-            "seconds": float, "acceptance": float, "written": float, "lines": lambda v: tuple(str(x) for x in v),
+            "seconds": float, "acceptance": float, "written": float,
+            "lines": lambda v: tuple(str(x) for x in v),
         }  # fmt: skip
         return cls(**{f.name: kinds[f.name](values[f.name]) for f in fields(cls)})
 

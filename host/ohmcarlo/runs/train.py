@@ -194,7 +194,9 @@ def _finish(
         return _complete_any(kind, experiment, folder, outputs, observer)
     observer = NotedProgress(folder.path, observer)
     with observed_by(observer):
-        return _complete_any(kind, experiment, folder, outputs, observer)
+        values = _complete_any(kind, experiment, folder, outputs, observer)
+    remove_notes(folder.path)
+    return values
 
 
 def _complete_any(
@@ -266,4 +268,3 @@ def _write(result: RunResult, folder: RunFolder | None, outputs: Outputs) -> Non
         write_json(outputs.json, result.values)
     if folder is not None:
         write_result(folder.path, result.values)
-        remove_notes(folder.path)

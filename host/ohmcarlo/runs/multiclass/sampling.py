@@ -18,7 +18,6 @@ from ...progress import SAMPLING, STEPS, Observer
 from ..chain_run import NOTHING_KEPT, Interrupted
 from ..config import TrainConfig
 from ..folder import RunFolder
-from ..live_notes import remove_notes
 from ..outputs import Outputs
 from ..stored import EVALUATION, RESULT, read_trace, write_arrays, write_result
 from .experiment import MulticlassExperiment
@@ -85,7 +84,6 @@ def complete_multiclass(
         write_arrays(folder.path / EVALUATION, result.evaluation())
         own = [f"{folder_of(k)}/{RESULT}" for k in range(len(experiment.problems))]
         write_result(folder.path, result.values, [EVALUATION, *own])
-        remove_notes(folder.path)
     return result
 
 
