@@ -98,7 +98,7 @@ class _Work:
     total: int = 0
     first: int = 0
     unit: str = STEPS
-    began: float = field(default_factory=time.monotonic)
+    began: float = field(default_factory=lambda: time.monotonic())
 
 
 class NotedProgress:
