@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-pytest_plugins = ["tests.helpers.data_isolation"]
+pytest_plugins = ["tests.helpers.data_isolation", "tests.helpers.steady_output"]
 
 CPU = "cpu_seconds"
 """Attribute of a test's report, and key of what a worker of pytest-xdist returns."""

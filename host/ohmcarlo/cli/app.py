@@ -36,10 +36,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""A resistive-memory array that samples a Bayesian posterior in place.
 
-    Start with `ohmcarlo tasks`, then `ohmcarlo train breast-cancer`.""",
+    Start with `ohmcarlo tasks`, then `ohmcarlo train breast-cancer --out runs/first` and
+    `ohmcarlo report runs/first`. `ohmcarlo VERB --help` has examples of each verb.""",
 )
 data_app = typer.Typer(no_args_is_help=True, help="Data that cannot be shipped with the program.")
-app.add_typer(data_app, name="data")
 
 
 def _version(wanted: bool) -> None:
@@ -58,7 +58,18 @@ def _global(
 ) -> None: ...
 
 
+BOARDS, PAPER = "Arrays and boards", "Paper and data"
+PANELS = {
+    "characterize": BOARDS,
+    "selftest": BOARDS,
+    "build": BOARDS,
+    "export": BOARDS,
+    "reproduce": PAPER,
+    "data": PAPER,
+}
+"""Part of the list of verbs that shows a verb; the others belong to runs."""
 for _verb in (
+    data.tasks,
     training.train,
     training.resume,
     results.predict,
@@ -70,11 +81,12 @@ for _verb in (
     bitstreams.build,
     cores.export,
     figures.reproduce,
-    data.tasks,
 ):
-    app.command()(with_verbosity(_verb))
+    _panel = PANELS.get(_verb.__name__, "Runs")
+    app.command(rich_help_panel=_panel)(with_verbosity(_verb))
 for _data_verb in (data.fetch, data.export, data.example, data.convert):
     data_app.command()(with_verbosity(_data_verb))
+app.add_typer(data_app, name="data", rich_help_panel=PANELS["data"])
 
 
 def complain(message: str) -> None:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 def tasks(json: JsonOption = None) -> None:
-    """List the tasks of `train`."""
+    """List the tasks of `train`.
+
+    Example: `ohmcarlo tasks`, then `ohmcarlo train breast-cancer`
+    """
     from ..tasks import TASKS
     from .console import Console
 
@@ -40,6 +43,8 @@ def fetch(
     """Fetch a data set and check its digest.
 
     The folder that OHMCARLO_DATA names is searched first.
+
+    Example: `ohmcarlo data fetch mitdb`, then `ohmcarlo train ecg`
     """
     from ..datasets.fetch import fetch as fetch_data
     from .console import Console

@@ -143,7 +143,14 @@ def selftest(
     json: JsonOption = None,
 ) -> None:
     """Check generator, coin, devices, chain and checkpoint, and link, memory and registers of a
-    board. It takes a minute at most."""
+    board. It takes a minute at most.
+
+    Examples:
+
+    - `ohmcarlo selftest`: the model, on this computer
+
+    - `ohmcarlo selftest --backend serial:/dev/ttyUSB0`: a board, before its first run
+    """
     given = dict(locals())
     from ..pages.checks import check_page
     from ..progress import current_observer

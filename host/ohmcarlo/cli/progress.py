@@ -256,7 +256,8 @@ class Display:
             self._end_stage()
             if self._works:
                 self._works.pop()
-            self.tick()
+            if not self._works and self._painter is not None:
+                self._painter.show([], self._clock())  # results follow
 
     # -- drawing -------------------------------------------------------------------------------
 

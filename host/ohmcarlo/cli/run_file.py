@@ -86,7 +86,19 @@ def completed_run(
     regression: bool | None = None,
 ) -> Completed:
     """The configuration of a run: as a complete file states it, else with the defaults of the
-    task."""
+    task. An error about an entry of the file names its line."""
+    try:
+        return _completed(file, values, paper, regression)
+    except UsageError as error:
+        key = str(error).split(" ", 1)[0]
+        if file is None or key not in file.values or file.values[key] != values.get(key):
+            raise
+        raise UsageError(f"{file.place(key)}: {error}") from error
+
+
+def _completed(
+    file: RunFile | None, values: Mapping[str, Any], paper: bool, regression: bool | None
+) -> Completed:
     task = require_task(file, values)
     chosen = {name: value for name, value in values.items() if name != "task"}
     if "drop" in chosen:

@@ -431,6 +431,12 @@ def resume(
 
     The trace equals that of an uninterrupted run. A run can be interrupted in any way: Ctrl-C, a
     crash, a power cut. It needs the inputs that it began with; an edited file is refused.
+
+    Examples:
+
+    - `ohmcarlo resume runs/first`: continue on the same board
+
+    - `ohmcarlo resume runs/first --backend serial:/dev/ttyUSB1`: the board came back at this port
     """
     from ..progress import current_observer
     from ..runs.kinds import kind_of

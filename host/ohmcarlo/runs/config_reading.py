@@ -48,11 +48,19 @@ class RunFile:
         Fields of ``TrainConfig`` by name; those without a value are absent.
     manifest : dict or None
         The whole manifest, if the file is one.
+    text : str
+        Content of another file.
     """
 
     path: Path
     values: dict[str, Any]
     manifest: dict[str, Any] | None = field(default=None, repr=False)
+
+    text: str = field(default="", repr=False)
+
+    def place(self, key: str) -> str:
+        """The file, and the line of a key if it has one."""
+        return _place(self.path, self.text, key)
 
     @property
     def complete(self) -> bool:
@@ -79,7 +87,7 @@ def read_run_file(path: Path) -> RunFile:
         values = _checked(folder / MANIFEST, "", manifest["config"])
         return RunFile(folder / MANIFEST, values, manifest)
     text = _text_of(path)
-    return RunFile(path, _checked(path, text, _parsed(path, text)))
+    return RunFile(path, _checked(path, text, _parsed(path, text)), text=text)
 
 
 def _text_of(path: Path) -> str:

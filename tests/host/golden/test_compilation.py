@@ -86,7 +86,7 @@ class Notes(Silence):
     def wait(self, text: str) -> None:
         self.shown.append(f"wait: {text}")
 
-    def begin(self, steps: int, total: int) -> None:
+    def begin(self, steps: int, total: int, what: str = "sampling", unit: str = "steps") -> None:
         self.shown.append("begin")
 
 

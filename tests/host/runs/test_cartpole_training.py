@@ -167,7 +167,7 @@ class Stops(Silence):
     def __init__(self, after: int) -> None:
         self.after = after
 
-    def advance(self, steps: int, acceptance: float) -> None:
+    def advance(self, steps: int, acceptance: float | None = None) -> None:
         if steps >= self.after:
             raise KeyboardInterrupt
 

@@ -326,7 +326,7 @@ class StopsAfter(Silence):
     def __init__(self, steps: int) -> None:
         self.steps = steps
 
-    def advance(self, steps: int, acceptance: float) -> None:
+    def advance(self, steps: int, acceptance: float | None = None) -> None:
         if steps >= self.steps:
             signal.raise_signal(signal.SIGINT)
 

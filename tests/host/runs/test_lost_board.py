@@ -172,7 +172,7 @@ class PressesCtrlC(Silence):
     def __init__(self, after: int) -> None:
         self.after = after
 
-    def advance(self, steps: int, acceptance: float) -> None:
+    def advance(self, steps: int, acceptance: float | None = None) -> None:
         if steps >= self.after:
             signal.raise_signal(signal.SIGINT)
 

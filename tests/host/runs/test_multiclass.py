@@ -92,10 +92,10 @@ class PressesCtrlC(Silence):
     def __init__(self) -> None:
         self.problems: list[str] = []
 
-    def begin(self, steps: int, total: int, what: str = "sampling") -> None:
+    def begin(self, steps: int, total: int, what: str = "sampling", unit: str = "steps") -> None:
         self.problems.append(what)
 
-    def advance(self, steps: int, acceptance: float) -> None:
+    def advance(self, steps: int, acceptance: float | None = None) -> None:
         if len(self.problems) == 2:
             signal.raise_signal(signal.SIGINT)
 

@@ -140,7 +140,7 @@ def test_a_different_seed_gives_a_different_trace(
 
 
 class PressesCtrlC(Silence):
-    def advance(self, steps: int, acceptance: float) -> None:
+    def advance(self, steps: int, acceptance: float | None = None) -> None:
         if steps >= 130:
             signal.raise_signal(signal.SIGINT)
 

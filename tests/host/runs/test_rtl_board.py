@@ -134,7 +134,7 @@ class Kills(Silence):
     def __init__(self, boards: list[SimulatedPort], after: int) -> None:
         self.boards, self.after = boards, after
 
-    def advance(self, steps: int, acceptance: float) -> None:
+    def advance(self, steps: int, acceptance: float | None = None) -> None:
         if steps >= self.after:
             os.kill(self.boards[-1].process.pid, signal.SIGKILL)
             self.after = 1 << 30

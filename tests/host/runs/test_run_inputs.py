@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs signals")
 class StopsEarly(Silence):
     """Presses Ctrl-C after the first block."""
 
-    def advance(self, steps: int, acceptance: float) -> None:
+    def advance(self, steps: int, acceptance: float | None = None) -> None:
         signal.raise_signal(signal.SIGINT)
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...boards import BoardLost
 from ...files import write_json
-from ...progress import SAMPLING, STEPS, Observer
+from ...progress import SAMPLING, STEPS, Observer, counted
 from ..chain_run import NOTHING_KEPT, Interrupted
 from ..config import TrainConfig
 from ..folder import RunFolder
@@ -64,13 +64,10 @@ def complete_multiclass(
     """Sample what is not sampled yet, evaluate all problems together, and write the outputs."""
     with _place(folder) as path:
         count = len(experiment.problems)
-        observer.begin(0, count, "all problems", "problems")
-        try:
+        with counted(count, "all problems", "problems") as done:
             for number in range(count):
                 _sample(experiment, number, path, folder is not None, outputs, observer, run_one)
-                observer.advance(number + 1)
-        finally:
-            observer.end()
+                done(number + 1)
         observer.wait("predicting the held-out points")
         try:
             result = evaluate_multiclass(experiment, path)
