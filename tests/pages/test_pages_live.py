@@ -27,6 +27,7 @@ class Server:
 
     def __init__(self, page: HtmlPage, port: int = 0) -> None:
         self.events: queue.Queue[bytes | None] = queue.Queue()
+        self.refusals = 0  # requests for events that are still to be refused
         self.text = render(page, live=True).encode()
         self.http = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self.http.daemon_threads = True
@@ -42,6 +43,10 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 live = self.path == "/events"
+                if live and server.refusals:
+                    server.refusals -= 1
+                    self.send_error(503)
+                    return
                 self.send_response(200)
                 self.send_header("Content-Type", "text/event-stream" if live else "text/html")
                 self.end_headers()
@@ -165,3 +170,13 @@ def test_a_server_that_restarts(browser_page: Open) -> None:
     second.send(running(200))
     opened.page.wait_for_function(LAST, arg=150)
     second.stop()
+
+
+def test_a_server_that_refuses_at_first(browser_page: Open, server: Server) -> None:
+    """A refusal ends the browser's own attempts; the page tries again."""
+    server.refusals = 2
+    opened = browser_page(f"http://127.0.0.1:{server.port}/")
+    says(opened, "Live")
+    assert server.refusals == 0
+    server.send(running(200))
+    opened.page.wait_for_function(LAST, arg=150)

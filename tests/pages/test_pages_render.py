@@ -9,10 +9,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from example_page import HOSTILE, example_charts, example_page
 
-from ohmcarlo.pages.content import clean
+from ohmcarlo.pages.content import Chart, Headline, HtmlPage, Section, Tone, clean
 from ohmcarlo.pages.render import fragments, render, write_page
 
 VOID = {"meta", "link", "br", "img", "input"}
@@ -88,6 +89,21 @@ def test_data_are_json_without_infinity(text: str) -> None:
     assert list(data) == [chart.name for chart in example_charts()]
     for code in data.values():
         json.loads(code, parse_constant=refuse)
+
+
+def test_values_of_any_chart_are_json() -> None:
+    """Charts that are not made by ``charts`` may contain NumPy's numbers, NaN and infinity."""
+    rows = [{"x": np.float64("nan"), "y": np.inf, "n": np.int64(3), "t": "a\0b"}]
+    spec = {"data": {"name": "mine"}, "mark": "point", "datasets": {"mine": rows}}
+    chart = Chart("own", "Own", "Words.", spec)
+    section = Section("only", "Only", charts=(chart,))
+    page = HtmlPage("Page", "", Headline(Tone.GOOD, "fine", ()), (section,))
+    ((attributes, code),) = [(a, code) for a, code in Page(render(page)).scripts if a]
+    assert attributes["data-for"] == "own"
+    found = json.loads(code)["spec"]
+    (data,) = found["datasets"].values()
+    assert data == [{"x": None, "y": None, "n": 3, "t": "a\ufffdb"}]
+    assert found["data"]["name"] in found["datasets"]
 
 
 def test_fragments_are_the_parts_of_the_page(text: str) -> None:
