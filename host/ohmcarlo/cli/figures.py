@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import completion
-from .options import JsonOption
+from .options import HtmlOption, JsonOption
 
 if TYPE_CHECKING:
     from .console import Console
@@ -30,6 +30,7 @@ def reproduce(
     ] = Path("reproduced"),
     seeds: Annotated[int, typer.Option(min=2, help="Number of splits or seeds.")] = 20,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    html: HtmlOption = None,
     json: JsonOption = None,
 ) -> None:
     """Reproduce a figure of the paper: its picture, and new numbers beside the published ones.
@@ -43,20 +44,31 @@ def reproduce(
 
     Examples:
 
-    - `ohmcarlo reproduce fig4`
+    - `ohmcarlo reproduce fig4 --html fig4.html`
 
     - `ohmcarlo reproduce all --json numbers.json`
     """
+    given = dict(locals())
+    from ..pages.checks import check_page
+    from ..reproduce import Figure, select
     from ..reproduce import reproduce as make
-    from ..reproduce import select
     from .console import Console
     from .progress import CellProgress
+    from .repeating import command_of
 
-    console = Console(json)
-    values = make(select(figure), out, seeds, jobs, CellProgress())
+    console, made = Console(json), dict[str, Figure]()
+    if html is not None:
+        check_page(html)
+    values = make(select(figure), out, seeds, jobs, CellProgress(), made)
     console.json(values)
     for name, found in values["figures"].items():
         _show_figure(console, name, found)
+    if html is not None:
+        from ..pages.render import write_page
+        from ..reproduce.page import page_of
+
+        write_page(html, page_of(made, out, command_of(reproduce, given), seeds))
+        console.say(f"wrote {html}")
 
 
 def _show_figure(console: Console, name: str, figure: Mapping[str, Any]) -> None:

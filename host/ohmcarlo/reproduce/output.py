@@ -16,9 +16,16 @@ CELLS = "cells"
 
 
 def reproduce(
-    names: list[str], out: Path, seeds: int, jobs: int, watcher: Watcher
+    names: list[str],
+    out: Path,
+    seeds: int,
+    jobs: int,
+    watcher: Watcher,
+    made: dict[str, Figure] | None = None,
 ) -> dict[str, Any]:
     """Make the figures ``names`` and write each to ``out/NAME``; returns every number.
+
+    ``made`` takes the figures by name, for a page.
 
     Cells in ``out`` from an earlier run with the same sources are not computed again.
     Raises UsageError when data of one of them are missing, OhmcarloError when a file cannot be
@@ -32,6 +39,8 @@ def reproduce(
         watcher.say(f"{name} ...")
         figure = maker(name)(bench)
         values["figures"][name] = write_figure(name, figure, out / name)
+        if made is not None:
+            made[name] = figure
     return values
 
 
