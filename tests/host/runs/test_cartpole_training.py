@@ -8,6 +8,8 @@ import os
 import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -22,9 +24,11 @@ from ohmcarlo.runs import chain_run, stored
 from ohmcarlo.runs.chain_run import Interrupted, Silence
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.policy import experiment as policy_experiment
+from ohmcarlo.runs.policy import page as page_module
 from ohmcarlo.runs.policy.experiment import build_policy
 from ohmcarlo.runs.policy.gymnasium_episodes import environment, gymnasium_returns
 from ohmcarlo.runs.policy.result import PolicyResult
+from ohmcarlo.runs.report import read_page
 from ohmcarlo.runs.train import Outputs, resume_run, train_policy, train_run
 from ohmcarlo.spec import LOGLIK_FRAC
 from ohmcarlo.spec import cartpole as spec
@@ -295,7 +299,47 @@ def test_a_policy_that_is_known_to_stand() -> None:
     assert both.pushes_right(leaning).tolist() == [True, False]
 
 
-# -- the command line ------------------------------------------------------------------------------
+# -- the command line and the page -----------------------------------------------------------------
+def check_page_of(run: Path, values: dict[str, Any], file: Path) -> None:
+    """The page has the returns of training and test, the weights, and an episode."""
+    assert main(["report", str(run), "--html", str(file)]) == 0
+    assert "</html>" in file.read_text(encoding="utf-8")
+    page = read_page(run)
+    charts = {chart.name: chart for chart in page.charts()}
+    steps = charts["return-over-episodes"].spec["datasets"]
+    (curve,) = (rows for rows in steps.values() if len(rows) > 2)
+    assert [row["x"] for row in (curve[0], curve[-1])] == [8, 164]  # 4 episodes a policy
+    assert curve[0]["y"] == pytest.approx(values["training"]["first_return"], rel=1e-4)
+    bins = charts["returns-in-test"].spec["datasets"]["rows"][0]["y"]
+    assert sum(bins) == 100
+    angle, position = (
+        np.abs(charts[name].spec["datasets"]["rows"][0]["y"])
+        for name in ("pole-angle", "cart-position")
+    )
+    assert angle[0] < np.rad2deg(0.05)  # CartPole-v1: it begins upright, and ends at one of these
+    assert (len(angle) == 501) is not bool(angle[-1] > 12 or position[-1] > 2.4)
+    weights = next(section.tables[0] for section in page.sections if section.name == "weights")
+    assert [float(row[1]) for row in weights.rows] == pytest.approx(
+        list(values["policy"]["weights_us"].values()), abs=0.006
+    )
+
+
+@pytest.mark.parametrize(
+    ("mean", "accepted", "label"),
+    [(500.0, 9, "solved"), (474.9, 9, "not solved"), (9.0, 0, "not learnt")],
+)
+def test_the_headline_of_a_policy(mean: float, accepted: int, label: str) -> None:
+    values = {
+        "test": {"mean_return": mean, "episodes": 100, "full": 0.5},
+        "training": {"episodes": 1200, "episodes_to_full_return": 244},
+        "accepted": accepted, "ess_min": 900.0, "rhat_max": 1.0, "retired_rows": [],
+        "steps": 300, "chains": 1,
+    }  # fmt: skip
+    with patch.object(page_module, "policy_warnings", lambda _: []):
+        headline = page_module.headline_of(values)
+    assert headline.label == label and f"{mean:.0f} of 500" in headline.sentences[0]
+
+
 def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run, file = tmp_path / "run", tmp_path / "result.json"
     options = ["--steps", "40", "--seed", "4", "--out", str(run), "--json", str(file)]
@@ -307,6 +351,7 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["report", str(run)]) == 0
     pictures = {p.stem for p in (run / "report").iterdir()}
     assert pictures == {"log-posterior", "learning", "weights", "actions", "test", "wear"}
+    check_page_of(run, values, tmp_path / "page.html")
     assert main(["resume", str(run)]) == 0
     assert "complete already" in capsys.readouterr().err
     for arguments, words in (

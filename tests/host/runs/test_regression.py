@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.linear_model import BayesianRidge
 
 from ohmcarlo.array import EmulatedArray
 from ohmcarlo.boards import ModelBoard
@@ -18,6 +19,8 @@ from ohmcarlo.cli.exit_codes import BAD_USE, DONE
 from ohmcarlo.datasets import gaussian, load
 from ohmcarlo.datasets.regression import RegressionEncoder
 from ohmcarlo.golden import Registers, SamplerSettings
+from ohmcarlo.pages.content import Tone
+from ohmcarlo.pages.render import render
 from ohmcarlo.runs.chain_run import ChainRun, Silence
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.regression.experiment import prepare_regression
@@ -30,6 +33,7 @@ from ohmcarlo.runs.regression.scores import (
     scores_of_draws,
     scores_of_normal,
 )
+from ohmcarlo.runs.report import read_page
 from ohmcarlo.runs.stored import read_result, read_trace
 from ohmcarlo.runs.trace import Trace
 from ohmcarlo.runs.train import Outputs, resume_run, train_regression, train_run
@@ -134,6 +138,43 @@ def test_a_run_is_as_good_as_bayesian_ridge(run: Path) -> None:
     assert low < found["noise"]["median"] < high
     assert found["noise"]["median"] == pytest.approx(53.5, rel=0.03)  # BayesianRidge: 1/√alpha_
     assert found["accesses"] < found["accesses_without_early_reject"]
+
+
+def test_the_page_of_a_run(run: Path) -> None:
+    """Weights and noise against scikit-learn's BayesianRidge on the same half. A median of 1,000
+    effective samples is known to 0.04 posterior standard deviations."""
+    page, values = read_page(run), read_result(run)
+    assert page.headline.tone is Tone.GOOD and f"{values['rmse']:.4g}" in page.headline.sentences[0]
+    data = load("diabetes")
+    half, held_out = data.split(0)
+    x, y = data.x[half], data.y[half]
+    ridge = BayesianRidge().fit((x - x.mean(0)) / x.std(0), y)
+    sections = {section.name: section for section in page.sections}
+    scaled, natural = (
+        {row[0].removesuffix(", per unit"): [float(v) for v in row[1:4]] for row in table.rows}
+        for table in sections["weights"].tables
+    )
+    for name, wanted, sd in zip(data.feature_names, ridge.coef_, x.std(0), strict=True):
+        median, low, high = scaled[name]
+        assert abs(median - wanted) < 0.5 * (high - low) / 3.29, name  # 3.29: 90 % of a normal
+        assert natural[name][0] == pytest.approx(median / sd, rel=2e-3), name
+    mean = ridge.intercept_ - ridge.coef_ @ (x.mean(0) / x.std(0))
+    median, low, high = natural["label, all features 0"]
+    assert low < mean < high
+    charts = {chart.name: chart for chart in page.charts()}
+    cases = charts["predictions-over-labels"].spec["datasets"]["rows"]
+    assert len(cases) == len(held_out)
+    assert sum(r["a"] <= r["x"] <= r["b"] for r in cases) == round(
+        values["coverage"]["95"] * len(cases)
+    )
+    curve = next(
+        rows for rows in charts["noise-posterior"].spec["datasets"].values()
+        if "y" in rows[0] and len(rows) > 10
+    )  # fmt: skip
+    s, density = (np.array([row[key] for row in curve]) for key in "xy")
+    assert np.trapezoid(density, s) == pytest.approx(0.999, abs=0.002)
+    assert np.trapezoid(s * density, s) == pytest.approx(1 / np.sqrt(ridge.alpha_), rel=0.03)
+    assert run.name in render(page)
 
 
 def test_the_table_says_what_the_adaptation_cost(run: Path) -> None:

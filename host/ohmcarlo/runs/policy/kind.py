@@ -15,11 +15,11 @@ from ...tasks import POLICY
 from ..config import TrainConfig
 from ..kind import Predictions
 from ..rows import Rows
-from ..sections.page import plain_page
 from ..stored import read_evaluation, read_trace
 from . import result, rows
 from .experiment import PolicyExperiment, build_policy
 from .figures import draw_policy_figures
+from .page import policy_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,8 +56,7 @@ class PolicyKind:
         return draw_policy_figures(values, read_trace(path), evaluation)
 
     def page(self, path: Path, values: Mapping[str, Any]) -> HtmlPage:
-        evaluation = read_evaluation(path, result.check_evaluation)
-        return plain_page(self, path, values, evaluation["wear"])
+        return policy_page(path, values)
 
     def predict(self, path: Path, data: Path) -> Predictions:
         raise UsageError(f"the run in {path} learnt a policy: it makes no predictions for data")

@@ -13,11 +13,11 @@ from ...pages.content import HtmlPage
 from ...tasks import REGRESSION
 from ..config import TrainConfig
 from ..rows import Rows
-from ..sections.page import plain_page
-from ..stored import read_evaluation, read_trace
+from ..stored import read_trace
 from . import result, rows
 from .experiment import RegressionExperiment, build_regression
 from .figures import draw_figures
+from .page import regression_page
 from .predict import NumberPredictions, RegressionPredictor, predict_numbers
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ class RegressionKind:
         return draw_figures(values, read_trace(path), RegressionPredictor.of_run(path))
 
     def page(self, path: Path, values: Mapping[str, Any]) -> HtmlPage:
-        evaluation = read_evaluation(path, result.check_evaluation)
-        return plain_page(self, path, values, evaluation["wear"])
+        return regression_page(path, values)
 
     def predict(self, path: Path, data: Path) -> NumberPredictions:
         return predict_numbers(path, data)

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...pages.content import HtmlPage, Section
-from ..kind import ShownKind
+from ...pages.content import Section
 from ..rows import Rows
 from ..stored import read_manifest
-from ..verdict import Judgement, judge
+from ..verdict import Judgement
 from .adaptation import adaptation_section
 from .array import array_section
 from .coin import coin_section
@@ -21,7 +20,7 @@ from .commands import repeating
 from .data import data_section
 from .energy import energy_section
 from .link import link_section
-from .marks import headline, sentence
+from .marks import sentence
 from .repeat import repeat_section, settings_section
 from .state import read_state
 
@@ -61,22 +60,3 @@ def shared_sections(
         settings_section(manifest),
     )
     return tuple(section for section in found if section is not None)
-
-
-def plain_page(
-    kind: ShownKind,
-    path: Path,
-    values: Mapping[str, Any],
-    wear: NDArray[np.integer[Any]],
-) -> HtmlPage:
-    """A page of the parts that every run has, headed by the first row of its table."""
-    judgement, rows = judge(values), kind.rows(values)
-    return HtmlPage(
-        title=title_of(values, kind.title(values)),
-        subtitle=str(path),
-        headline=headline(judgement, (sentence(": ".join(rows[0])),)),
-        sections=(
-            numbers_section(rows, kind.warnings(values), judgement),
-            *shared_sections(path, values, wear),
-        ),
-    )

@@ -28,6 +28,7 @@ def weights_section(
     prefix: str = "",
     title: str = "Weights",
     folded: bool = False,
+    effect: str = "the logit",
 ) -> Section:
     """Median, 50 % and 90 % interval of every weight, the largest first.
 
@@ -41,6 +42,8 @@ def weights_section(
         Of the names of section and chart.
     folded : bool
         Whether the section is closed until its reader opens it.
+    effect : str
+        What a weight changes.
     """
     low, inner_low, middle, inner_high, high = np.quantile(draws, QUANTILES, axis=0)
     order = np.argsort(-np.abs(middle), kind="stable")
@@ -48,11 +51,11 @@ def weights_section(
     sure = int(((low > 0) | (high < 0)).sum())
     some = "" if len(shown) == len(order) else f" The chart shows the {len(shown)} largest."
     tables = [_table(names, draws, order, "weight", "Weights of the standardised features: change "
-                     "of the logit for one standard deviation of the feature.")]  # fmt: skip
+                     f"of {effect} for one standard deviation of the feature.")]  # fmt: skip
     if natural is not None:
         tables.append(
             _table(*natural, order, "weight", "The same weights in the units of the data: change "
-                   "of the logit for one unit of the column.")
+                   f"of {effect} for one unit of the column.")
         )  # fmt: skip
     return Section(
         f"{prefix}weights",
