@@ -19,7 +19,7 @@ from ..stored import read_evaluation, read_trace
 from . import result, rows
 from .experiment import PolicyExperiment, build_policy
 from .figures import draw_policy_figures
-from .page import policy_page
+from .page import MODEL, policy_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +43,7 @@ class PolicyKind:
         result.check_evaluation(arrays)
 
     def title(self, values: Mapping[str, Any]) -> str:
-        return "a linear policy, sampled"
+        return MODEL
 
     def rows(self, values: Mapping[str, Any]) -> Rows:
         return rows.policy_rows(values)

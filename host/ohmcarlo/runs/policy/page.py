@@ -23,7 +23,7 @@ from ...spec.cartpole import EPISODE_STEPS, INPUT_NAMES
 from ..sections.chains import Chains, chains_section
 from ..sections.marks import caution, marked, sentence
 from ..sections.marks import mark as mark_of
-from ..sections.page import numbers_section, shared_sections
+from ..sections.page import numbers_section, shared_sections, title_of
 from ..stored import read_evaluation, read_trace
 from ..trace import Trace
 from ..verdict import Verdict, judge
@@ -32,6 +32,7 @@ from .result import check_evaluation
 from .rows import policy_rows, policy_warnings
 
 FloatArray = NDArray[np.float64]
+MODEL = "a linear policy, sampled"
 SOLVED = 475.0
 """Mean return from which on CartPole-v1 is solved: its ``reward_threshold`` in Gymnasium."""
 GRID = 60  # places of each axis of a plane
@@ -55,7 +56,7 @@ def policy_page(path: Path, values: Mapping[str, Any]) -> HtmlPage:
         *shared_sections(path, values, found["wear"]),
     )
     return HtmlPage(
-        title=f"{values['task']} · a linear policy, sampled",
+        title=title_of(values, MODEL),
         subtitle=str(path),
         headline=headline_of(values),
         sections=sections,

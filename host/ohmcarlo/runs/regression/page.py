@@ -16,7 +16,7 @@ from ...pages.content import HtmlPage, Section, Table
 from ...pages.layers import Axis, Layers
 from ..sections.chains import Chains, chains_section
 from ..sections.marks import caution, headline, mark, marked
-from ..sections.page import numbers_section, shared_sections
+from ..sections.page import numbers_section, shared_sections, title_of
 from ..sections.weights import weights_section
 from ..stored import read_trace
 from ..supervised.predict import prediction_registers
@@ -56,7 +56,7 @@ def regression_page(path: Path, values: Mapping[str, Any]) -> HtmlPage:
         *shared_sections(path, values, found["wear"]),
     )
     return HtmlPage(
-        title=f"{values['task']} · {model_name(values)}",
+        title=title_of(values, model_name(values)),
         subtitle=str(path),
         headline=headline(
             judgement,
