@@ -82,7 +82,7 @@ def test_a_resumed_count_is_no_speed(told: Told) -> None:
 def test_what_takes_less_than_two_seconds_is_not_shown(told: Told) -> None:
     for _ in range(20):
         with phase("short"):
-            told.at(told.now + 1.5)
+            assert told.at(told.now + 1.5) == []
     assert list(tracked(range(5), 5, "drawing", "pictures")) == [0, 1, 2, 3, 4]
     assert told.at(told.now + 30) == []
 
