@@ -45,6 +45,8 @@ def merged(
         return dict(options)
     chosen = {name: value for name, value in options.items() if name in typed}
     lost = {other for name in chosen for other in FOLLOWERS.get(name, ())}
+    if set(chosen) - {"backend"}:  # the scores of another run
+        lost.add("sigma_p_choice")
     if MODEL & set(typed):
         lost |= {*DERIVED, *({"kind"} if MODEL & {"task", "regression"} & set(typed) else ())}
     kept = {name: value for name, value in file.values.items() if name not in lost}

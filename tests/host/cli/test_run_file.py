@@ -148,6 +148,13 @@ def test_a_typed_number_of_steps_is_kept(tmp_path: Path) -> None:
     assert not through_toml(config, tmp_path, steps=77).more_steps
 
 
+def test_the_scores_of_a_prior_are_those_of_the_same_run(tmp_path: Path) -> None:
+    config = MADE["chosen width"]
+    assert through_toml(config, tmp_path, backend="rtl").sigma_p_choice is not None
+    changed = through_toml(config, tmp_path, seed=4)
+    assert changed.sigma_p_choice is None and changed.sigma_p == 0.5
+
+
 def test_every_key_has_a_meaning_and_a_type() -> None:
     text = config_text(TrainConfig("toy2d"))
     meanings = meanings_of_settings()
