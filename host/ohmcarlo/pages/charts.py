@@ -58,6 +58,10 @@ def intervals(
 
     A line that crosses 0 is grey. ``inner``: ends of a thick part of each line. ``what`` names the
     interval in the table ("94 % interval").
+
+    >>> chart = intervals("w", "Weights", "One.", ["bias"], [-1], [0.5], [2], what="94 % interval")
+    >>> chart.table.rows
+    (('bias', '0.5', '-1 to 2', 'no'),)
     """
     alt = altair()
     low, middle, high = (np.asarray(values, float) for values in (low, middle, high))
@@ -114,6 +118,10 @@ def heat_map(
     """Values of an array as colours: float (rows, columns); not a number: left grey.
 
     ``hover``: more values of each place, (rows, columns) each or (rows,), by their titles.
+
+    >>> chart = heat_map("wear", "Wear", "At most 3 pulses.", [[1, 2], [3, 0]], axis="SET pulses")
+    >>> chart.spec["datasets"]["rows"]
+    [{'v': [1, 2, 3, 0]}]
     """
     alt = altair()
     grid = np.asarray(values, float)
@@ -175,6 +183,10 @@ def histogram(
     """Counts of values in bins, as outlines: (n,) values of each group, by its label.
 
     ``marks``: places of upright lines, by their labels.
+
+    >>> chart = histogram("p", "Probabilities", "Low.", {"": [0.1, 0.2]}, axis="p", bins=[0, 1])
+    >>> chart.table.rows
+    (('0 to 1', '2'),)
     """
     alt = altair()
     known = {label: finite(values) for label, values in groups.items()}
@@ -227,6 +239,10 @@ def curve(
     """Lines over x (n,), (n,) each, by their labels; ``bands``: (low, high) around some of them.
 
     ``points``: mark each value. ``zero``: the y axis begins at 0.
+
+    >>> chart = curve("c", "Growth", "It grows.", [1, 2], {"mean": [3, 4]}, x_axis="x", y_axis="y")
+    >>> chart.table.header, chart.table.rows
+    (('x', 'mean'), (('1', '3'), ('2', '4')))
     """
     alt = altair()
     entries = legend(list(lines))
@@ -286,6 +302,10 @@ def bars(
     """A bar for each label, (n,) values; ``low`` and ``high`` are the ends of error bars.
 
     ``what`` is the heading of the labels in the table.
+
+    >>> chart = bars("e", "Energy", "SET takes most.", ["SET", "READ"], [3, 1], axis="energy (nJ)")
+    >>> chart.table.rows
+    (('SET', '3'), ('READ', '1'))
     """
     alt = altair()
     ends = [numbers(values if end is None else end) for end in (low, high)]
@@ -334,6 +354,10 @@ def scatter(
 
     ``ends``: ends of upright error bars of a group. ``diagonal``: draw y = x. ``hover``: a name of
     each point of a group.
+
+    >>> chart = scatter("s", "Points", "One.", {"test": ([1], [2])}, x_axis="x", y_axis="y")
+    >>> chart.table.rows
+    (('test', '1', '2'),)
     """
     alt = altair()
     entries = legend(list(groups))

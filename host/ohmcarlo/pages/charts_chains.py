@@ -106,6 +106,10 @@ def ranks(
     (chains, draws).
 
     Chains that sample one distribution have flat lines near 1.
+
+    >>> chart = ranks("r", "Ranks", "Apart.", [[1, 2], [3, 4]], bins=2)
+    >>> chart.table.rows
+    (('0 to 50', '2.00', '0.00'), ('50 to 100', '0.00', '2.00'))
     """
     alt = altair()
     chains = np.asarray(values, float)

@@ -45,6 +45,12 @@ def write_page(path: Path, page: HtmlPage) -> None:
     """Write the page as one HTML file, atomically.
 
     Raises UsageError without the extra ``report``, OhmcarloError when the file cannot be written.
+
+    >>> from ohmcarlo.pages.content import Headline, Tone
+    >>> page = HtmlPage("Run", "toy2d", Headline(Tone.GOOD, "settled", ("All is well.",)), ())
+    >>> write_page(Path("page.html"), page)
+    >>> Path("page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    True
     """
     write_bytes(path, render(page).encode())
 
@@ -58,6 +64,13 @@ def fragments(page: HtmlPage) -> dict[str, Any]:
         ``title``; ``heading``, ``subtitle``, ``headline`` and ``contents`` as HTML; ``sections``:
         the HTML of each section by name, in order; ``charts``: each chart's
         specification, data and height by name.
+
+    >>> from ohmcarlo.pages.content import Headline, HtmlPage, Section, Tone
+    >>> headline = Headline(Tone.GOOD, "settled", ("Step 3 < 4.",))
+    >>> page = HtmlPage("Run", "toy2d", headline, (Section("data", "Data"),))
+    >>> parts = fragments(page)
+    >>> list(parts["sections"]), "Step 3 &lt; 4." in parts["headline"]
+    (['data'], True)
     """
     parts = _environment().get_template("parts.html").module
     return {
