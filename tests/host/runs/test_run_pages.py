@@ -166,7 +166,7 @@ def test_the_array_shows_the_samples_that_it_holds(page: HtmlPage, run: Path) ->
     near(np.nan_to_num(np.array(drawn["v"], float)), wear.ravel())
 
 
-def test_what_a_pointer_shows_of_a_device(page: HtmlPage) -> None:
+def test_what_a_pointer_shows_of_a_device(page: HtmlPage, run: Path) -> None:
     drawn = chart(page, "array-conductance")
     first, *_ = drawn.spec.get("layer", [drawn.spec])
     titles = [tip["title"] for tip in first["encoding"]["tooltip"]]
@@ -174,7 +174,10 @@ def test_what_a_pointer_shows_of_a_device(page: HtmlPage) -> None:
                       "SET pulses"]  # fmt: skip
     (rows,) = rows_of(drawn)
     assert rows["h0"][:4] == [0, 0, 1, 1] and rows["h1"][:2] == ["plus", "minus"]
-    assert any(text.startswith("current sample of chain 1") for text in rows["allh2"])
+    groups = np.load(run / "checkpoint.npz")["board.controller.group"]
+    assert [rows["allh2"][g] for g in groups] == [
+        f"current sample of chain {c}" for c in range(CHAINS)
+    ]
 
 
 def test_energy_and_coin(page: HtmlPage, result: dict[str, Any]) -> None:
