@@ -21,6 +21,7 @@ from ohmcarlo.runs.chain_run import Interrupted, Silence
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.kinds import read_complete
 from ohmcarlo.runs.multiclass.predict import MulticlassPredictor
+from ohmcarlo.runs.report import read_page
 from ohmcarlo.runs.train import Outputs, resume_run, train_run
 
 SMALL = {"rows": 64, "pairs": 16, "chains": 2, "steps": 400, "whiten": True, "rho": 0.8, "seed": 5}
@@ -63,6 +64,27 @@ def test_figures_are_those_of_scikit_learn(iris: tuple[Path, dict[str, Any]]) ->
             assert own[ours] == pytest.approx(theirs[key])
     split = found["total"] - found["aleatoric"]
     assert values["epistemic_mean"] == pytest.approx(np.maximum(split, 0).mean())
+
+
+def test_the_page_shows_the_classes_and_every_problem(iris: tuple[Path, dict[str, Any]]) -> None:
+    path, values = iris
+    page = read_page(path)
+    charts = {chart.name: chart for chart in page.charts()}
+    counts = [row["n"] for row in charts["confusion-table"].spec["datasets"]["rows"]]
+    assert counts == np.ravel(values["confusion"]).tolist()
+    sections = {section.name: section for section in page.sections}
+    found = {row[0]: row[2:] for row in sections["confusion"].tables[0].rows}
+    for name, figures in values["per_class"].items():
+        assert found[name][:2] == (f"{figures['recall']:.1%}", f"{figures['precision']:.1%}")
+    problems = sections["problems"].tables[0].rows
+    assert [row[0] for row in problems] == [problem["class"] for problem in values["problems"]]
+    assert [float(row[4]) for row in problems] == pytest.approx(
+        [problem["rhat_max"] for problem in values["problems"]], abs=6e-4
+    )
+    for k, problem in enumerate(values["problems"], 1):
+        drawn = charts[f"problem-{k}-weight-intervals"].spec["datasets"]["rows"]
+        assert len(drawn) == problem["features"] + 1
+    assert f"{values['accuracy']:.1%}" in page.headline.sentences[0]
 
 
 def test_problems_are_ordinary_runs_of_their_own_rows(iris: tuple[Path, dict[str, Any]]) -> None:

@@ -24,11 +24,12 @@ from ohmcarlo.runs.outputs import Outputs
 from ohmcarlo.runs.report import read_page, write_html
 from ohmcarlo.runs.sections.array import array_section
 from ohmcarlo.runs.sections.link import link_section
-from ohmcarlo.runs.sections.marks import mark
+from ohmcarlo.runs.sections.marks import headline, mark
+from ohmcarlo.runs.sections.page import numbers_section
 from ohmcarlo.runs.sections.state import read_state
 from ohmcarlo.runs.supervised.page import crossings, supervised_page
 from ohmcarlo.runs.train import Silence, train_run
-from ohmcarlo.runs.verdict import Verdict
+from ohmcarlo.runs.verdict import Finding, Judgement, Verdict
 from ohmcarlo.spec import CODE_LSB_US
 
 HOSTILE = ("<script>window.broken=1</script>", '$a\\" onerror="window.broken=2')
@@ -231,6 +232,17 @@ def test_figures_that_cannot_be_used_are_marked(
     for made, warned in ((page, True), (settled, False)):
         sentences = section(made, "weights").sentences
         assert any("Do not use" in text for text in sentences) == warned
+
+
+def test_a_headline_has_few_reasons() -> None:
+    """Those that it leaves out stand in the result in numbers."""
+    reasons = tuple(Finding(Verdict.DISAGREE, f"class {k}: no") for k in range(9))
+    judgement = Judgement(Verdict.DISAGREE, reasons)
+    sentences = headline(judgement, ("Right.",), "not for this one").sentences
+    assert sentences[0] == "Right." and sentences[2] == "Class 0: no."
+    assert sentences[-1] == "The result in numbers has 5 more reasons."
+    numbers = numbers_section([], [finding.text for finding in reasons], judgement)
+    assert numbers.sentences == tuple(f"Class {k}: no." for k in range(4, 9))
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from ...pages.content import HtmlPage, Section, Table
 from ...readable import count, first_few
 from ..classes import ClassUncertainty
-from ..sections.classes import confusion_section, probabilities_section, referral_section
+from ..sections.classes import ANSWER, confusion_section, probabilities_section, referral_section
 from ..sections.marks import headline, sentence
 from ..sections.page import numbers_section, shared_sections, title_of
 from ..sections.weights import weights_section
 from ..stored import read_evaluation
+from ..supervised.page import natural_weights
 from ..supervised.predict import Predictor
 from ..supervised.rows import accuracy_row
 from ..verdict import Judgement, Verdict, judge, judge_all
@@ -80,7 +81,7 @@ def _probabilities(
 ) -> Section:
     answer = held_out["probability"].max(axis=1)
     groups = {"right answers": answer[right], "wrong answers": answer[~right]}
-    return probabilities_section(values, groups, right, answer, "the answer", verdict)
+    return probabilities_section(values, groups, right, answer, ANSWER, verdict)
 
 
 def _referral(held_out: Arrays, right: NDArray[np.bool_], verdict: Verdict) -> Section:
@@ -137,10 +138,12 @@ def _number(value: float | None, form: str) -> str:
 def _weights(path: Path, number: int, problem: Mapping[str, Any]) -> Section:
     """The weights of one problem."""
     predictor = Predictor.of_run(path / folder_of(number))
+    weights = predictor.weights()
     return weights_section(
         predictor.weight_names,
-        predictor.weights(),
+        weights,
         judge(problem).verdict,
+        natural=natural_weights(predictor, weights),
         prefix=f"{folder_of(number)}-",
         title=f"Weights: {problem['class']} or not",
         folded=True,

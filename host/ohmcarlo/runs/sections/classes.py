@@ -18,6 +18,8 @@ from ..verdict import Verdict
 from .marks import caution, mark, marked
 
 FloatArray = NDArray[np.float64]
+ANSWER = "the answer"
+"""What the probabilities of a run of several classes are those of."""
 PLACES = 101
 """Places of a referral curve, at most."""
 
@@ -49,8 +51,7 @@ def probabilities_section(
             histogram(
                 "probability-histogram",
                 marked(f"Predicted probability of {of}", label),
-                f"{(np.maximum(probability, 1 - probability) > 0.9).mean():.0%} of the held-out "
-                f"cases have a probability below 0.1 or above 0.9.",
+                _sure(probability, of),
                 groups,
                 axis=f"predicted probability of {of}",
                 bins=np.linspace(0, 1, 2 * BINS + 1),
@@ -58,6 +59,14 @@ def probabilities_section(
             ),
         ),
     )
+
+
+def _sure(probability: FloatArray, of: str) -> str:
+    """How many cases have a clear answer."""
+    if of == ANSWER:
+        return f"{(probability > 0.9).mean():.0%} of the answers have a probability above 0.9."
+    clear = np.maximum(probability, 1 - probability) > 0.9
+    return f"{clear.mean():.0%} of the held-out cases have a probability below 0.1 or above 0.9."
 
 
 def _reliability(hit: NDArray[np.bool_], probability: FloatArray, of: str, label: str) -> Chart:
@@ -72,8 +81,8 @@ def _reliability(hit: NDArray[np.bool_], probability: FloatArray, of: str, label
     group = "held-out cases, 90 % interval"
     return scatter(
         "reliability",
-        marked(f"Calibration: how often {of} was right at each probability"
-               if of == "the answer" else f"Calibration: share that is {of}", label),
+        marked("Calibration: share of right answers"
+               if of == ANSWER else f"Calibration: share that is {of}", label),
         f"In {inside} of {len(used)} bins the predicted probability lies inside the 90 % interval "
         "of the observed share. Points on the diagonal are perfectly calibrated.",
         {group: (centres, shares)},

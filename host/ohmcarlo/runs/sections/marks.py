@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...pages.content import Headline, Tone
+from ...readable import count
 from ..verdict import Judgement, Verdict
 
 TONES = {
@@ -30,6 +31,10 @@ MEANING = {
 }
 
 
+MOST_REASONS = 4
+"""Reasons of a headline; a run of many classes can have more, which ``numbers_section`` shows."""
+
+
 def headline(judgement: Judgement, answer: Sequence[str], advice: str = "") -> Headline:
     """The result in plain words: the answer, its worth, and what to do next.
 
@@ -37,7 +42,10 @@ def headline(judgement: Judgement, answer: Sequence[str], advice: str = "") -> H
     remedies of the judgement.
     """
     verdict = judgement.verdict
-    sentences = [*answer, MEANING[verdict], *(sentence(reason) for reason in judgement.reasons)]
+    reasons, more = judgement.reasons[:MOST_REASONS], len(judgement.reasons) - MOST_REASONS
+    sentences = [*answer, MEANING[verdict], *(sentence(reason) for reason in reasons)]
+    if more > 0:
+        sentences.append(f"The result in numbers has {count(more, 'more reason')}.")
     if verdict.usable and advice:
         sentences.append(advice)
     return Headline(TONES[verdict], verdict.label, tuple(sentences))

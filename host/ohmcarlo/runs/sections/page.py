@@ -20,14 +20,14 @@ from .commands import repeating
 from .data import data_section
 from .energy import energy_section
 from .link import link_section
-from .marks import sentence
+from .marks import MOST_REASONS, sentence
 from .repeat import repeat_section, settings_section
 from .state import read_state
 
 
 def numbers_section(rows: Rows, warnings: list[str], judgement: Judgement) -> Section:
     """The table of a run, as the terminal shows it, and the warnings that its headline lacks."""
-    others = [text for text in warnings if text not in judgement.reasons]
+    others = [text for text in warnings if text not in judgement.reasons[:MOST_REASONS]]
     return Section(
         "numbers",
         "Result in numbers",

@@ -15,6 +15,8 @@ from .marks import caution, mark, marked
 FloatArray = NDArray[np.float64]
 MOST_WEIGHTS = 40
 """Weights of the chart; the table holds all of them."""
+CHANGE = "Weights as the change of {} for one {}."
+NETWORK = "Weights of the network, whose inputs are standardised features."
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 SURE = "the sign is certain"
 
@@ -43,20 +45,19 @@ def weights_section(
     folded : bool
         Whether the section is closed until its reader opens it.
     effect : str
-        What a weight changes.
+        What a weight changes; empty for a network, whose weights change each other's effects.
     """
     low, inner_low, middle, inner_high, high = np.quantile(draws, QUANTILES, axis=0)
     order = np.argsort(-np.abs(middle), kind="stable")
     shown, label = order[:MOST_WEIGHTS], mark(verdict, weights=True)
     sure = int(((low > 0) | (high < 0)).sum())
     some = "" if len(shown) == len(order) else f" The chart shows the {len(shown)} largest."
-    tables = [_table(names, draws, order, "weight", "Weights of the standardised features: change "
-                     f"of {effect} for one standard deviation of the feature.")]  # fmt: skip
+    meaning = CHANGE.format(effect, "standard deviation of the feature") if effect else NETWORK
+    tables = [_table(names, draws, order, "weight", meaning)]
     if natural is not None:
         tables.append(
-            _table(*natural, order, "weight", "The same weights in the units of the data: change "
-                   f"of {effect} for one unit of the column.")
-        )  # fmt: skip
+            _table(*natural, order, "weight", CHANGE.format(effect, "unit of the column"))
+        )
     return Section(
         f"{prefix}weights",
         title,

@@ -42,7 +42,11 @@ def supervised_page(path: Path, values: Mapping[str, Any]) -> HtmlPage:
         referral_of_two(values, held_out, verdict),
         *_plane_section(predictor, verdict),
         weights_section(
-            predictor.weight_names, weights, verdict, natural=_natural(predictor, weights)
+            predictor.weight_names,
+            weights,
+            verdict,
+            natural=natural_weights(predictor, weights),
+            effect="" if values["hidden"] else "the logit",
         ),
         chains_section(chains_of(predictor, trace, int(values["burn_in"]))),
         *shared_sections(path, values, held_out["wear"]),
@@ -82,7 +86,9 @@ def _confusion(predictor: Predictor, verdict: Verdict) -> Section:
     return confusion_section(counts, predictor.class_names, verdict)
 
 
-def _natural(predictor: Predictor, weights: FloatArray) -> tuple[list[str], FloatArray] | None:
+def natural_weights(
+    predictor: Predictor, weights: FloatArray
+) -> tuple[list[str], FloatArray] | None:
     """Weights per unit of the data, the bias at features of zero; None for a network."""
     if predictor.registers.hidden:
         return None
