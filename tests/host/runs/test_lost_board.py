@@ -19,6 +19,7 @@ from ohmcarlo.runs import chain_run, setup, stored
 from ohmcarlo.runs.chain_run import Interrupted, Silence
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.folder import RunFolder
+from ohmcarlo.runs.sections.state import read_state
 from ohmcarlo.runs.train import Outputs, resume_run, train, train_run
 
 CONFIG = TrainConfig("breast-cancer", steps=600, rows=64, pairs=16, features=9, seed=2)
@@ -120,7 +121,8 @@ def test_how_many_steps_are_kept(
 def test_a_slow_board_is_asked_for_its_state_less_often(
     tmp_path: Path, boards: Callable[[type[ModelBoard]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reading the state takes at most a tenth of the time, without the last checkpoint."""
+    """Reading the state takes at most a tenth of the time, without the last checkpoint, which holds
+    the state after the last step."""
     boards(Slow)
     monkeypatch.setattr(setup, "MODEL", "another board")  # no warm-up, which reads the state
     monkeypatch.setattr(chain_run, "MAX_BLOCK", 1)
@@ -131,6 +133,8 @@ def test_a_slow_board_is_asked_for_its_state_less_often(
     config = TrainConfig(**(CONFIG.to_dict() | {"steps": 3000}))
     train_run(config, Outputs(tmp_path / "run", checkpoint_seconds=1.0), Silence())
     assert 5 <= Slow.asked <= 8  # 30 s of steps, one checkpoint every 5 s, and the last one
+    state = read_state(tmp_path / "run")
+    assert state.arrays and state.steps == 3000
 
 
 def test_boards_are_let_go_of(
