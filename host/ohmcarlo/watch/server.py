@@ -38,7 +38,7 @@ FINISH_S = 20.0
 """Longest time in which a server that ends sends the page of the complete run."""
 RETRY_MS = 1000
 """Time after which a browser looks for a server that has ended."""
-NICE = 19
+NICE = 10
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "frame-ancestors 'none'",

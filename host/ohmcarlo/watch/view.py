@@ -21,7 +21,7 @@ from .several import SeveralRuns, problems_of
 
 READING_S = 0.5
 """Time for the chunks of a long run before the page is shown, and shown again."""
-SHARE = 0.1
+SHARE = 0.05
 """Largest share of the time in which the sections of a running chain are made."""
 MORE = 0.5
 """The same while there are chunks to catch up with."""
