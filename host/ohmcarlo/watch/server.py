@@ -294,7 +294,7 @@ def serve(
 def step_back() -> None:
     """Give the sampler the processor before this process."""
     if hasattr(os, "nice"):
-        os.nice(NICE)
+        os.nice(max(0, NICE - os.nice(0)))
 
 
 def require_server() -> None:

@@ -90,7 +90,7 @@ def started(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     )
 
 
-def events(port: int, seconds: float = 120.0) -> Iterator[dict[str, Any] | None]:
+def events(port: int, seconds: float = 300.0) -> Iterator[dict[str, Any] | None]:
     """Messages of a server, as soon as it answers; None at the end."""
     until, address = time.monotonic() + seconds, f"http://127.0.0.1:{port}/events"
     while True:
