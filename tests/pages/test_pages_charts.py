@@ -27,7 +27,6 @@ def drawn(made: list[Chart]) -> dict[str, Any]:
     return json.loads(json.dumps(fragments(page)["charts"], allow_nan=False))
 
 
-@pytest.mark.slow
 def test_every_chart_is_drawn() -> None:
     """Vega compiles and draws each chart without a warning, with names that try to break it."""
     import vl_convert
