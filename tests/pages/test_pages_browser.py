@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from example_page import HOSTILE, example_page
 
-from browser import DRAWN, READY, Opened
+from browser import Opened, loading_times
 from ohmcarlo.pages.content import Headline, HtmlPage, Section, Table, Tone
 from ohmcarlo.pages.render import write_page
 
@@ -223,20 +223,7 @@ def test_the_page_of_a_default_run_is_fast(browser: Any, tmp_path: Path) -> None
     path = tmp_path / "page.html"
     write_page(path, example_page(10_000, 128))
     assert path.stat().st_size <= 5_000_000
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    page.goto(path.as_uri())
-    page.wait_for_selector(READY, state="attached", timeout=120_000)
-    ready = seconds(session)
-    page.wait_for_selector(DRAWN, state="attached", timeout=120_000)
-    print(f"ready {ready:.2f} s, drawn {seconds(session):.2f} s, {path.stat().st_size:,} bytes")
+    ready, drawn = loading_times(browser, path.as_uri())
+    print(f"ready {ready:.2f} s, drawn {drawn:.2f} s, {path.stat().st_size:,} bytes")
     assert ready < 2
-    assert seconds(session) < 4
-    page.close()
-
-
-def seconds(session: Any) -> float:
-    """Time of the main thread since the page was opened."""
-    metrics = session.send("Performance.getMetrics")["metrics"]
-    return next(metric["value"] for metric in metrics if metric["name"] == "ThreadTime")
+    assert drawn < 4
