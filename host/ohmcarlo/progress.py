@@ -31,8 +31,8 @@ class Observer(Protocol):
         """An operation of unknown length begins."""
         ...
 
-    def rename(self, text: str) -> None:
-        """Other words for the operation that began last."""
+    def rename(self, text: str, steps: int = 0, total: int = 0, unit: str = STEPS) -> None:
+        """Other words for the operation that began last, and how far it is if that is known."""
         ...
 
     def begin(self, steps: int, total: int, what: str = SAMPLING, unit: str = STEPS) -> None:
@@ -55,7 +55,7 @@ class Silence:
 
     def wait(self, text: str) -> None: ...
 
-    def rename(self, text: str) -> None: ...
+    def rename(self, text: str, steps: int = 0, total: int = 0, unit: str = STEPS) -> None: ...
 
     def begin(self, steps: int, total: int, what: str = SAMPLING, unit: str = STEPS) -> None: ...
 

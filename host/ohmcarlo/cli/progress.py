@@ -44,6 +44,13 @@ class Work:
     acceptance: float | None = None
     said: float | None = None
 
+    def become(self, text: str, steps: int, total: int, unit: str) -> None:
+        """Take other words and, if there is a total, another count."""
+        self.text = text
+        if total:
+            self.first = steps if self.total is None else self.first
+            self.done, self.total, self.unit = steps, total, unit
+
     def headline(self) -> str:
         """The line of the begin of a phase."""
         return f"{self.text} …" if self.total is None else f"{self.text}: {self._amount()} …"
@@ -123,6 +130,7 @@ class Bars:
             self._progress.update(
                 self._bars[work],
                 description=work.text,
+                total=work.total,
                 completed=work.done,
                 detail=work.detail(now),
             )
@@ -238,10 +246,10 @@ class Display:
     def wait(self, text: str) -> None:
         self._push(Work(text, self._clock()))
 
-    def rename(self, text: str) -> None:
+    def rename(self, text: str, steps: int = 0, total: int = 0, unit: str = STEPS) -> None:
         with self._lock:
             if self._works:
-                self._works[-1].text = text
+                self._works[-1].become(text, steps, total, unit)
 
     def begin(self, steps: int, total: int, what: str = SAMPLING, unit: str = STEPS) -> None:
         self._push(Work(what, self._clock(), total, unit, steps, steps))

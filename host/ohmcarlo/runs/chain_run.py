@@ -35,6 +35,7 @@ BLOCK_SECONDS = 0.1  # between two checks of the clock and of Ctrl-C
 FIRST_BLOCK = 1
 MAX_BLOCK = 10_000
 NOTHING_KEPT = "nothing was kept: with --out RUN an interrupted run can be resumed"
+OF_EACH = "steps of each chain"
 COMPILING = "compiling the sampler (once per version and machine)"
 
 
@@ -146,7 +147,9 @@ class ChainRun:
             with _ctrl_c() as stop:
                 setup = self._load(stages)
                 while setup.adapts:
-                    self.observer.rename(stages.progress())
+                    self.observer.rename(
+                        stages.progress(), stages.record.steps, stages.expected_steps(), OF_EACH
+                    )
                     stages.run(setup)
                     setup = self._load(stages, now=stop.is_set())
                     if stop.is_set():

@@ -128,11 +128,13 @@ class NotedProgress:
         self._note()
         self._observer.wait(text)
 
-    def rename(self, text: str) -> None:
+    def rename(self, text: str, steps: int = 0, total: int = 0, unit: str = STEPS) -> None:
         if self._works:
-            self._works[-1].what = text
+            work = self._works[-1]
+            first = work.first if work.total else steps
+            self._works[-1] = _Work(text, steps, total, first, unit, work.began)
         self._note()
-        self._observer.rename(text)
+        self._observer.rename(text, steps, total, unit)
 
     def begin(self, steps: int, total: int, what: str = SAMPLING, unit: str = STEPS) -> None:
         self._works.append(_Work(what, steps, total, steps, unit))

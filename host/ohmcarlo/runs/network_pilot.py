@@ -88,6 +88,10 @@ class PilotStages:
         """A line about the stage that runs."""
         return f"the array tries the size of its steps, stage {len(self.record.stages) + 1}"
 
+    def expected_steps(self) -> int:
+        """Steps of every chain in all stages."""
+        return sum(STAGES)
+
     def summary(self, setup: ChainSetup) -> str:
         """A line about the stages that were made, and the chain that follows."""
         return (

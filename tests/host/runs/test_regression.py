@@ -237,7 +237,7 @@ class Stops(Silence):
     def __init__(self, before: int) -> None:
         self.left = before
 
-    def wait(self, text: str) -> None:
+    def rename(self, text: str, steps: int = 0, total: int = 0, unit: str = "steps") -> None:
         self.left -= "the array adapts" in text
         if not self.left:
             raise RuntimeError(text)

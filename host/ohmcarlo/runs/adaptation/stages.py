@@ -123,7 +123,18 @@ class Stages:
         done = len(self.record.stages)
         search = self.schedule.search_stages(self.record.log_posteriors) is None
         what = "searches for the posterior" if search else "learns its shape"
-        return f"the array adapts: it {what}, stage {done + 1} after {self.record.steps} steps"
+        return f"the array adapts: it {what}, stage {done + 1}"
+
+    def expected_steps(self) -> int:
+        """Steps of every chain in all stages, if the stage that runs ends the search, or if no
+        further pilot is needed."""
+        schedule, done = self.schedule, len(self.record.stages)
+        searched = schedule.search_stages(self.record.log_posteriors)
+        if searched is None:
+            left = (schedule.search, *schedule.refine)
+        else:
+            left = schedule.refine[min(done - searched, len(schedule.refine) - 1) :]
+        return self.record.steps + sum(stage.steps for stage in left)
 
     def summary(self, setup: ChainSetup) -> str:
         """A line about the stages that were made, and the chain that follows."""

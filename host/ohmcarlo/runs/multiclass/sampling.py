@@ -41,8 +41,8 @@ class OfProblem:
     def wait(self, text: str) -> None:
         self.observer.wait(f"{self.name}: {text}")
 
-    def rename(self, text: str) -> None:
-        self.observer.rename(f"{self.name}: {text}")
+    def rename(self, text: str, steps: int = 0, total: int = 0, unit: str = STEPS) -> None:
+        self.observer.rename(f"{self.name}: {text}", steps, total, unit)
 
     def begin(self, steps: int, total: int, what: str = SAMPLING, unit: str = STEPS) -> None:
         self.observer.begin(steps, total, f"{what} {self.name}", unit)

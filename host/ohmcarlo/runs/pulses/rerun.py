@@ -112,8 +112,8 @@ class _Progress:
     def wait(self, text: str) -> None:
         self._observer.wait(text)
 
-    def rename(self, text: str) -> None:
-        self._observer.rename(text)
+    def rename(self, text: str, steps: int = 0, total: int = 0, unit: str = STEPS) -> None:
+        self._observer.rename(text, steps, total, unit)
 
     def begin(self, steps: int, total: int, what: str = SAMPLING, unit: str = STEPS) -> None:
         self._observer.begin(steps, total, what, unit)
