@@ -25,6 +25,8 @@ REDRAW_S, LOOK_S = 0.25, 0.5
 """Between two pictures of the bars, and between two looks at the clock for lines."""
 STAGE = re.compile(r"(?:\s*\d+ s  )?(.*?) ?(?:\.\.\.|…)$")
 """A line of a builder that names a stage, with the seconds that it puts first."""
+BAR, SHORTEST = 16, 8
+"""Columns of a bar, and of the name beside it at least."""
 Clock = Callable[[], float]
 
 
@@ -104,6 +106,16 @@ class Lines:
     def close(self) -> None: ...
 
 
+def shortened(text: str, room: int) -> str:
+    """``text`` in so many columns, which are more than ``SHORTEST`` in any case.
+
+    >>> shortened("the array learns its shape", 12)
+    'the array l…'
+    """
+    room = max(room, SHORTEST)
+    return text if len(text) <= room else f"{text[: room - 1]}…"
+
+
 class Bars:
     """``Painter`` on a terminal. The cursor stays visible, so that no signal can lose it."""
 
@@ -123,17 +135,17 @@ class Bars:
         for work in [known for known in self._bars if known not in works]:
             self._progress.remove_task(self._bars.pop(work))
         for work in works:
+            detail = work.detail(now)
+            room = self._progress.console.width - BAR - len(detail) - 2
+            shown = {
+                "description": shortened(work.text, room),
+                "total": work.total,
+                "completed": work.done,
+                "detail": detail,
+            }
             if work not in self._bars:
-                self._bars[work] = self._progress.add_task(
-                    work.text, total=work.total, completed=work.done, detail=work.detail(now)
-                )
-            self._progress.update(
-                self._bars[work],
-                description=work.text,
-                total=work.total,
-                completed=work.done,
-                detail=work.detail(now),
-            )
+                self._bars[work] = self._progress.add_task(**shown)
+            self._progress.update(self._bars[work], **shown)
         self._progress.refresh()
 
     def close(self) -> None:
@@ -146,6 +158,7 @@ class Bars:
 def _new_progress() -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, Task
+    from rich.table import Column
     from rich.text import Text
 
     class Plain(Console):
@@ -155,7 +168,7 @@ def _new_progress() -> Any:
     class Words(ProgressColumn):
         def __init__(self, name: str) -> None:
             self.name = name
-            super().__init__()
+            super().__init__(Column(no_wrap=True))
 
         def render(self, task: Task) -> Text:
             words = task.description if self.name == "description" else task.fields[self.name]
@@ -163,7 +176,7 @@ def _new_progress() -> Any:
 
     return Progress(
         Words("description"),
-        BarColumn(bar_width=24),
+        BarColumn(bar_width=BAR),
         Words("detail"),
         console=Plain(stderr=True, highlight=False),
         auto_refresh=False,

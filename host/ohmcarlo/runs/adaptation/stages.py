@@ -123,7 +123,7 @@ class Stages:
         done = len(self.record.stages)
         search = self.schedule.search_stages(self.record.log_posteriors) is None
         what = "searches for the posterior" if search else "learns its shape"
-        return f"the array adapts: it {what}, stage {done + 1}"
+        return f"the array {what}, stage {done + 1}"
 
     def expected_steps(self) -> int:
         """Steps of every chain in all stages, if the stage that runs ends the search, or if no
