@@ -86,7 +86,7 @@ class PilotStages:
 
     def progress(self) -> str:
         """A line about the stage that runs."""
-        return f"the array tries its steps, stage {len(self.record.stages) + 1}"
+        return f"pilot of the step size, stage {len(self.record.stages) + 1}"
 
     def expected_steps(self) -> int:
         """Steps of every chain in all stages."""

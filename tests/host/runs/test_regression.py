@@ -238,7 +238,7 @@ class Stops(Silence):
         self.left = before
 
     def rename(self, text: str, steps: int = 0, total: int = 0, unit: str = "steps") -> None:
-        self.left -= "the array" in text
+        self.left -= "adaptation" in text
         if not self.left:
             raise RuntimeError(text)
 

@@ -122,8 +122,8 @@ class Stages:
         """A line about the stage that runs."""
         done = len(self.record.stages)
         search = self.schedule.search_stages(self.record.log_posteriors) is None
-        what = "searches for the posterior" if search else "learns its shape"
-        return f"the array {what}, stage {done + 1}"
+        what = "search for the posterior" if search else "shape of the posterior"
+        return f"adaptation, stage {done + 1} ({what})"
 
     def expected_steps(self) -> int:
         """Steps of every chain in all stages, if the stage that runs ends the search, or if no
