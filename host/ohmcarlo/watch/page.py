@@ -25,7 +25,7 @@ from ..runs.sections.repeat import repeat_section
 from ..runs.sections.state import BoardState
 from ..runs.stored import MANIFEST, intact
 from .growing import GrowingRun
-from .headline import EARLY, NO_VERDICT, State, doing, duration, headline
+from .headline import EARLY, NO_VERDICT, State, duration, headline
 from .thinned import ThinnedChains
 
 WEAR, BAD = "array.ledger.wear", "controller.bad"  # arrays of a board's state
@@ -167,13 +167,14 @@ def progress_section(
 ) -> Section:
     """Steps, speed, acceptance, and the lines of the terminal."""
     progress = state.progress
-    rows = [("now", doing(state) if state.running else "nobody is sampling"), *facts]
+    phase = progress.phase or "between two phases"
+    rows = [("phase", phase if state.running else "nobody is sampling"), *facts]
     if state.total:
         rows.append(("steps on disk", f"{state.kept_steps:,} of {state.total:,} of every chain"))
     made = progress.steps - progress.first_step
-    if progress.total and made > 0 and progress.seconds > 0:
+    if state.running and progress.total and made > 0 and progress.seconds > 0:
         rows.append(("speed", f"{made / progress.seconds:,.0f} {progress.unit} per second"))
-        rows.append(("sampling since", duration(progress.seconds)))
+        rows.append(("time of this phase so far", duration(progress.seconds)))
     if run.chains.steps:
         rates = [f"{rate:.1%}" for rate in run.chains.acceptance()]
         rows.append(("accepted, by chain", first_few(rates)))
