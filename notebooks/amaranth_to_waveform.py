@@ -65,10 +65,14 @@ def _(mo):
 
 
 @app.cell
-def _(COMPACT, Sequencer):
+def _(COMPACT, Sequencer, mo):
     block = Sequencer(COMPACT)
-    for name, member in block.signature.members.items():
-        print(f"{name:12} {member.flow.name:3} {'port' if member.is_port else 'stream'}")
+    ports = "\n".join(
+        f"{name:12} {member.flow.name:3} {'port' if member.is_port else 'stream'}"
+        for name, member in block.signature.members.items()
+    )
+    print(ports)
+    mo.plain_text(ports)
     return (block,)
 
 
@@ -86,7 +90,7 @@ def _(mo):
 
 @app.cell
 def _(mo):
-    CLOCKS = 24  # that are simulated
+    CLOCKS = 22  # that are simulated
     width = mo.ui.slider(1, 6, value=3, show_value=True, label="width of SET, clocks")
     before = mo.ui.slider(0, 3, value=2, show_value=True, label="guard before, clocks")
     after = mo.ui.slider(0, 3, value=1, show_value=True, label="guard after, clocks")
@@ -154,6 +158,7 @@ def _(CLOCKS, Lane, Op, Scene, array, block, controller, traced):
         drive=[controller, array],
         lanes=[("requests", requests), ("lines", lines), ("results", results)],
         clocks=CLOCKS,
+        hscale=1,
     )
     # a column of values for each lane, and one that says when they matter
     columns = [*zip(*traced(scene), strict=True)][::2]
@@ -168,11 +173,15 @@ def _(mo, scene, svg, wave_json):
 
 
 @app.cell
-def _(on_lines):
+def _(mo, on_lines):
     row, set_line = on_lines["row"], on_lines["set"]
     first, last = set_line.index(1), len(set_line) - 1 - set_line[::-1].index(1)
-    print(f"SET is high for {sum(set_line)} clocks, from clock {first} to clock {last}")
-    print(f"the row is stable from clock {row.index(5)}, {first - row.index(5)} clocks before")
+    found = [
+        f"SET is high for {sum(set_line)} clocks, from clock {first} to clock {last}",
+        f"the row is stable from clock {row.index(5)}, {first - row.index(5)} clocks before",
+    ]
+    print("\n".join(found))
+    mo.callout(mo.md("; ".join(found)))
     return
 
 
@@ -192,7 +201,7 @@ def _(mo):
 
 
 @app.cell
-def _(CLOCKS, Path, Simulator, array, block, controller):
+def _(CLOCKS, Path, Simulator, array, block, controller, mo):
     simulator = Simulator(block)
     simulator.add_clock(1e-8)
     simulator.add_testbench(controller, background=True)
@@ -200,7 +209,9 @@ def _(CLOCKS, Path, Simulator, array, block, controller):
     waves = Path("sequencer.vcd")
     with simulator.write_vcd(str(waves)):
         simulator.run_until((CLOCKS + 1) * 1e-8)
-    print(f"wrote {waves}: {waves.read_text(encoding='utf-8').count('$var')} signals")
+    signals = waves.read_text(encoding="utf-8").count("$var")
+    print(f"wrote {waves}: {signals} signals")
+    mo.md(f"`{waves}` in the current folder has {signals} signals.")
     return
 
 
@@ -221,8 +232,9 @@ def _(Path, block, mo, verilog_text):
     verilog = Path("sequencer.v")
     verilog.write_text(text, encoding="utf-8")
     print(f"wrote {verilog}: {len(text.splitlines())} lines, module sequencer")
-    head = text[text.index("module sequencer(") :].splitlines()[:24]
-    mo.md("```verilog\n" + "\n".join(head) + "\n...\n```")
+    _lines = [line.strip() for line in text.splitlines()]
+    declared = [line for line in _lines if line.startswith(("input ", "output "))]
+    mo.md(f"`{verilog}`: its ports\n\n```verilog\n" + "\n".join(declared) + "\n```")
     return
 
 

@@ -27,7 +27,7 @@ def _(mo):
 
 @app.cell
 def _():
-    from contextlib import redirect_stderr
+    from contextlib import redirect_stderr, redirect_stdout
     from io import StringIO
     from pathlib import Path
     from tempfile import TemporaryDirectory
@@ -51,6 +51,7 @@ def _():
         ohmcarlo,
         pd,
         redirect_stderr,
+        redirect_stdout,
     )
 
 
@@ -88,13 +89,19 @@ def _(mo):
 
 
 @app.cell
-def _(MemristorClassifier, features, held_out, size, training):
+def _(MemristorClassifier, features, held_out, mo, size, training):
     learnt = training[: size.value]
     model = MemristorClassifier(steps=4000, random_state=0)
     model.fit(learnt[features], learnt["diagnosis"])
     accuracy = model.score(held_out[features], held_out["diagnosis"])
     print(f"{size.value} samples: {accuracy:.1%} of {len(held_out)} held-out samples are right")
     print(f"verdict: {model.verdict_}, {len(model.weights_):,} samples of the weights")
+    mo.callout(
+        mo.md(
+            f"**{accuracy:.1%}** of {len(held_out)} held-out samples are right. Verdict: "
+            f"**{model.verdict_}**, {len(model.weights_):,} samples of the weights."
+        )
+    )
     return learnt, model
 
 
@@ -113,7 +120,7 @@ def _(mo):
 
 
 @app.cell
-def _(alt, features, model, np, pd):
+def _(alt, features, mo, model, np, pd):
     _drawn = pd.DataFrame(
         np.repeat(model.weights_, model.multiplicity_, axis=0), columns=[*features, "bias"]
     )
@@ -121,7 +128,7 @@ def _(alt, features, model, np, pd):
     for _name, _row in weights.iterrows():
         print(f"weight of {_name}: {_row['median']:+.2f} [{_row['3 %']:+.2f}, {_row['97 %']:+.2f}]")
     _shown = _drawn.sample(1500, random_state=0)
-    (
+    _cloud = (
         alt.Chart(_shown, title="1,500 samples of the posterior", width=420, height=320)
         .mark_circle(size=18, opacity=0.35, color="#0072b2")
         .encode(
@@ -129,6 +136,7 @@ def _(alt, features, model, np, pd):
             y=alt.Y(features[1], title=f"weight of {features[1]}"),
         )
     )
+    mo.hstack([_cloud, weights.round(2)], widths=[3, 2])
     return (weights,)
 
 
@@ -159,22 +167,24 @@ def _(alt, features, learnt, model, np, pd):
     plane = pd.DataFrame(np.c_[_radius.ravel(), _texture.ravel()], columns=features)
     plane["spread"] = model.predict_uncertainty(plane[features])
     plane["p malignant"] = model.predict_proba(plane[features])[:, 1]
+    _place = {
+        "x": alt.X(features[0], scale=alt.Scale(domain=[6, 28])),
+        "y": alt.Y(features[1], scale=alt.Scale(domain=[9, 40])),
+    }
     _map = (
         alt.Chart(plane)
-        .mark_square(size=110, clip=True)
+        .mark_square(size=180, clip=True)
         .encode(
-            x=alt.X(features[0], scale=alt.Scale(domain=[6, 28])),
-            y=alt.Y(features[1], scale=alt.Scale(domain=[9, 40])),
+            **_place,
             color=alt.Color("spread", scale=alt.Scale(scheme="viridis")),
             tooltip=[alt.Tooltip(n, format=".2f") for n in [*features, "p malignant", "spread"]],
         )
     )
     _dots = (
         alt.Chart(learnt)
-        .mark_point(size=50, filled=True, stroke="black", strokeWidth=0.7)
+        .mark_point(size=50, filled=True, stroke="black", strokeWidth=0.7, clip=True)
         .encode(
-            x=features[0],
-            y=features[1],
+            **_place,
             shape="diagnosis",
             fill=alt.Fill("diagnosis", scale=alt.Scale(range=["#ffffff", "#d55e00"])),
         )
@@ -238,24 +248,32 @@ def _(mo):
     mo.md("""
     ## 4. The same as a run, with its page
 
-    On the command line, a *run* keeps everything in a folder. `ohmcarlo train` and
-    `ohmcarlo report` take a CSV file, such as yours; the next cell calls them.
+    On the command line, a *run* keeps everything in a folder. `ohmcarlo train` takes a CSV file,
+    such as yours, and `ohmcarlo report --html` writes the page of the run. The one below is that of
+    the same two measurements, with half of all samples to learn from.
     """)
     return
 
 
 @app.cell
-def _(Path, StringIO, TemporaryDirectory, ohmcarlo, redirect_stderr, samples):
+def _(
+    Path,
+    StringIO,
+    TemporaryDirectory,
+    ohmcarlo,
+    redirect_stderr,
+    redirect_stdout,
+    samples,
+):
     page = Path("first-posterior.html")
     with TemporaryDirectory() as _folder, redirect_stderr(StringIO()) as _progress:
         _table, _run = f"{_folder}/tissue.csv", f"{_folder}/run"
         samples.to_csv(_table, index=False)
-        for _words in (
-            ["train", _table, "--out", _run],
-            ["report", _run, "--html", str(page)],
-        ):
-            if ohmcarlo(_words):
-                raise RuntimeError(_progress.getvalue())
+        failed = ohmcarlo(["train", _table, "--out", _run])
+        with redirect_stdout(StringIO()):  # it prints the same table
+            failed = failed or ohmcarlo(["report", _run, "--html", str(page)])
+    if failed:
+        raise RuntimeError(_progress.getvalue())
     print(f"wrote {page}: {page.stat().st_size / 1e6:.1f} MB")
     return (page,)
 

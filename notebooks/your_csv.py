@@ -25,7 +25,7 @@ def _(mo):
 
 @app.cell
 def _():
-    from contextlib import redirect_stderr
+    from contextlib import redirect_stderr, redirect_stdout
     from io import StringIO
     from pathlib import Path
     from tempfile import TemporaryDirectory
@@ -53,6 +53,7 @@ def _():
         pd,
         read_table,
         redirect_stderr,
+        redirect_stdout,
     )
 
 
@@ -63,15 +64,17 @@ def _(TemporaryDirectory):
 
 
 @app.cell
-def _(StringIO, main, mo, redirect_stderr):
+def _(StringIO, main, mo, redirect_stderr, redirect_stdout):
     def command(*words):
-        """Run a verb of ohmcarlo; if it fails, show its message and stop here."""
-        with redirect_stderr(StringIO()) as progress:
+        """Run a verb of ohmcarlo, and return what it prints; if it fails, show its message and stop
+        here."""
+        with redirect_stderr(StringIO()) as progress, redirect_stdout(StringIO()) as printed:
             failed = main([*map(str, words)])
         message = progress.getvalue().strip()
         if failed:
             print(message)
         mo.stop(failed, mo.callout(mo.md(message.splitlines()[-1] if message else ""), "danger"))
+        return printed.getvalue()
 
     return (command,)
 
@@ -119,10 +122,13 @@ def _(UsageError, is_missing, mo, path, pd, read_table):
         mo.stop(True, mo.callout(mo.md(str(error)), "danger"))
     cells = pd.DataFrame([[c.strip() for c in row] for row in table.rows], columns=table.header)
     missing = cells.map(is_missing)
-    print(f"{path.name}: {len(cells)} rows, {len(table.header)} columns")
-    print(f"recognised: {', '.join(table.recognised) or 'nothing unusual'}")
-    print(f"missing values: {int(missing.to_numpy().sum())}")
-    cells
+    facts = [
+        f"{path.name}: {len(cells)} rows, {len(table.header)} columns",
+        f"recognised: {', '.join(table.recognised) or 'nothing unusual'}",
+        f"missing values: {int(missing.to_numpy().sum())}",
+    ]
+    print("\n".join(facts))
+    mo.vstack([mo.md("; ".join(facts)), cells])
     return cells, missing, table
 
 
@@ -154,7 +160,7 @@ def _(mo, table):
 
 
 @app.cell
-def _(Path, cells, missing, number, path, pd, remedy, table, work):
+def _(Path, cells, missing, mo, number, path, pd, remedy, table, work):
     def median(column):
         """Cells of a column of numbers with its median for missing ones; text has none."""
         values = [number(cell, table.decimal_comma) for cell in column[~missing[column.name]]]
@@ -171,7 +177,9 @@ def _(Path, cells, missing, number, path, pd, remedy, table, work):
     complete_path = Path(work.name) / "complete" / f"{path.stem}.csv"
     complete_path.parent.mkdir(exist_ok=True)
     complete.to_csv(complete_path, index=False, sep=";" if table.decimal_comma else ",")
-    print(f"{remedy.value}: {len(complete)} rows, {complete.shape[1]} columns remain")
+    remains = f"{remedy.value}: {len(complete)} rows, {complete.shape[1]} columns remain"
+    print(remains)
+    mo.md(remains)
     return (complete_path,)
 
 
@@ -188,11 +196,13 @@ def _(mo):
 
 
 @app.cell
-def _(AS_RECOGNISED, TemporaryDirectory, command, complete_path, label):
+def _(AS_RECOGNISED, TemporaryDirectory, command, complete_path, label, mo):
     runs = TemporaryDirectory()
     run = f"{runs.name}/run"
     chosen = [] if label.value == AS_RECOGNISED else ["--label", label.value]
-    command("train", complete_path, *chosen, "--out", run)
+    result = command("train", complete_path, *chosen, "--out", run)
+    print(result)
+    mo.plain_text(result)
     return run, runs
 
 
@@ -215,7 +225,7 @@ def _(AS_RECOGNISED, complete_path, label, load_csv, mo, pd):
     examples = pd.DataFrame(data.x, columns=data.feature_names).iloc[[0, len(data.x) // 2, -1]]
     outside = 3 * data.x.max(axis=0)
     examples = pd.concat([examples, pd.DataFrame([outside], columns=data.feature_names)])
-    rows = mo.ui.data_editor(examples.reset_index(drop=True), label="New rows")
+    rows = mo.ui.data_editor(examples.round(3).reset_index(drop=True), label="New rows")
     rows
     return (rows,)
 

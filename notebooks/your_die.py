@@ -113,8 +113,12 @@ def _(UsageError, mo, path, read_recording):
         recording = read_recording(path)
     except UsageError as error:
         mo.stop(True, mo.callout(mo.md(str(error)), "danger"))
-    print(f"{len(recording):,} SET pulses of {len(recording.devices)} devices")
-    print(f"recognised: {', '.join(recording.recognised)}")
+    facts = [
+        f"{len(recording):,} SET pulses of {len(recording.devices)} devices",
+        f"recognised: {', '.join(recording.recognised)}",
+    ]
+    print("\n".join(facts))
+    mo.md("; ".join(facts))
     return (recording,)
 
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 HEADING = "## From your table to a page, in five commands\n"
 CLONE = "git clone <this repository> && cd ohmcarlo"
 PROGRAM = ".venv/bin/ohmcarlo"
-LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "runs")
+LEFT_OUT = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")
 SECONDS = 900
 
 
