@@ -63,7 +63,7 @@ def draw(page: Path, picture: Path) -> None:
         tab = browser.new_page(viewport=SIZE)
         tab.goto(page.resolve().as_uri())
         tab.wait_for_selector(DRAWN, state="attached")
-        box = tab.locator("section").first.bounding_box() or {}
+        box = tab.locator("section").first.bounding_box()
         clip = {"x": box["x"], "y": 0, "width": box["width"], "height": box["y"] - MARGIN}
         parts = [tab.screenshot(clip=clip)]
         for name in CHARTS:
