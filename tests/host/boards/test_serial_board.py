@@ -27,7 +27,7 @@ from ohmcarlo.boards.records.decode import Records
 from ohmcarlo.boards.records.tally import Tally
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import Calibration, Registers, SamplerSettings
-from ohmcarlo.selftest.board import BOARD_CHECKS
+from ohmcarlo.selftest.board import BOARD_CHECKS, link_counts
 from ohmcarlo.spec import Geometry, Points
 from ohmcarlo.spec.link import (
     FIELDS,
@@ -546,6 +546,8 @@ def test_a_checkpoint_compares_the_tables(native: NativeBoard) -> None:
 @pytest.mark.parametrize("name", ["link", "memory", "registers"])
 def test_checks_of_a_sound_board(board: SerialBoard, name: str) -> None:
     assert BOARD_CHECKS[name](board, 1)[0], BOARD_CHECKS[name](board, 1)[1]
+    counts = dict(link_counts(board))
+    assert counts["damaged"] == "0" and counts["frames sent"] != "0"
 
 
 def test_the_check_of_devices_tells_arrays_apart(board: SerialBoard) -> None:

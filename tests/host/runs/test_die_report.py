@@ -15,6 +15,7 @@ import pytest
 from ohmcarlo.array.characterize.estimates import Estimate, Origin
 from ohmcarlo.boards import silent
 from ohmcarlo.errors import UsageError
+from ohmcarlo.pages import charts_devices
 from ohmcarlo.pages.content import HtmlPage, Tone
 from ohmcarlo.pages.render import render
 from ohmcarlo.pictures.document import Document, Page, TextTable
@@ -207,6 +208,20 @@ def test_charts_show_the_measured_numbers() -> None:
     assert offsets[known] == pytest.approx(-found.untrimmed.trim_offset[known] / 4)
     table = charts["spread"].table
     assert table is not None and len(table.rows) == len(found.estimates.mean_us)
+
+
+def test_a_large_array_is_shown_in_blocks_of_rows() -> None:
+    """65,536 devices make blocks of four rows; a device that does not follow leaves a gap."""
+    offset = np.repeat(np.arange(1024, dtype=np.int16)[:, None], 64, axis=1)
+    dead = np.zeros(offset.shape, bool)
+    dead[5, 7] = True
+    large = replace(findings().untrimmed, trim_offset=-offset, dead=dead)
+    chart = charts_devices.offset_map(large)
+    (cells,) = (rows[0]["v"] for rows in chart.spec["datasets"].values())
+    shown = np.array(cells, float).reshape(256, 64)
+    # codes of 0.25 µS: rows 0 to 3 have 0, 0.25, 0.5 and 0.75 µS
+    assert shown[0, 0] == 0.375 and np.isnan(shown[1, 7]) and np.isfinite(shown).sum() == 16383
+    assert "mean of 4 rows" in chart.description and "1 device of 65,536" in chart.description
 
 
 @pytest.mark.parametrize(
