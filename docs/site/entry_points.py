@@ -58,6 +58,8 @@ GROUPS = (
             "ohmcarlo.runs.train.resume_run",
             "ohmcarlo.runs.outputs.Outputs",
             "ohmcarlo.runs.report.write_report",
+            "ohmcarlo.runs.report.write_html",
+            "ohmcarlo.pages.render.write_page",
             "ohmcarlo.runs.predictions.open_points",
             "ohmcarlo.runs.pulses.listing.list_pulses",
             "ohmcarlo.runs.pulses.checker.check_pulses",

@@ -44,9 +44,18 @@ def render(page: HtmlPage, *, live: bool = False) -> str:
 def write_page(path: Path, page: HtmlPage) -> None:
     """Write the page as one HTML file, atomically.
 
-    Raises UsageError without the extra ``report``, OhmcarloError when the file cannot be written.
+    Raises
+    ------
+    UsageError
+        Without the extra ``report``.
+    OhmcarloError
+        When the file cannot be written.
 
-    >>> from ohmcarlo.pages.content import Headline, Tone
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from ohmcarlo.pages.content import Headline, HtmlPage, Tone
+    >>> from ohmcarlo.pages.render import write_page
     >>> page = HtmlPage("Run", "toy2d", Headline(Tone.GOOD, "settled", ("All is well.",)), ())
     >>> write_page(Path("page.html"), page)
     >>> Path("page.html").read_text(encoding="utf-8").startswith("<!doctype html>")

@@ -64,7 +64,19 @@ def write_html(path: Path, file: Path) -> tuple[ShownKind, dict[str, Any]]:
     Returns the run's kind and result. Raises like ``read_page``, and OhmcarloError when the file
     cannot be written.
 
-    >>> write_html(Path("runs/first"), Path("first.html"))  # doctest: +SKIP
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from ohmcarlo.runs.chain_run import Silence
+    >>> from ohmcarlo.runs.config import TrainConfig
+    >>> from ohmcarlo.runs.outputs import Outputs
+    >>> from ohmcarlo.runs.report import write_html
+    >>> from ohmcarlo.runs.train import train_run
+    >>> config = TrainConfig("toy2d", rows=16, pairs=8, steps=100)
+    >>> _ = train_run(config, Outputs(folder=Path("first")), Silence())
+    >>> kind, values = write_html(Path("first"), Path("first.html"))
+    >>> Path("first.html").is_file()
+    True
     """
     kind, values = read_complete(path)
     write_page(file, kind.page(path, values))
