@@ -23,6 +23,8 @@ from ohmcarlo.reproduce.wakeup.costs import Costs
 from ohmcarlo.runs import chain_run, folder, stored
 from ohmcarlo.runs.chain_run import Silence
 from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.sections.array import geometry_of
+from ohmcarlo.runs.sections.state import HeldRows, read_state
 from ohmcarlo.runs.supervised.experiment import build_supervised
 from ohmcarlo.runs.train import Outputs, resume_run, train_regression, train_run
 from ohmcarlo.selftest import chain as checks
@@ -84,9 +86,15 @@ def test_an_array_that_adapts(tmp_path: Path, started: list[SimulatedPort]) -> N
     assert found["adaptation"]["pulses"]["set"] == wanted["adaptation"]["pulses"]["set"]
 
 
-def test_a_thousand_steps(model: Path, tmp_path: Path, started: list[SimulatedPort]) -> None:
+def test_a_thousand_steps(
+    model: Path,
+    tmp_path: Path,
+    started: list[SimulatedPort],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Decisions, log-posteriors, codes and multiplicities are bit-identical to those of the
     model."""
+    monkeypatch.setattr(chain_run, "LAST_SAVING_S", np.inf)  # the machine may be busy
     found = train_run(RTL, Outputs(tmp_path / "run"), Silence())
     assert not (differ := same(trace_of(tmp_path / "run"), trace_of(model))), differ
     wanted = stored.read_result(model)
@@ -100,6 +108,15 @@ def test_a_thousand_steps(model: Path, tmp_path: Path, started: list[SimulatedPo
     assert wanted["clock_cycles"] is None
     board = stored.read_manifest(tmp_path / "run")["board"]
     assert board["backend"] == "rtl" and board["simulated"] and len(board["design_hash"]) == 8
+    # what pages show: the link, and the samples in the rows
+    assert wanted["link"] is None and found["link"]["frames_received"] > 0
+    assert found["link"]["damaged"] == 0
+    held, known = (
+        HeldRows.of(read_state(path).arrays, geometry_of(found))
+        for path in (tmp_path / "run", model)
+    )
+    assert held.use == known.use
+    assert np.array_equal(held.conductance, known.conductance, equal_nan=True)
 
 
 def test_a_chain_of_numbers(started: list[SimulatedPort]) -> None:

@@ -22,11 +22,11 @@ from ohmcarlo.pages.render import render
 from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.outputs import Outputs
 from ohmcarlo.runs.report import read_page, write_html
-from ohmcarlo.runs.sections.array import array_section
+from ohmcarlo.runs.sections.array import array_section, geometry_of
 from ohmcarlo.runs.sections.link import link_section
 from ohmcarlo.runs.sections.marks import headline, mark
 from ohmcarlo.runs.sections.page import numbers_section
-from ohmcarlo.runs.sections.state import read_state
+from ohmcarlo.runs.sections.state import HeldRows, read_state
 from ohmcarlo.runs.supervised.page import crossings, supervised_page
 from ohmcarlo.runs.train import Silence, train_run
 from ohmcarlo.runs.verdict import Finding, Judgement, Verdict
@@ -165,6 +165,16 @@ def test_the_array_shows_the_samples_that_it_holds(page: HtmlPage, run: Path) ->
     wear = np.load(run / "evaluation.npz")["wear"]
     (drawn,) = rows_of(chart(page, "array-wear"))
     near(np.nan_to_num(np.array(drawn["v"], float)), wear.ravel())
+
+
+def test_the_physics_array_shows_its_conductances(run: Path, result: dict[str, Any]) -> None:
+    state = read_state(run).arrays
+    conductance = np.arange(ROWS * 2.0 * PAIRS).reshape(ROWS, 2 * PAIRS)
+    physics = {n: v for n, v in state.items() if n != "array.codes"} | {"array.g_us": conductance}
+    held = HeldRows.of(physics, geometry_of(result)).conductance
+    known = np.isfinite(held)
+    assert np.array_equal(held[known], conductance[known])
+    assert np.array_equal(known, np.isfinite(HeldRows.of(state, geometry_of(result)).conductance))
 
 
 def test_what_a_pointer_shows_of_a_device(page: HtmlPage, run: Path) -> None:

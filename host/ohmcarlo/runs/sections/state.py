@@ -69,8 +69,8 @@ class HeldRows:
     Attributes
     ----------
     conductance : float64 (rows, row_devices)
-        µS, as read back when the device was programmed; NaN for a device without a weight of a
-        sample that is held.
+        µS, as read back when the device was programmed (of the physics array: at present, without
+        read noise); NaN for a device without a weight of a sample that is held.
     use : list of str
         Of each row: "current sample of chain 0", "earlier sample, 12 steps", "free", "out of
         service".
@@ -85,18 +85,25 @@ class HeldRows:
         use = ["free"] * geometry.rows
         conductance = np.full((geometry.rows, geometry.row_devices), np.nan)
         rows, devices = slots(arrays["controller.codes"].shape[1], geometry.row_group)
-        codes = arrays["array.codes"]
+        found = _conductances(arrays)
         for group, text in _groups(arrays, geometry).items():
             first = geometry.group_row(group)
             for row in range(first, first + geometry.row_group):
                 use[row] = text
             if text != OUT:
                 place = rows + first, devices
-                conductance[place] = codes[place] * CODE_LSB_US
+                conductance[place] = found[place]
         return cls(conductance, use)
 
 
 OUT = "out of service"
+
+
+def _conductances(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Of every device, µS: float64 (rows, row_devices)."""
+    if "array.g_us" in arrays:
+        return np.asarray(arrays["array.g_us"], np.float64)
+    return arrays["array.codes"] * CODE_LSB_US
 
 
 def _groups(arrays: Mapping[str, NDArray[Any]], geometry: Geometry) -> dict[int, str]:
