@@ -16,7 +16,8 @@ from .chart import charts_of
 from .output import shown, verdict
 
 PAPER = "Dalgaty et al., Nature Electronics 4, 151 (2021), doi 10.1038/s41928-020-00523-3"
-NO_CLAIM = "The paper states no number for this."
+BESIDE = "The published numbers stand beside ours in the tables."
+NO_NUMBER = "There is no published number for this figure."
 HEADER = ("quantity", "ours", "published", "goal")
 
 
@@ -32,7 +33,7 @@ def page_of(
     return HtmlPage(
         title=f"Figures of the paper: {names}",
         subtitle=f"{count(seeds, 'seed')} · made on {made or date.today()} · {PAPER}",
-        headline=_headline(goals),
+        headline=_headline(goals, any(map(_published, figures.values()))),
         sections=(
             *(part for name, figure in figures.items() for part in _parts(name, figure, out)),
             Section(
@@ -54,10 +55,15 @@ def _goals(figure: Figure) -> list[Goal]:
     return [row for table in figure.tables for row in table.rows if row.met is not None]
 
 
-def _headline(goals: list[Goal]) -> Headline:
+def _published(figure: Figure) -> bool:
+    """Whether a row of its tables has a published value."""
+    return any(row.published for table in figure.tables for row in table.rows)
+
+
+def _headline(goals: list[Goal], published: bool) -> Headline:
     missed = [row for row in goals if not row.met]
     if not goals:
-        text = "These figures have no goal: compare our numbers with the published ones below."
+        text = f"Nothing was wanted of these numbers. {BESIDE if published else NO_NUMBER}"
         return Headline(Tone.GOOD, "reproduced", (text,))
     text = f"{len(goals) - len(missed)} of {count(len(goals), 'goal')} are met."
     if not missed:
@@ -76,7 +82,7 @@ def _parts(name: str, figure: Figure, out: Path) -> Iterator[Section]:
         f"{name}: {figure.title}",
         sentences=(
             f"{description[:1].upper()}{description[1:]}.",
-            f"The paper: {claim}" if claim else NO_CLAIM,
+            f"The paper: {claim}" if claim else BESIDE if _published(figure) else NO_NUMBER,
         ),
         pictures=tuple(_pictures(name, figure, out / name)),
     )
