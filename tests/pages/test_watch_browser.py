@@ -63,7 +63,7 @@ def test_a_browser_follows_a_run(backend: str, browser_page: Open, tmp_path: Pat
     with live_run(backend, run) as address:
         opened = browser_page(address, width=390)
         page = opened.page
-        until(page, f"{LABEL} === 'running'")
+        until(page, f"{LABEL} === 'running'", 900)  # the simulated board is built first
         until(page, "document.querySelector('#trace .drawing svg') !== null")
         assert page.evaluate(LABEL) == "running"
         page.evaluate("window.same = true")
