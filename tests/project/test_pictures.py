@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from ohmcarlo.errors import UsageError
 from ohmcarlo.reproduce.catalogue import ENTRIES
 from ohmcarlo_rtl.pages.pictures import FIGURES, MOST_BYTES, reduced, write_pictures
+from ohmcarlo_rtl.pages.screenshot import BROWSERS, CHARTS, MARGIN, draw, stacked
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
@@ -80,3 +82,25 @@ def test_a_folder_without_figures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "fig4").mkdir()
     drawing(tmp_path / "fig4" / "fig4.png")
     assert write_pictures(tmp_path, tmp_path / "out") == [tmp_path / "out/figures/fig4.png"]
+
+
+def test_parts_of_a_screenshot_stand_below_each_other() -> None:
+    parts = [Image.new("RGB", (40, 10), "red"), Image.new("RGB", (30, 20), "blue")]
+    whole = stacked(parts)
+    assert whole.size == (40 + 2 * MARGIN, 30 + 2 * MARGIN)
+    assert whole.getpixel((MARGIN, 5)) == (255, 0, 0)
+    assert whole.getpixel((MARGIN, 10 + MARGIN)) == (0, 0, 255)
+
+
+@pytest.mark.verify
+@pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="needs Chromium")
+def test_the_beginning_of_a_page_is_drawn(tmp_path: Path) -> None:
+    """A page with the two charts; each of its parts is in the picture."""
+    pytest.importorskip("playwright", reason="needs the extra browser")
+    chart = '<figure id="{}"><svg class="marks" width="300" height="90"></svg></figure>'
+    page = tmp_path / "page.html"
+    text = "<html data-drawn><h1>Made up</h1><section>{}</section></html>"
+    page.write_text(text.format("".join(map(chart.format, CHARTS))))
+    draw(page, tmp_path / "page.png")
+    with Image.open(tmp_path / "page.png") as picture:
+        assert picture.height > len(CHARTS) * (90 + MARGIN)
