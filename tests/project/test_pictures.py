@@ -77,7 +77,7 @@ def test_a_small_copy_keeps_lines_and_maps(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_figures_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nor one of the figures fig2"):
+    with pytest.raises(UsageError, match="nor one of the figures fig1"):
         write_pictures(tmp_path, tmp_path)
     (tmp_path / "fig4").mkdir()
     drawing(tmp_path / "fig4" / "fig4.png")

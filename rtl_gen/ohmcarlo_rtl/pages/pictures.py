@@ -21,7 +21,7 @@ from ..sources import REPOSITORY, require_checkout
 PICTURES = REPOSITORY / "docs" / "pictures"
 FIGURES_IN = "figures/"
 FIGURES = (
-    *("fig2", "fig3", "fig4", "tissue", "fig6"),
+    *("fig1", "fig2", "fig3", "fig4", "tissue", "fig6"),
     *("wakeup", "active", "exactness", "classes", "wires"),
 )
 """Figures that the page shows; the picture of a figure has its name."""
