@@ -124,7 +124,7 @@ def test_intervals_are_in_the_table() -> None:
     chart = charts.intervals("w", "Weights", "Two.", ["a", "b"], [-1, 0.5], [0, 1], [1, 2.5],
                              what="94 % interval")  # fmt: skip
     assert chart.table is not None
-    assert chart.table.header == ("name", "median", "94 % interval", "the sign is certain")
+    assert chart.table.header == ("name", "median", "94 % interval", "interval excludes 0")
     assert chart.table.rows == (("a", "0", "-1 to 1", "no"), ("b", "1", "0.5 to 2.5", "yes"))
 
 

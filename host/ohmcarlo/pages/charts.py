@@ -87,7 +87,7 @@ def intervals(
     part = base.mark_rule(strokeWidth=6).encode(x="b:Q", x2="c:Q")
     dot = base.mark_point(filled=True, size=70, opacity=1).encode(x="m:Q")
     table = Table(
-        ("name", "median", what, "the sign is certain"),
+        ("name", "median", what, "interval excludes 0"),
         tuple(
             (row["name"], text_of(row["m"]), row["v"], "yes" if s else "no")
             for row, s in zip(rows, sure, strict=True)

@@ -139,7 +139,7 @@ def ranks(
             (f"{edges[i]} to {edges[i + 1]}", *(f"{share[k, i]:.2f}" for k in range(len(chains))))
             for i in range(bins)
         ),
-        "Draws in each part of the ranks, relative to equal shares.",
+        "Draws in each range of ranks, relative to equal shares.",
     )
     spec = spec_of(alt.layer(level, lines), {"rows": rows, "level": [{"y": 1}]})
     return Chart(name, title, description, spec, short(table), height=220, legend=entries)

@@ -41,7 +41,7 @@ def confusion(
         for j in range(len(classes))
     ]
     base = chart_of("rows").encode(
-        x=alt.X("j:O", title="answer", axis=_axis(classes, -30)),
+        x=alt.X("j:O", title="predicted class", axis=_axis(classes, -30)),
         y=alt.Y("i:O", title="true class", axis=_axis(classes, 0)),
     )
     cells = base.mark_rect(color=BLUE).encode(
@@ -50,7 +50,7 @@ def confusion(
         ),
         tooltip=[
             alt.Tooltip("true:N", title="true class"),
-            alt.Tooltip("answer:N", title="answer"),
+            alt.Tooltip("answer:N", title="predicted class"),
             alt.Tooltip("n:Q", title="cases"),
             alt.Tooltip("s:Q", title="share of the class", format=".1%"),
         ],
@@ -63,7 +63,7 @@ def confusion(
         tuple(
             (label, *(f"{n:,}" for n in row)) for label, row in zip(classes, counts, strict=True)
         ),
-        "Cases by true class (rows) and answer (columns).",
+        "Cases by true class (rows) and predicted class (columns).",
     )
     height = min(480, 120 + 44 * len(classes))
     return Chart(

@@ -61,8 +61,8 @@ def kernels(names: Sequence[str], of_limit: Sequence[float]) -> Chart:
     return Chart(
         "kernel-errors",
         "Error of each kernel, over its limit",
-        "The array carries a kernel whose bar ends before the dashed line. "
-        + (f"These do: {'; '.join(carried)}." if carried else "None does."),
+        "The array can run a kernel whose bar ends before the dashed line. "
+        + (f"These kernels qualify: {'; '.join(carried)}." if carried else "No kernel qualifies."),
         spec_of(bar + limit.encode(x="x:Q"), {"rows": rows, "limit": [{"x": 1}]}),
         Table(
             ("kernel", "error over its limit", "within"),
@@ -169,7 +169,7 @@ def sigma_ratio(devices: Population) -> Chart:
 def correlation(found: Estimates) -> Chart:
     """Correlation of a device's deviations over the lag, measured and fitted."""
     memory = found.constants.get("memory")
-    fitted = "fitted, means taken off"
+    fitted = "fitted, means subtracted"
     names = ("measured",) if memory is None else ("measured", fitted)
     layers = Layers(Axis("lag (pulses of a device)"), Axis("correlation"), names)
     layers.band("measured", found.lags, found.correlation_low, found.correlation_high)
@@ -185,11 +185,11 @@ def correlation(found: Estimates) -> Chart:
         (f"{lag:.0f}", *(f"{v:.3f}" for v in rest)) for lag, *rest in zip(*columns, strict=True)
     )
     share = found.constants["slow_share"].value
-    length = "" if memory is None else f"; it is remembered for {memory.value:.0f} pulses"
+    length = "" if memory is None else f" and has a correlation length of {memory.value:.0f} pulses"
     return layers.chart(
         "correlation",
         "Memory of a device: correlation over the lag",
-        f"The slow process carries the share {share:.3f} of the variance{length}. The band is the "
+        f"The slow process has a share of {share:.3f} in the variance{length}. The band is the "
         "95 % interval.",
         Table(("lag", "measured", "low", "high", "fitted"), rows),
     )
@@ -256,7 +256,7 @@ def shape(found: Mapping[str, Any]) -> Chart:
         "Shape: are the deviations normal?",
         "Points on the dashed line are normal. A normal distribution fits "
         f"{found['share']:.0%} of {found['groups']:,} groups of repeats better than a log-normal "
-        f"one; {nearer} is nearer to it. Distances (KS): g {found['ks g']:.3f}, ln g "
+        f"one; {nearer} is closer to normal. Distances (KS): g {found['ks g']:.3f}, ln g "
         f"{found['ks ln g']:.3f}.",
         Table(("normal", *names), rows),
         height=320,
@@ -305,9 +305,9 @@ def offset_map(found: Characterization) -> Chart:
     return heat_map(
         "offsets",
         "Offset of each device from its target",
-        f"{rows:,} rows of {devices} devices. 90 % of the devices lie {low:+.1f} to {high:+.1f} µS "
-        f"from their target before the trim. {count(lost, 'device')} of {offset.size:,} did not "
-        f"follow the target; their places are blank.{blocks}",
+        f"The map has {rows:,} rows of {devices} devices. 90 % of the devices lie {low:+.1f} to "
+        f"{high:+.1f} µS from their target before the trim. {count(lost, 'device')} of "
+        f"{offset.size:,} did not follow the target; their places are blank.{blocks}",
         shown,
         axis="offset (µS)",
         x_axis="device of the row",

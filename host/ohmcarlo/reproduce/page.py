@@ -16,7 +16,7 @@ from .chart import charts_of
 from .output import shown, verdict
 
 PAPER = "Dalgaty et al., Nature Electronics 4, 151 (2021), doi 10.1038/s41928-020-00523-3"
-BESIDE = "The published numbers stand beside ours in the tables."
+BESIDE = "The tables compare our numbers with the published ones."
 NO_NUMBER = "There is no published number for this figure."
 HEADER = ("quantity", "ours", "published", "goal")
 
@@ -63,12 +63,14 @@ def _published(figure: Figure) -> bool:
 def _headline(goals: list[Goal], published: bool) -> Headline:
     missed = [row for row in goals if not row.met]
     if not goals:
-        text = f"Nothing was wanted of these numbers. {BESIDE if published else NO_NUMBER}"
+        text = f"These figures have no goals. {BESIDE if published else NO_NUMBER}"
         return Headline(Tone.GOOD, "reproduced", (text,))
     text = f"{len(goals) - len(missed)} of {count(len(goals), 'goal')} are met."
     if not missed:
         return Headline(Tone.GOOD, "goals met", (text,))
-    lines = [f"Not met: {row.quantity} is {shown(row)}, wanted {row.wanted}." for row in missed]
+    lines = [
+        f"Goal not met: {row.quantity} is {shown(row)}; the goal is {row.wanted}." for row in missed
+    ]
     return Headline(Tone.CAUTION, "goals missed", (text, *lines[:5]))
 
 
@@ -82,7 +84,7 @@ def _parts(name: str, figure: Figure, out: Path) -> Iterator[Section]:
         f"{name}: {figure.title}",
         sentences=(
             f"{description[:1].upper()}{description[1:]}.",
-            f"The paper: {claim}" if claim else BESIDE if _published(figure) else NO_NUMBER,
+            f"The paper states: {claim}" if claim else BESIDE if _published(figure) else NO_NUMBER,
         ),
         pictures=tuple(_pictures(name, figure, out / name)),
     )

@@ -28,7 +28,7 @@ CACHE = (
     "and install ohmcarlo again."
 )
 ABOUT = {
-    "generator": About("The random generator gives its published known answers.", CACHE),
+    "generator": About("The random number generator reproduces its published test vectors.", CACHE),
     "devices": About(
         "The devices of the array follow their targets; on a board, their codes are those of the "
         "emulated array in this program.",
@@ -36,22 +36,22 @@ ABOUT = {
         f"board differ, do this: {BITSTREAM[0].lower()}{BITSTREAM[1:]}",
     ),
     "link": About(
-        "Messages come back from the board as they were sent.",
+        "The board returns messages unchanged.",
         "Check cable and power of the board, and connect it without a hub.",
     ),
-    "memory": About("The memory of the board keeps every pattern.", BITSTREAM),
-    "registers": About("Every bit of every register can be set alone.", BITSTREAM),
+    "memory": About("The memory of the board retains every test pattern.", BITSTREAM),
+    "registers": About("Every bit of every register can be set independently.", BITSTREAM),
     "chain": About(
-        "Two chains of the board have the steps of the bit-exact reference on this computer.",
+        "Two chains on the board equal those of the bit-exact reference on this computer.",
         BITSTREAM,
     ),
     "coin": About(
         "The raw bits of the coin have the expected entropy, and no health test raises an alarm.",
-        'Run `ohmcarlo characterize` on the array: its part "coin" shows the entropy that the '
-        "devices have.",
+        'Run `ohmcarlo characterize` on the array: its part "coin" shows the entropy of the '
+        "devices.",
     ),
-    "early rejection": About("Early rejection leaves every decision as it is.", BITSTREAM),
-    "checkpoint": About("A board that is given a saved state goes on from it.", BITSTREAM),
+    "early rejection": About("Early rejection does not change any decision.", BITSTREAM),
+    "checkpoint": About("A board continues from a saved state.", BITSTREAM),
 }
 
 
@@ -75,7 +75,7 @@ def _headline(checks: Sequence[Check]) -> Headline:
         return Headline(
             Tone.GOOD,
             "passed",
-            (f"All {count(len(checks), 'check')} passed: chains can run here.",),
+            (f"All {count(len(checks), 'check')} passed: this backend can run chains.",),
         )
     first = failed[0]
     return Headline(
@@ -83,7 +83,7 @@ def _headline(checks: Sequence[Check]) -> Headline:
         "failed",
         (
             f"{len(failed)} of {count(len(checks), 'check')} failed: "
-            f"{', '.join(check.name for check in failed)}. Do not trust a run on this board.",
+            f"{', '.join(check.name for check in failed)}. Do not trust runs on this backend.",
             f"The first one that failed is {first.name}: {first.detail}.",
             _remedy(first),
         ),
@@ -105,7 +105,9 @@ def _sections(
     )  # fmt: skip
     header = ("check", "result", "what is tested", "what was found")
     yield Section(
-        "checks", "Checks", tables=(Table(header, rows, "In the order in which they ran"),)
+        "checks",
+        "Checks",
+        tables=(Table(header, rows, "The checks are listed in the order in which they ran."),),
     )
     if failed := _failed(checks):
         yield Section("remedies", "What to do", facts=[(c.name, _remedy(c)) for c in failed])
@@ -143,11 +145,11 @@ def _untested(checks: Sequence[Check], backend: str) -> Section:
         )
     elif "coin" not in ran:
         sentences.append(
-            "The devices behind this board were not programmed, so that coin, early rejection and "
-            "checkpoint were not tested: `ohmcarlo characterize` measures the devices."
+            "The devices behind this board were not programmed, so coin, early rejection and "
+            "checkpoint were not tested. `ohmcarlo characterize` measures the devices."
         )
     sentences.append(
-        "The checks do not show whether the devices carry a long chain: `ohmcarlo characterize` "
-        "judges that."
+        "The checks do not show whether the devices can sustain a long chain. `ohmcarlo "
+        "characterize` shows that."
     )
     return Section("untested", "What was not tested", sentences=tuple(sentences))

@@ -19,9 +19,9 @@ from ..runs.sections.marks import sentence
 
 QUIET_S = 60.0
 """A run whose folder cannot be locked counts as stopped after so long without a note."""
-NO_VERDICT = "This is no verdict: the verdict comes after the last step."
-MADE = "All steps of the chains are made; the result follows."
-OF_A_CHAIN = "steps of every chain"
+NO_VERDICT = "These values are preliminary: the verdict follows the last step."
+MADE = "All steps of the chains are complete; the result follows."
+OF_A_CHAIN = "steps per chain"
 EARLY = "It is too early to judge the chains."
 
 
@@ -75,14 +75,14 @@ def headline(state: State, chains: Chains | None) -> Headline:
 
 def _stopped(state: State) -> Headline:
     of = f" of {state.total:,}" if state.total else ""
-    kept = f"{state.kept_steps:,}{of} steps of every chain are kept"
+    kept = f"{state.kept_steps:,}{of} steps per chain are on disk"
     if state.status == ENTROPY_ALARM:
         return Headline(
             Tone.BAD,
             "stopped",
             (
                 f"The coin failed its health test; {kept}.",
-                f"`ohmcarlo characterize` shows what is wrong, `{state.resume}` repeats the "
+                f"`ohmcarlo characterize` shows what is wrong. `{state.resume}` repeats the "
                 "start-up test and continues.",
             ),
         )
@@ -90,8 +90,8 @@ def _stopped(state: State) -> Headline:
         Tone.CAUTION,
         "interrupted",
         (
-            f"Nobody is sampling this run. {kept}.",
-            f"`{state.resume}` continues it; this page follows.",
+            f"No process is sampling this run. {kept}.",
+            f"`{state.resume}` continues it. This page then shows its progress.",
         ),
     )
 
@@ -126,7 +126,7 @@ def judged_so_far(chains: Chains | None) -> str:
     rhat = float(chains.rhat.max())
     found = (
         f"{ess:,.0f} effective samples for the worst weight ({ESS_LIMIT} are needed), split R-hat "
-        f"{rhat:.3f} (should be at most {RHAT_LIMIT})"
+        f"{rhat:.3f} (at most {RHAT_LIMIT} is needed)"
     )
     early = f"{EARLY} " if ess < ESS_LIMIT or not rhat <= RHAT_LIMIT else ""
     return f"{early}So far: {found}. {NO_VERDICT}"

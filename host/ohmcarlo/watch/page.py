@@ -29,7 +29,7 @@ from .headline import EARLY, NO_VERDICT, State, duration, headline
 from .thinned import ThinnedChains
 
 WEAR, BAD = "array.ledger.wear", "controller.bad"  # arrays of a board's state
-STILL_READING = "This page has not read all steps on disk yet; it goes on."
+STILL_READING = "This page is still reading the steps on disk."
 LEAST_STEPS = 20
 """Steps that are kept of every chain before diagnostics mean anything."""
 
@@ -168,13 +168,13 @@ def progress_section(
     """Steps, speed, acceptance, and the lines of the terminal."""
     progress = state.progress
     phase = progress.phase or "between two phases"
-    rows = [("phase", phase if state.running else "nobody is sampling"), *facts]
+    rows = [("phase", phase if state.running else "not running"), *facts]
     if state.total:
-        rows.append(("steps on disk", f"{state.kept_steps:,} of {state.total:,} of every chain"))
+        rows.append(("steps on disk", f"{state.kept_steps:,} of {state.total:,} per chain"))
     made = progress.steps - progress.first_step
     if state.running and progress.total and made > 0 and progress.seconds > 0:
         rows.append(("speed", f"{made / progress.seconds:,.0f} {progress.unit} per second"))
-        rows.append(("time of this phase so far", duration(progress.seconds)))
+        rows.append(("time in this phase", duration(progress.seconds)))
     if run.chains.steps:
         rates = [f"{rate:.1%}" for rate in run.chains.acceptance()]
         rows.append(("accepted, by chain", first_few(rates)))

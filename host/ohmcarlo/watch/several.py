@@ -95,7 +95,7 @@ class SeveralRuns:
             "Binary problems",
             sentences=(
                 "Each problem has chains and an array of its own. Chains, array and adaptation "
-                "below are those of the problem that was begun last.",
+                "below belong to the problem that started last.",
             ),
             tables=(Table(("problem", "class", "state"), rows),),
         )

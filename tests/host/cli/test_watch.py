@@ -126,10 +126,10 @@ def test_killed_resumed_and_served_again(tmp_path: Path) -> None:
         assert sampler.poll() is None
         time.sleep(0.05)
     server = started("watch", run, "--port", port, "--no-browser")
-    assert "steps of every chain" in until_said(port, "chain")["headline"]
+    assert "steps per chain" in until_said(port, "chain")["headline"]
     sampler.kill()
     sampler.wait()
-    message = until_said(port, "Nobody is sampling")
+    message = until_said(port, "No process is sampling")
     assert f"ohmcarlo resume {run}" in message["headline"]
     server.kill()
     server.wait()

@@ -249,7 +249,7 @@ def test_the_page_says_what_is_not_known() -> None:
     constants = found.estimates.constants | {"read_noise_rel": assumed}
     changed = replace(found, estimates=replace(found.estimates, constants=constants), shape={})
     texts = [" ".join(missing_section(one).sentences) for one in (found, changed)]
-    assert "reference run" in texts[0] and "Age is a model" in texts[0]
+    assert "reference run" in texts[0] and "Ageing is modelled" in texts[0]
     for words in ("noise of a single read", "shape of the deviations"):
         assert words in texts[1] and words not in texts[0]
 

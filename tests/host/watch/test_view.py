@@ -58,13 +58,13 @@ def test_a_run_that_samples(written: Path) -> None:
     page = shown.page
     assert not shown.complete
     assert (page.headline.tone, page.headline.label) == (Tone.RUNNING, "running")
-    assert f"of {CONFIG.steps} steps of every chain" in words(page)
+    assert f"of {CONFIG.steps} steps per chain" in words(page)
     assert "% of the latest proposals were accepted" in words(page)
     assert {"progress", "chains", "array", "adaptation", "data", "repeat"} <= set(names(page))
     charts = {chart.name for chart in page.charts()}
     assert {"trace", "array-wear", "array-conductance", "ess", "rhat"} <= charts
     # diagnostics with a caution, and no verdict
-    assert "This is no verdict" in words(page)
+    assert "These values are preliminary" in words(page)
     assert page.headline.label not in {verdict.label for verdict in Verdict}
     sizes = [row[3:5] for row in page.sections[1].tables[0].rows]
     fewest = min(float(size.replace(",", "")) for row in sizes for size in row)
@@ -75,7 +75,7 @@ def test_a_run_that_samples(written: Path) -> None:
 def test_a_run_that_nobody_samples(late: Path) -> None:
     page = RunView(late).look().page
     assert (page.headline.tone, page.headline.label) == (Tone.CAUTION, "interrupted")
-    assert "Nobody is sampling this run." in words(page)
+    assert "No process is sampling this run." in words(page)
     assert f"`ohmcarlo resume {late}` continues it" in words(page)
     assert page.sections[0].code == f"ohmcarlo resume {late}"
 

@@ -44,7 +44,7 @@ MEANINGS = {
     "hrs_max_us": "conductance above which RESET is repeated",
     "compliance_v": "voltage that gives the compliance current of a conductance",
     "relax_us": "change of g within 1 s after a pulse",
-    "relax_onset_s": "begin of this change",
+    "relax_onset_s": "start of this change",
     "drift_rel_per_decade": "drift of g per decade of time",
     "pulse_set_s": "length of a SET pulse",
     "pulse_reset_s": "length of a RESET pulse",
@@ -73,7 +73,7 @@ def page_of(findings: DieFindings, command: str) -> HtmlPage:
         sections=(
             Section(
                 "verdict",
-                "What the verdict rests on",
+                "Basis of the verdict",
                 sentences=verdict.sentences,
                 facts=[row for row in _facts(verdict.tables) if row[0] not in SAID],
             ),
@@ -116,7 +116,9 @@ def _facts(tables: tuple[TextTable, ...]) -> Rows:
 def missing_section(findings: DieFindings) -> Section:
     missing = tuple(_gaps(findings))
     if not missing:
-        missing = ("Nothing: every constant of the model was measured on these devices.",)
+        missing = (
+            "Nothing is missing: every constant of the model was measured on these devices.",
+        )
     return Section("missing", "What is not known", sentences=missing)
 
 
@@ -126,21 +128,21 @@ def _gaps(findings: DieFindings) -> Iterator[str]:
     assumed = [name for name, e in constants.items() if e.origin is Origin.ASSUMED]
     if assumed:
         yield (
-            f"The measurement says nothing about {_listed(assumed)}: the model takes the values of "
-            "its preset."
+            f"The measurement does not determine {_listed(assumed)}. The model takes the values "
+            "from its preset."
         )
     bounds = [name for name, e in constants.items() if e.origin is Origin.RANGE]
     if bounds:
         yield (
-            f"The measured range ends before it shows {_listed(bounds)}: the model takes the value "
-            "at the end of the range. Measure more levels to find it."
+            f"The measured range is too narrow to determine {_listed(bounds)}. The model takes the "
+            "value at the end of the range. To determine it, measure more levels."
         )
     if "read_noise_rel" not in constants:
         yield "Read noise is not known: read one state several times to find it."
     if not findings.population.hrs_us.size:
         yield "The state after RESET is not known: record it to find the window."
     if not findings.shape:
-        yield "The shape of the deviations is not known: too few pulses repeat a level."
+        yield "The shape of the deviations is not known, because too few pulses repeat a level."
     if evidence.failure:
         yield f"The reference run failed: {evidence.failure}."
     elif evidence.expectation is None:
@@ -151,7 +153,7 @@ def _gaps(findings: DieFindings) -> Iterator[str]:
     if evidence.endurance is not None and not evidence.endurance.given:
         yield "The endurance of the devices is assumed: give it with --endurance."
     if findings.ages:
-        yield "Age is a model: this array was not aged."
+        yield "Ageing is modelled: this array was not aged."
 
 
 def _listed(names: list[str]) -> str:
@@ -235,17 +237,17 @@ def _array(findings: DieFindings) -> Section:
          "yes" if c.random_walk else "no")
         for name, c in (("untrimmed", found), ("trimmed", left))
     )  # fmt: skip
-    header = ("devices", "common offset", "device to device", "carries the random walk")
+    header = ("devices", "common offset", "device to device", "supports the random walk")
     good = int((~found.bad_rows).sum())
     return Section(
         "array",
         "The array, device by device",
         sentences=(
-            f"{good:,} of {len(found.bad_rows):,} rows have no device that fails to follow its "
-            f"target; {count(int(found.dead.sum()), 'device')} did not follow.",
+            f"{good:,} of {len(found.bad_rows):,} rows contain only devices that follow their "
+            f"targets; {count(int(found.dead.sum()), 'device')} did not follow.",
         ),
         charts=(charts.offset_map(found),),
-        tables=(Table(header, rows, "Before and after the trim"),),
+        tables=(Table(header, rows, "Devices before and after the trim."),),
     )
 
 

@@ -70,7 +70,7 @@ def _per_class(values: Mapping[str, Any]) -> Table:
         for name, found in values["per_class"].items()
     )
     return Table(
-        ("class", "held-out cases", "found (recall)", "answers right (precision)", "F1"),
+        ("class", "held-out cases", "cases found (recall)", "predictions right (precision)", "F1"),
         rows,
         "Held-out cases of every class.",
     )
@@ -80,7 +80,7 @@ def _probabilities(
     values: Mapping[str, Any], held_out: Arrays, right: NDArray[np.bool_], verdict: Verdict
 ) -> Section:
     answer = held_out["probability"].max(axis=1)
-    groups = {"right answers": answer[right], "wrong answers": answer[~right]}
+    groups = {"right predictions": answer[right], "wrong predictions": answer[~right]}
     return probabilities_section(values, groups, right, answer, ANSWER, verdict)
 
 
@@ -95,8 +95,9 @@ def _referral(held_out: Arrays, right: NDArray[np.bool_], verdict: Verdict) -> S
     kept = max(1, round(0.9 * len(right)))
     sure = right[orders["by total uncertainty"][:kept]]
     found = (
-        f"{sure.mean():.1%} right when the {len(right) - kept} least certain of {len(right)} are "
-        f"left to a person ({int((~sure).sum())} of {count(int((~right).sum()), 'error')} left)."
+        f"If a person decides the {len(right) - kept} least certain of {len(right)} cases, "
+        f"{sure.mean():.1%} of the other predictions are right, and {int((~sure).sum())} of "
+        f"{count(int((~right).sum()), 'error')} remain."
     )
     return referral_section(right, orders, found, verdict)
 
@@ -124,7 +125,8 @@ def _problems(path: Path, values: Mapping[str, Any]) -> Section:
         "Binary problems",
         sentences=(
             f"The run consists of {count(len(rows), 'binary problem')}, each with chains and an "
-            "array of its own. Each has a page with its chains, its array and its coin:",
+            "array of its own. The command below writes the page of the first one, with its "
+            "chains, array and coin. Other numbers give the other pages.",
         ),
         tables=(Table(header, rows, "The binary problems, in their order."),),
         code=f"ohmcarlo report {first} --html {first.name}.html",

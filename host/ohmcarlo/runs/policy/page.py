@@ -71,17 +71,21 @@ def headline_of(values: Mapping[str, Any]) -> Headline:
     first = training["episodes_to_full_return"]
     sentences = [
         f"The policy balances the pole for {test['mean_return']:.0f} of {EPISODE_STEPS} steps on "
-        f"average, over {test['episodes']} episodes that it was not trained on; {test['full']:.0%} "
-        "of them stood to the end.",
+        f"average, over {test['episodes']} episodes that it was not trained on. In "
+        f"{test['full']:.0%} of them, the pole did not fall.",
         f"It learnt from {training['episodes']:,} episodes"
-        + (f"; the first policy that never fell came after {first:,}." if first else "."),
+        + (
+            f". The first policy whose pole never fell appeared after {first:,} of them."
+            if first
+            else "."
+        ),
         *(sentence(text) for text in policy_warnings(values)),
     ]
     if not values["accepted"]:
         return Headline(Tone.BAD, "not learnt", tuple(sentences))
     if solved:
         return Headline(Tone.GOOD, "solved", tuple(sentences))
-    sentences.append("Use more --steps, or another --seed.")
+    sentences.append("Increase --steps, or try another --seed.")
     return Headline(Tone.CAUTION, "not solved", tuple(sentences))
 
 
@@ -117,7 +121,8 @@ def _learning(
                 "Return in training",
                 f"The mean return is {training['first_return']:.1f} steps at first and "
                 f"{training['mean_return_after_burn_in']:.1f} after the burn-in. The dashed line "
-                f"is an episode that stood to the end ({EPISODE_STEPS} steps).",
+                f"is the length of an episode in which the pole does not fall ({EPISODE_STEPS} "
+                "steps).",
                 Table(("", "first", "highest", "last"), tuple(rows)),
             ),
         ),
@@ -137,8 +142,8 @@ def _tests(values: Mapping[str, Any], tested: NDArray[np.int64]) -> Section:
             histogram(
                 "returns-in-test",
                 "Returns of the test episodes",
-                f"The mean is {test['mean_return']:.1f} ± {test['sd']:.1f} steps, the least "
-                f"{test['least']}; {test['full']:.0%} of the episodes stood to the end.",
+                f"The mean is {test['mean_return']:.1f} ± {test['sd']:.1f} steps, the lowest "
+                f"{test['least']}. In {test['full']:.0%} of the episodes, the pole did not fall.",
                 {"test episodes": tested},
                 axis="steps until the pole falls (500: it does not)",
                 bins=np.linspace(0, EPISODE_STEPS, 26),
@@ -164,16 +169,16 @@ def _weights(values: Mapping[str, Any], policy: Policy, verdict: Verdict) -> Sec
         "Weights of the policy",
         sentences=(
             *caution(verdict, "the intervals", weights=True),
-            "The cart is pushed to the right where the weighted sum of its state is positive, so "
-            "that only the direction of the weights matters. The chart has samples of length 1; "
-            "the table has the mean weights, which act.",
+            "The policy pushes the cart to the right if the weighted sum of its state is positive, "
+            "so only the direction of the weight vector matters. The chart shows samples scaled "
+            "to length 1. The table shows the mean weights, which the policy uses.",
         ),
         charts=(
             intervals(
                 "policy-weights",
                 marked("Direction of the weights, 50 % and 90 %", mark_of(verdict, weights=True)),
-                f"The largest weight is that of {INPUT_NAMES[largest]}: {middle[largest]:.2f}, "
-                f"90 % interval {low[largest]:.2f} to {high[largest]:.2f}.",
+                f"The largest weight is that of {INPUT_NAMES[largest]}: {middle[largest]:.2f} "
+                f"(90 % interval {low[largest]:.2f} to {high[largest]:.2f}).",
                 list(INPUT_NAMES),
                 low,
                 middle,
@@ -210,8 +215,8 @@ def _actions(policy: Policy, seed: int) -> Section:
     actions = plane(
         "actions",
         "Actions: share of the samples that push to the right",
-        f"The cart is at rest in the middle. In {sure:.0%} of these states, 95 % of the samples "
-        "agree on the action. The dots of the line are the decision boundary of the mean weights.",
+        f"The cart is at rest at the centre. In {sure:.0%} of these states, 95 % of the samples "
+        "agree on the action. The dotted line is the decision boundary of the mean weights.",
         (angle, rate),
         share,
         axis="share that pushes to the right",
@@ -254,8 +259,8 @@ def _episode(
         )
     )  # fmt: skip
     steps = len(states) - 1
-    stood = "The pole stood to the end." if steps == EPISODE_STEPS else "Then it fell."
-    text = f"One episode in Gymnasium: the pole stood for {steps} steps. {stood}"
+    end = "the full length." if steps == EPISODE_STEPS else "and then fell."
+    text = f"In one episode in Gymnasium, the pole stayed up for {steps} steps, {end}"
     return states, (text,), charts
 
 

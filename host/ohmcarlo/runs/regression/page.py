@@ -106,7 +106,7 @@ def _predictions(
             scatter(
                 "predictions-over-labels",
                 marked("Predictions with 95 % intervals over the true labels", label),
-                f"The label of {inside.mean():.1%} of the cases lies in the interval. Points on "
+                f"The interval contains the label in {inside.mean():.1%} of the cases. Cases on "
                 f"the dashed line are predicted exactly.{shown}",
                 groups,
                 x_axis="true label",
@@ -153,17 +153,18 @@ def _coverage(values: Mapping[str, Any], verdict: Verdict) -> Section:
         rows.append((name, *(f"{s:.1%}" for s in share)))
     return Section(
         "coverage",
-        "Are the intervals right?",
+        "Coverage of the intervals",
         sentences=(
             *caution(verdict, "intervals", weights=True),
-            "An interval of 95 % should contain the label in 95 % of the cases.",
+            "A 95 % interval should contain the label in 95 % of the cases.",
         ),
         charts=(
             layers.chart(
                 "interval-coverage",
                 "Labels inside their intervals, over the probability of the intervals",
                 "; ".join(f"{share:.1%} lie in intervals of {key} %" for key, share in ours.items())
-                + ". Bars are 95 % intervals of these shares; the dashed line is right.",
+                + ". Bars are 95 % intervals of these shares; the dashed line marks exact "
+                "coverage.",
                 Table(("", *(f"{key} %" for key in ours)), tuple(rows)),
             ),
         ),
@@ -234,7 +235,7 @@ def _chains(values: Mapping[str, Any], predictor: RegressionPredictor, trace: Tr
         Chains(predictor.weight_names, draws, trace.log_posterior_nat(), burn_in)
     )
     note = (
-        "The verdict counts samples at an assumed noise that is larger than the noise as fewer "
-        "effective samples."
+        "If the assumed noise is larger than the estimated noise, the verdict counts fewer "
+        "effective samples than this section."
     )
     return replace(found, sentences=(*found.sentences, note))

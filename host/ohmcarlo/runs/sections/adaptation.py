@@ -12,7 +12,10 @@ from ...readable import count, si
 DRAWN = {
     "log_posterior": ("Log-posterior, stage by stage", "mean log-posterior (nat)"),
     "acceptance": ("Accepted proposals, stage by stage", "acceptance"),
-    "width": ("Width of the weights, stage by stage (1: the coordinates fit)", "width"),
+    "width": (
+        "Width of the posterior in the adapted coordinates, stage by stage (1 is ideal)",
+        "width",
+    ),
 }
 
 
@@ -40,17 +43,18 @@ def adaptation_section(
             )
             for number, s in enumerate(stages, 1)
         ),
-        "Stages before the sampling chain; log-posterior: mean over the samples that count; width: "
-        "of a weight in the coordinates that follow, 1 if they fit.",
+        "Stages before the sampling chain. The log-posterior is a mean over the samples in use. "
+        "The width is the root mean square of a weight in the coordinates that the stage leads to.",
     )
     return Section(
         "adaptation",
         "Adaptation",
         sentences=(
-            f"Before it sampled, the array made {count(len(stages), 'stage')} of "
-            f"{adaptation['steps']:,} steps of every chain in all. The mean log-posterior went "
-            f"from {first['log_posterior']:.1f} to {last['log_posterior']:.1f} nat, the width from "
-            f"{first['width']:.2f} to {last['width']:.2f} (1 means that the coordinates fit).",
+            f"Each chain took {adaptation['steps']:,} steps of adaptation before sampling, in "
+            f"{count(len(stages), 'stage')}. The mean log-posterior changed "
+            f"from {first['log_posterior']:.1f} to {last['log_posterior']:.1f} nat, and the "
+            f"width of the posterior in the adapted coordinates from {first['width']:.2f} to "
+            f"{last['width']:.2f} (1 is ideal).",
         ),
         facts=_facts(adaptation, whole_joules),
         charts=tuple(_charts(stages)),
@@ -65,7 +69,8 @@ def _charts(stages: Sequence[Mapping[str, Any]]) -> Iterator[Chart]:
         yield curve(
             f"adaptation-{name.replace('_', '-')}",
             title,
-            f"From {values[0]:.3g} in the first stage to {values[-1]:.3g} in the last one.",
+            f"The value changes from {values[0]:.3g} in the first stage to {values[-1]:.3g} in "
+            "the last.",
             number,
             {axis: values},
             x_axis="stage",
@@ -79,7 +84,7 @@ def _facts(adaptation: Mapping[str, Any], whole_joules: float | None) -> list[tu
     found = []
     expected = adaptation.get("expected_ess_per_1000_steps")
     if expected is not None:
-        found.append(("effective samples expected", f"{expected:.1f} per 1,000 steps"))
+        found.append(("expected effective samples", f"{expected:.1f} per 1,000 steps"))
     if (joules := adaptation.get("energy_joules")) is not None:
         share = f" ({joules / whole_joules:.1%} of the run)" if whole_joules else ""
         found.append(("energy, modelled", f"{si(joules, 'J')}{share}"))

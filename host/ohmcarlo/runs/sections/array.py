@@ -71,7 +71,11 @@ def _charts(
 ) -> Iterator[Chart]:
     """Heat maps of the conductances that are held, and of the wear."""
     shown = min(geometry.rows, max(1, MOST_DEVICES // geometry.row_devices))
-    part = "" if shown == geometry.rows else f" The first {shown:,} of {geometry.rows:,} rows."
+    part = (
+        ""
+        if shown == geometry.rows
+        else f" Only the first {shown:,} of {geometry.rows:,} rows are shown."
+    )
     devices = np.arange(geometry.row_devices)
     hover: dict[str, Any] = {
         "pair": np.broadcast_to(devices // 2, (shown, geometry.row_devices)),
@@ -84,8 +88,9 @@ def _charts(
         yield heat_map(
             "array-conductance",
             "Conductance of the samples that the array holds",
-            f"Conductance of every device of a sample after step {steps:,}; grey places hold no "
-            f"weight.{part} Point at a device for its row, pair, line, conductance and pulses.",
+            "The map shows the conductance of every device that holds a weight after step "
+            f"{steps:,}; grey places hold none.{part} Hover over a device to see its row, pair, "
+            "line, conductance and pulses.",
             held.conductance[:shown],
             axis="conductance (µS)",
             x_axis="device of the row",
@@ -97,8 +102,8 @@ def _charts(
         yield heat_map(
             "array-wear",
             "Wear: SET pulses of every device",
-            f"SET pulses of each device; grey columns are not in use, those at the right end are "
-            f"the entropy devices.{part}",
+            "The map shows the SET pulses of each device. Grey columns are not in use. The "
+            f"columns at the right end are the entropy devices.{part}",
             np.where(used, pulses, np.nan),
             axis="SET pulses",
             x_axis="device of the row",
@@ -116,7 +121,7 @@ def _uses(geometry: Geometry, held: HeldRows | None, retired: list[int]) -> list
 
 def _samples(state: BoardState, held: HeldRows | None) -> tuple[str, ...]:
     if held is None:
-        return (state.problem or "The state of the board does not show its rows.",)
+        return (state.problem or "The stored state of the board does not describe its rows.",)
     full = int(np.isfinite(held.conductance).any(axis=1).sum())
     known = held.conductance[np.isfinite(held.conductance)]
     if not known.size:
@@ -132,10 +137,10 @@ def _wear(wear: NDArray[np.integer[Any]] | None, retired: list[int]) -> tuple[st
     found = []
     if wear is not None and wear.size and wear.max() > 0:
         used = wear[:, wear.max(axis=0) > 0]
-        found.append(f"A device in use had {used.min():,} to {used.max():,} SET pulses.")
+        found.append(f"Each device in use received {used.min():,} to {used.max():,} SET pulses.")
     if retired:
         found.append(
-            f"{count(len(retired), 'row')} out of service: devices that are dead, or did not "
-            "follow their targets."
+            f"{count(len(retired), 'row')} {'is' if len(retired) == 1 else 'are'} out of service, "
+            "because devices are dead or did not follow their targets."
         )
     return tuple(found)

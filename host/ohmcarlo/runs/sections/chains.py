@@ -88,8 +88,8 @@ def _finding(chains: Chains) -> str:
     count, steps = chains.log_posterior.shape
     every = chains.every
     what = (
-        f"{count} × {steps * every:,} steps, the first {chains.burn_in * every:,} of each chain "
-        f"left out."
+        f"The run has {count} × {steps * every:,} steps (chains × steps). The first "
+        f"{chains.burn_in * every:,} steps of each chain are left out as burn-in."
     )
     if every > 1:
         what = f"{what} One step in {every} is used here."
@@ -99,9 +99,9 @@ def _finding(chains: Chains) -> str:
     apart = int((chains.rhat > RHAT_LIMIT).sum())
     return (
         f"{what} {len(chains.names) - few} of {len(chains.names)} weights have the {ESS_LIMIT} "
-        f"effective samples that an interval needs, in the bulk and in the tails; "
-        f"{len(chains.names) - apart} have a split R-hat of at most {RHAT_LIMIT}. The worst weight "
-        f"is {chains.names[chains.worst]}."
+        f"effective samples that an interval requires, in the bulk and in the tails; "
+        f"{len(chains.names) - apart} have a split R-hat of at most {RHAT_LIMIT}. The weight with "
+        f"the fewest effective samples is {chains.names[chains.worst]}."
     )
 
 
@@ -112,8 +112,8 @@ def _charts(chains: Chains, prefix: str) -> Iterator[Chart]:
         f"{prefix}trace",
         "Log-posterior of the chains",
         f"After the burn-in the log-posterior lies between {settled.min():.1f} and "
-        f"{settled.max():.1f} nat, with a mean of {settled.mean():.1f}. Chains that agree lie on "
-        "top of each other.",
+        f"{settled.max():.1f} nat, with a mean of {settled.mean():.1f}. Chains that agree "
+        "overlap.",
         lp,
         axis="log-posterior (nat, unnormalised)",
         burn_in=chains.burn_in,
@@ -136,18 +136,23 @@ def _charts(chains: Chains, prefix: str) -> Iterator[Chart]:
     yield ranks(
         f"{prefix}ranks",
         f"Ranks of the worst weight: {name}",
-        f"Draws of each chain by their rank among all draws. Lines near 1 mean that the chains "
-        f"sample one distribution; the split R-hat of this weight is {rhat}.",
+        f"The chart counts the draws of each chain by their rank among all draws. If the chains "
+        f"sample the same distribution, the lines stay near 1. The split R-hat of this weight is "
+        f"{rhat}.",
         draws,
     )
     order = np.argsort(np.minimum(chains.bulk, chains.tail), kind="stable")[:MOST_WEIGHTS]
     names = [chains.names[i] for i in order]
-    some = "" if len(order) == len(chains.names) else f" The {len(order)} worst weights."
+    some = (
+        ""
+        if len(order) == len(chains.names)
+        else f" The chart shows the {len(order)} worst weights."
+    )
     yield dots(
         f"{prefix}ess",
         "Effective samples of every weight",
         f"The worst weight has {chains.bulk.min():,.0f} effective samples in the bulk; "
-        f"{ESS_LIMIT} are needed for an interval.{some}",
+        f"an interval requires {ESS_LIMIT}.{some}",
         names,
         {"bulk": chains.bulk[order], "tail": chains.tail[order]},
         axis="effective samples",

@@ -18,7 +18,7 @@ from ..verdict import Verdict
 from .marks import caution, mark, marked
 
 FloatArray = NDArray[np.float64]
-ANSWER = "the answer"
+ANSWER = "the predicted class"
 """What the probabilities of a run of several classes are those of."""
 PLACES = 101
 """Places of a referral curve, at most."""
@@ -34,8 +34,8 @@ def probabilities_section(
 ) -> Section:
     """Calibration and distribution of probabilities.
 
-    ``probability`` (n,) is that of ``of`` ("malignant", "the answer"), ``hit`` (n,) whether it was
-    so. ``groups``: the probabilities by true class.
+    ``probability`` (n,) is that of ``of`` ("malignant", "the predicted class"),
+    ``hit`` (n,) whether it was so. ``groups``: the probabilities by true class.
     """
     label = mark(verdict, answers=True)
     return Section(
@@ -64,7 +64,7 @@ def probabilities_section(
 def _sure(probability: FloatArray, of: str) -> str:
     """How many cases have a clear answer."""
     if of == ANSWER:
-        return f"{(probability > 0.9).mean():.0%} of the answers have a probability above 0.9."
+        return f"{(probability > 0.9).mean():.0%} of the predictions have a probability above 0.9."
     clear = np.maximum(probability, 1 - probability) > 0.9
     return f"{clear.mean():.0%} of the held-out cases have a probability below 0.1 or above 0.9."
 
@@ -81,10 +81,10 @@ def _reliability(hit: NDArray[np.bool_], probability: FloatArray, of: str, label
     group = "held-out cases, 90 % interval"
     return scatter(
         "reliability",
-        marked("Calibration: share of right answers"
-               if of == ANSWER else f"Calibration: share that is {of}", label),
-        f"In {inside} of {len(used)} bins the predicted probability lies inside the 90 % interval "
-        "of the observed share. Points on the diagonal are perfectly calibrated.",
+        marked("Calibration: share of right predictions"
+               if of == ANSWER else f"Calibration: observed share of {of}", label),
+        f"The predicted probability lies inside the 90 % interval of the observed share in "
+        f"{inside} of {len(used)} bins. Points on the diagonal are perfectly calibrated.",
         {group: (centres, shares)},
         x_axis=f"predicted probability of {of}",
         y_axis="observed share",
@@ -106,9 +106,9 @@ def referral_of_two(
     }
     referral = values["referral"]
     found = (
-        f"{referral['accuracy']:.1%} right when the {referral['points']} least certain of "
-        f"{values['test_points']} are left to a person ({referral['errors_kept']} of "
-        f"{count(referral['errors'], 'error')} left)."
+        f"If a person decides the {referral['points']} least certain of {values['test_points']} "
+        f"cases, {referral['accuracy']:.1%} of the other predictions are right, and "
+        f"{referral['errors_kept']} of {count(referral['errors'], 'error')} remain."
     )
     return referral_section(right, orders, found, verdict)
 
@@ -129,7 +129,7 @@ def referral_section(
     lines["cases chosen at random"] = np.full(len(kept), right.mean())
     return Section(
         "referral",
-        "Referral: leaving the least certain cases to a person",
+        "Referral: a person decides the least certain cases",
         sentences=(*caution(verdict, "the uncertainties"), found),
         charts=(
             curve(
@@ -138,8 +138,8 @@ def referral_section(
                 found,
                 100 * (1 - kept / n),
                 {name: 100 * line for name, line in lines.items()},
-                x_axis="cases left to a person (%)",
-                y_axis="accuracy on the rest (%)",
+                x_axis="cases that a person decides (%)",
+                y_axis="accuracy on the other cases (%)",
             ),
         ),
     )
@@ -155,19 +155,20 @@ def confusion_section(
     wrong = counts - np.diag(np.diag(counts))
     i, j = divmod(int(wrong.argmax()), len(classes))
     most = (
-        f" Most often {classes[i]} is taken for {classes[j]}: {count(int(wrong[i, j]), 'case')}."
+        f" The most frequent error is {classes[i]} predicted as {classes[j]}: "
+        f"{count(int(wrong[i, j]), 'case')}."
         if wrong.any()
         else ""
     )
     return Section(
         "confusion",
-        "Answers by class",
-        sentences=caution(verdict, "the answers", answers=True),
+        "Confusion table",
+        sentences=caution(verdict, "the predictions", answers=True),
         charts=(
             confusion(
                 "confusion-table",
-                marked("Held-out cases by class and answer", mark(verdict, answers=True)),
-                f"{int(np.trace(counts))} of {int(counts.sum())} answers are right.{most}",
+                marked("Held-out cases by true and predicted class", mark(verdict, answers=True)),
+                f"{int(np.trace(counts))} of {int(counts.sum())} predictions are right.{most}",
                 counts,
                 classes,
             ),

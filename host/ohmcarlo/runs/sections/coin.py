@@ -25,7 +25,8 @@ def coin_section(entropy: Mapping[str, Any], state: Arrays | None = None) -> Sec
         facts=[
             ("min-entropy", f"{per_bit:.3f} bit per raw bit (NIST SP 800-90B, 6.3.1: most common "
              f"value, {SYMBOL_BITS}-bit symbols)"),
-            ("tested for", f"{entropy['tested_min_entropy']:.2f} bit per raw bit"),
+            ("min-entropy that the health tests assume", f"{entropy['tested_min_entropy']:.2f} "
+            "bit per raw bit"),
             ("raw bits", f"{raw:,}"),
             ("raw bits per bit of the coin", _fold(entropy["fold"])),
             ("alarms", f"{entropy['alarms']}"),
@@ -39,16 +40,17 @@ def _health(entropy: Mapping[str, Any]) -> str:
     if not alarms:
         return f"The health tests checked all {entropy['raw_bits']:,} raw bits and raised no alarm."
     return (
-        f"The health tests raised {count(alarms, 'alarm')}. The controller accepts nothing on bits "
-        "of a failed test; `ohmcarlo characterize` shows what is wrong with the entropy devices."
+        f"The health tests raised {count(alarms, 'alarm')}. The controller accepts no proposal "
+        "with bits that failed a test; `ohmcarlo characterize` shows what is wrong with the "
+        "entropy devices."
     )
 
 
 def _source(entropy: Mapping[str, Any]) -> str:
     if entropy["pseudo_random"]:
         return (
-            "The array is emulated: the bits are pseudo-random by construction, and say nothing "
-            "about a real array."
+            "The array is emulated: the bits are pseudo-random by construction, and are no "
+            "evidence about a real array."
         )
     return "The bits come from the cycle-to-cycle variation of real devices."
 

@@ -33,7 +33,7 @@ def data_section(values: Mapping[str, Any], manifest: Mapping[str, Any]) -> Sect
     return Section(
         "data",
         "What was recognised in the data",
-        sentences=(f"Recognised: {recognised}.",) if recognised else (),
+        sentences=(f"The program recognised {recognised}.",) if recognised else (),
         facts=facts,
         tables=(_columns(names, used),),
     )

@@ -39,16 +39,16 @@ def energy_section(v: Mapping[str, Any]) -> Section:
     table = Table(
         ("part", "energy", "lower bound", "upper bound", "share"),
         (*rows, ("total", *_cells(total, total))),
-        "Energy by operation. Bounds: every constant at its bound.",
+        "Energy by operation. The bounds take every constant at its own bound.",
     )
     name, part = parts[0]
     return Section(
         "energy",
         "Energy",
         sentences=(
-            f"Modelled, not measured: {si(total['joules'], 'J')}, between "
-            f"{si(total['low'], 'J')} and {si(total['high'], 'J')}. The number of operations is "
-            "counted; the energy of each comes from published constants with their bounds.",
+            f"The energy is modelled, not measured. It is {si(total['joules'], 'J')}, between "
+            f"{si(total['low'], 'J')} and {si(total['high'], 'J')}. The operations are counted; "
+            "the energy of each comes from published constants with their bounds.",
             f"The largest part is {PARTS.get(name, name)} with "
             f"{part['joules'] / total['joules']:.0%} of the total."
             if total["joules"]

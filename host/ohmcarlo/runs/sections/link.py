@@ -34,10 +34,10 @@ def link_section(statistics: Mapping[str, int] | None) -> Section | None:
         sentences=(
             "Every frame arrived once, in order and undamaged."
             if clean
-            else f"The link repaired itself: {count(damaged, 'damaged frame')} arrived, "
-            f"{count(statistics['resent'], 'frame')} were sent again. Frames carry checksums and "
-            "numbers, so that no record was lost or changed.",
-            "The counts begin when the board was opened, or opened again by `ohmcarlo resume`.",
+            else f"The link corrected every error: {count(damaged, 'damaged frame')} arrived, and "
+            f"the host sent {count(statistics['resent'], 'frame')} again. Frames have checksums "
+            "and numbers, so no record was lost or changed.",
+            "The counts start when `ohmcarlo train` or `ohmcarlo resume` opens the board.",
         ),
         facts=[(NAMES.get(name, name), f"{n:,}") for name, n in statistics.items()],
     )

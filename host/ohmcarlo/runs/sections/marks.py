@@ -18,16 +18,16 @@ TONES = {
     Verdict.UNKNOWN: Tone.BAD,
 }
 MEANING = {
-    Verdict.SETTLED: "The chains agree, and they have enough effective samples. You can use the "
-    "answers, the weights and their uncertainty.",
-    Verdict.PREDICTIONS: "You can use the probabilities and their uncertainty, but not the weights "
-    "of the network.",
-    Verdict.ROUGH: "The answers are unbiased, but there are too few effective samples. Do not use "
-    "the intervals yet.",
+    Verdict.SETTLED: "The Markov chains agree and have enough effective samples. You can use the "
+    "predictions, the weights and their uncertainties.",
+    Verdict.PREDICTIONS: "You can use the probabilities and their uncertainties, but not the "
+    "weights of the network.",
+    Verdict.ROUGH: "You can use the predictions, but there are too few effective samples. Do not "
+    "use the intervals yet.",
     Verdict.BIASED: "Do not use the uncertainties: a known imperfection moves the posterior.",
-    Verdict.STICKY: "Do not use the answers yet: a chain was caught in one place.",
-    Verdict.DISAGREE: "Do not use the answers yet: the chains do not agree.",
-    Verdict.UNKNOWN: "Do not use the answers: nothing is known about their quality.",
+    Verdict.STICKY: "Do not use the predictions yet: a chain was stuck at one sample.",
+    Verdict.DISAGREE: "Do not use the predictions yet: the chains do not agree.",
+    Verdict.UNKNOWN: "Do not use the predictions: nothing is known about their quality.",
 }
 
 

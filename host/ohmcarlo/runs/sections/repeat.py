@@ -27,7 +27,13 @@ def repeat_section(manifest: Mapping[str, Any], code: str) -> Section:
             ("commit", _commit(manifest.get("git"))),
             *_board(manifest.get("board") or {}),
         ],
-        tables=(Table(("input", "SHA-256"), tuple(digests), "Digests of what decides the chain."),),
+        tables=(
+            Table(
+                ("input", "SHA-256"),
+                tuple(digests),
+                "Digests of all inputs that determine the chain.",
+            ),
+        ),
         code=code,
     )
 
@@ -41,8 +47,8 @@ def settings_section(manifest: Mapping[str, Any]) -> Section | None:
         "settings",
         "Settings as a file",
         sentences=(
-            "Save these lines as run.toml. `ohmcarlo train --config run.toml` then makes this run "
-            "again, without its folder.",
+            "Save these lines as run.toml. `ohmcarlo train --config run.toml` then repeats this "
+            "run without its folder.",
         ),
         code=config_text(TrainConfig.from_dict(manifest["config"])),
         folded=True,

@@ -16,8 +16,8 @@ from ..folder import Checkpoint
 from ..stored import CHECKPOINT, RUN, intact, read_linked, read_manifest
 
 NO_STATE = (
-    "The checkpoint holds no state of the board: an emulated array behind a link is read when "
-    "there is time, and at the end of a run."
+    "The checkpoint does not contain the state of the board: the host reads an emulated array "
+    "behind a link only at intervals, and at the end of a run."
 )
 
 

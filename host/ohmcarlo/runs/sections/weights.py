@@ -15,10 +15,10 @@ from .marks import caution, mark, marked
 FloatArray = NDArray[np.float64]
 MOST_WEIGHTS = 40
 """Weights of the chart; the table holds all of them."""
-CHANGE = "Weights as the change of {} for one {}."
-NETWORK = "Weights of the network, whose inputs are standardised features."
+CHANGE = "A weight is the change of {} for one {}."
+NETWORK = "The inputs of the network are standardised features."
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-SURE = "the sign is certain"
+SURE = "90 % interval excludes 0"
 
 
 def weights_section(
@@ -63,15 +63,14 @@ def weights_section(
         title,
         sentences=(
             *caution(verdict, "weights and intervals", weights=True),
-            f"The sign of {sure} of {len(names)} weights is certain: their 90 % interval does not "
-            f"contain 0.{some}",
+            f"The 90 % interval excludes 0 for {sure} of {len(names)} weights.{some}",
         ),
         charts=(
             intervals(
                 f"{prefix}weight-intervals",
                 marked("Weights with 50 % and 90 % intervals, the largest first", label),
-                f"The largest weight is that of {names[order[0]]}: {middle[order[0]]:.2f}, 90 % "
-                f"interval {low[order[0]]:.2f} to {high[order[0]]:.2f}.",
+                f"The largest weight is that of {names[order[0]]}: {middle[order[0]]:.2f} "
+                f"(90 % interval {low[order[0]]:.2f} to {high[order[0]]:.2f}).",
                 [names[i] for i in shown],
                 low[shown],
                 middle[shown],

@@ -129,7 +129,7 @@ def _plane_section(predictor: Predictor, verdict: Verdict) -> Iterator[Section]:
             plane(
                 "plane-probability",
                 marked(f"Probability of {positive}", label),
-                f"The mean probability of {positive} goes from {probability.min():.2f} to "
+                f"The mean probability of {positive} ranges from {probability.min():.2f} to "
                 f"{probability.max():.2f} over the range of the data.",
                 axes,
                 probability,
@@ -140,8 +140,8 @@ def _plane_section(predictor: Predictor, verdict: Verdict) -> Iterator[Section]:
             plane(
                 "plane-spread",
                 marked("Posterior spread of the probability", label),
-                f"The samples disagree most where the spread is {spread.max():.2f}, least where it "
-                f"is {spread.min():.3f}. More data would reduce it.",
+                f"The posterior samples disagree by this standard deviation, from "
+                f"{spread.min():.3f} to {spread.max():.2f}. More data would reduce it.",
                 axes,
                 spread,
                 axis="posterior spread",
