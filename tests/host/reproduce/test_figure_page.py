@@ -72,7 +72,7 @@ def test_the_page_of_a_figure(tmp_path: Path) -> None:
     page = page_of({"fig4": figure}, tmp_path, COMMAND, 2, date(2026, 1, 2))
     assert page.headline.tone is Tone.CAUTION
     assert page.headline.sentences == (
-        "1 of 2 goals are met.", "Not met: R-hat is 1.010, wanted <= 1.005.",
+        "1 of 2 goals are met.", "Goal not met: R-hat is 1.010; the goal is <= 1.005.",
     )  # fmt: skip
     assert "2026-01-02" in page.subtitle
     (first, *_) = page.sections
