@@ -76,7 +76,7 @@ def test_the_page_of_a_figure(tmp_path: Path) -> None:
     )  # fmt: skip
     assert "2026-01-02" in page.subtitle
     (first, *_) = page.sections
-    assert "The published numbers stand beside ours in the tables." in first.sentences
+    assert "The tables compare our numbers with the published ones." in first.sentences
     text = render(page)
     assert "a &lt; b" in text and "96.00 ± 1.41 %" in text and COMMAND in text
     (shown,) = (p for section in page.sections for p in section.pictures)
