@@ -81,9 +81,9 @@ def _(mo):
     mo.md("""
     ## 2. Simulate
 
-    The devices need time: `width` is the length of a SET pulse in clocks, and the guards are the
-    clocks before and after it in which the address must already, or still, be stable. Move the
-    sliders; the block is simulated again.
+    The devices need time: `width` is the length of a SET pulse in clocks. The guards are the
+    clocks before and after the pulse in which the address must be stable. If you move a slider, the
+    block is simulated again.
     """)
     return
 

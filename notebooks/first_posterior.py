@@ -20,7 +20,7 @@ def _(mo):
     of weights: it draws many, each as probable as the data allow. Together they are the
     **posterior**. Their spread shows what the array does not know.
 
-    You need no hardware. The array is emulated, bit for bit as the chip would compute.
+    You need no hardware: the array is emulated, and equals the hardware bit for bit.
     """)
     return
 
@@ -64,7 +64,7 @@ def _(mo):
     measurements are used here, so that everything fits into a picture: the mean radius of the cell
     nuclei, and the roughness of their texture. Half of the samples are held out.
 
-    Move the slider, and the array learns again from as many samples.
+    Move the slider to choose the number of samples. The array then learns again.
     """)
     return
 
@@ -108,13 +108,13 @@ def _(MemristorClassifier, features, held_out, mo, size, training):
 @app.cell
 def _(mo):
     mo.md("""
-    The **verdict** says whether the chain has run long enough. Only *settled* means that
+    The **verdict** states whether the Markov chain has run long enough. Only *settled* means that
     probabilities and uncertainties can be used.
 
     ## 2. Look at the posterior
 
     Each dot is one state of the array: a weight for the radius and a weight for the texture, both
-    of standardised features. Many dots lie where the data support the weights.
+    of standardised features. The dots are dense where the data support the weights.
     """)
     return
 
@@ -143,20 +143,20 @@ def _(alt, features, mo, model, np, pd):
 @app.cell
 def _(mo):
     mo.md("""
-    A positive weight makes *malignant* more probable for larger values. The posterior is certain of
-    the sign of a weight if its whole interval, from 3 % to 97 %, lies on one side of zero. With few
-    samples of tissue the cloud is wide; with more it shrinks.
+    A positive weight makes *malignant* more probable for larger values. The sign of
+    a weight is well determined if its whole interval, from 3 % to 97 %, lies on one side of zero.
+    With few samples of tissue the cloud is wide; with more samples it shrinks.
 
     ## 3. What the uncertainty means
 
-    Every dot of the cloud answers for a new sample of tissue. The mean of these answers is the
-    **probability**; their standard deviation is the **spread**, the *epistemic* uncertainty. More
-    data reduce the spread. They do not reduce an overlap of the classes, which the probability
-    shows.
+    Every dot of the cloud gives a probability for a new sample of tissue. The mean over all dots is
+    the predicted **probability**. The standard deviation over all dots is the **spread**, which is
+    the *epistemic* uncertainty. More data reduce the spread. They do not reduce the overlap of the
+    classes, where the probability is near 0.5.
 
-    Colour is the spread. It is largest along the boundary of the classes, and grows there away from
-    the data: the weights of the cloud disagree about the boundary most where no data hold it. At
-    the left and at the right of the picture, all weights agree.
+    The colour shows the spread. It is largest along the boundary of the classes. It grows along the
+    boundary with the distance from the data, because no data determine the boundary there. At the
+    left and right edges of the picture, all weights agree.
     """)
     return
 
@@ -209,8 +209,8 @@ def _(features, model, pd):
 @app.cell
 def _(mo):
     mo.md("""
-    The spread has a use: leave the answers with the largest spread to a person, and the remaining
-    ones are better.
+    The spread shows which predictions to check. If a person decides the cases with the largest
+    spread, the predictions for the other cases are more accurate.
     """)
     return
 
@@ -223,20 +223,20 @@ def _(alt, features, held_out, model, np, pd):
     _left = np.arange(0, 60, 5)
     referral = pd.DataFrame(
         {
-            "left to a person, %": _left,
+            "decided by a person, %": _left,
             "right, % of the others": [
                 100 * _sorted[: round(len(_sorted) * (1 - share / 100))].mean() for share in _left
             ],
         }
     )
     for _share in (0, 20, 50):
-        _found = referral.set_index("left to a person, %").loc[_share].item()
-        print(f"{_share} % left to a person: {_found:.1f} % of the others are right")
+        _found = referral.set_index("decided by a person, %").loc[_share].item()
+        print(f"{_share} % decided by a person: {_found:.1f} % of the others are right")
     (
         alt.Chart(referral, width=420, height=220)
         .mark_line(point=True, color="#0072b2")
         .encode(
-            x="left to a person, %",
+            x="decided by a person, %",
             y=alt.Y("right, % of the others", scale=alt.Scale(zero=False)),
         )
     )
@@ -248,9 +248,9 @@ def _(mo):
     mo.md("""
     ## 4. The same as a run, with its page
 
-    On the command line, a *run* keeps everything in a folder. `ohmcarlo train` takes a CSV file,
-    such as yours, and `ohmcarlo report --html` writes the page of the run. The one below is that of
-    the same two measurements, with half of all samples to learn from.
+    On the command line, a *run* keeps everything in a folder. `ohmcarlo train` reads a CSV file,
+    and `ohmcarlo report --html` writes the page of the run. The page below uses the same two
+    measurements. Its run learnt from half of all samples.
     """)
     return
 

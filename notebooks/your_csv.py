@@ -137,11 +137,11 @@ def _(mo):
     mo.md("""
     ## 2. Label and missing values
 
-    Without a choice, the label is the column called `label`, `class`, `target` or alike, otherwise
-    the last one. Two to 20 values are classes; more of them are numbers to predict.
+    By default, the label is the column called `label`, `class`, `target` or similar, otherwise the
+    last one. A label with two to 20 values has classes. A label with more values, some of them not
+    whole numbers, is a number to predict.
 
-    A missing value must be dealt with, because the array cannot read it. You know best what it
-    means.
+    The array cannot process missing values. Choose a remedy that fits what they mean in your data.
     """)
     return
 
@@ -188,9 +188,9 @@ def _(mo):
     mo.md("""
     ## 3. Train
 
-    Half of the rows are held out, so that the accuracy is that on rows which the array has never
-    seen. Read the line *weights, uncertainties* of the table: *settled* means that they can be
-    used. Any other verdict comes with a remedy.
+    Half of the rows are held out. The accuracy is measured on these rows, which the array does not
+    learn from. Read the line *weights, uncertainties* of the table: *settled* means that both can
+    be used. Any other verdict names a remedy.
     """)
     return
 
@@ -211,7 +211,7 @@ def _(mo):
     mo.md("""
     ## 4. New rows
 
-    Change the numbers below, or add rows: the array answers each of them. `spread` is the standard
+    Change the numbers below, or add rows. The array predicts each of them. `spread` is the standard
     deviation of the probability (or of the predicted mean), the uncertainty that more data would
     reduce. Several classes have `epistemic` in its place. `extrapolated` marks a row beyond the
     range of the training data; do not trust its numbers.
@@ -246,8 +246,8 @@ def _(mo):
     mo.md("""
     ## 5. The page of the run
 
-    `ohmcarlo report RUN --html FILE` writes all of this as one page, which needs no network. Send
-    it to whoever needs the answer.
+    `ohmcarlo report RUN --html FILE` writes the result as one page, which needs no network. You can
+    send the file to others.
     """)
     return
 

@@ -145,8 +145,8 @@ def _(alt, pd, recording):
 @app.cell
 def _(mo):
     mo.md("""
-    A pulse does not reach its level exactly. This spread is what the chip samples with: it is the
-    proposal of the chain. It must be known, and it must not differ too much between devices.
+    A pulse does not reach its level exactly. The chain uses this spread as its proposal
+    distribution. The spread must be known, and it must not differ too much between devices.
 
     ## 2. The device model, and the verdict
 
@@ -222,8 +222,8 @@ def _(mo):
     ## 3. Train on it
 
     The same task, two overlapping classes in a plane, runs on an ideal array and on two arrays of
-    your devices: one of the fitted model, where every device is different, and one that replays the
-    recorded pulses. Choose the length of the chains; *settled* needs at least 400 effective
+    your devices. The first of these uses the fitted model, in which every device is different. The
+    second replays the recorded pulses. Choose the length of the chains; *settled* needs at least 400 effective
     samples.
     """)
     return
@@ -264,9 +264,9 @@ def _(path, pd, preset, steps, values):
 @app.cell
 def _(mo):
     mo.md("""
-    Devices that differ cost energy and, on problems with more features, effective samples
-    (`ohmcarlo train breast-cancer` has 15). The accuracy shows whether they cost answers, too; the
-    verdict shows whether the posterior can be used. If the verdict of step 2 is *not usable*, its
+    Differences between devices cost energy. On problems with more features, such as the 15 of
+    `breast-cancer`, they also cost effective samples. The accuracy shows whether they also cause
+    wrong predictions; the verdict shows whether the posterior can be used. If the verdict of step 2 is *not usable*, its
     advice names the reason.
 
     ## The same commands in a terminal

@@ -12,7 +12,7 @@ from .config import TrainConfig
 
 HEAD = """\
 Settings of a run: ohmcarlo train --config THIS_FILE
-Options on the command line replace them. Names of files count from the folder of the command."""
+Options on the command line replace them. Relative file names start from the current folder."""
 PARAGRAPH = re.compile(r"^(\w[\w, ]*) : .*\n((?:    .*\n?)+)", re.M)
 
 
