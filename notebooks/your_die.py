@@ -223,8 +223,8 @@ def _(mo):
 
     The same task, two overlapping classes in a plane, runs on an ideal array and on two arrays of
     your devices. The first of these uses the fitted model, in which every device is different. The
-    second replays the recorded pulses. Choose the length of the chains; *settled* needs at least 400 effective
-    samples.
+    second replays the recorded pulses. Choose the length of the chains; *settled* needs at least
+    400 effective samples.
     """)
     return
 
@@ -266,8 +266,8 @@ def _(mo):
     mo.md("""
     Differences between devices cost energy. On problems with more features, such as the 15 of
     `breast-cancer`, they also cost effective samples. The accuracy shows whether they also cause
-    wrong predictions; the verdict shows whether the posterior can be used. If the verdict of step 2 is *not usable*, its
-    advice names the reason.
+    wrong predictions; the verdict shows whether the posterior can be used. If the verdict of step 2
+    is *not usable*, its advice names the reason.
 
     ## The same commands in a terminal
 
