@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 PAGE = "reference/command-line.md"
-HEAD = "# Command line\n\nThe text of `ohmcarlo --help` and of the help of every verb.\n\n"
+HEAD = (
+    "# Command line\n\nThis page has the output of `ohmcarlo --help`, and of `--help` for every "
+    "verb.\n\n"
+)
 
 
 def page() -> str:

@@ -48,7 +48,7 @@ GROUPS = (
     Group(
         "runs",
         "Runs",
-        "What the verbs `train`, `resume`, `report` and `predict` do, from Python.",
+        "Train, resume, report and predict from Python, as the verbs do.",
         (
             "ohmcarlo.runs.config.TrainConfig",
             "ohmcarlo.runs.train.train",
@@ -83,7 +83,7 @@ GROUPS = (
     Group(
         "arrays",
         "Arrays and device presets",
-        "Arrays of emulated, modelled and recorded devices, and the constants of devices.",
+        "Build arrays of emulated, modelled and recorded devices, and read device constants.",
         (
             "ohmcarlo.spec.Geometry",
             "ohmcarlo.array.Array",
@@ -111,7 +111,7 @@ GROUPS = (
     Group(
         "golden",
         "Golden model",
-        "The bit-exact reference of the controller: settings, chain, predictions and triage.",
+        "Run the bit-exact reference of the controller: settings, chain, predictions, triage.",
         (
             "ohmcarlo.golden.SamplerSettings",
             "ohmcarlo.golden.Registers",
@@ -123,7 +123,7 @@ GROUPS = (
     Group(
         "boards",
         "Boards",
-        "One interface to everything that runs a chain: the model, simulated and real boards.",
+        "Drive the model, simulated boards and real boards through one interface.",
         (
             "ohmcarlo.boards.open_board",
             "ohmcarlo.boards.Board",
@@ -134,7 +134,7 @@ GROUPS = (
     Group(
         "diagnostics",
         "Diagnostics",
-        "Effective samples, R-hat, Monte Carlo errors and calibration of samples.",
+        "Compute effective sample sizes, R-hat, Monte Carlo errors and calibration errors.",
         (
             "ohmcarlo.diagnostics.ess",
             "ohmcarlo.diagnostics.rhat",
@@ -166,8 +166,9 @@ def pages() -> dict[str, str]:
 def _index() -> str:
     rows = [f"| [{group.title}]({group.name}.md) | {group.purpose} |\n" for group in GROUPS]
     return (
-        "# Python\n\nThe public entry points, from their docstrings. Every one has an example, and "
-        "the tests run the examples.\n\n| page | use it to |\n| --- | --- |\n" + "".join(rows)
+        "# Python\n\nThis reference is generated from the docstrings of the public entry points. "
+        "Each has an example, and the tests run the examples.\n\n"
+        "| page | use it to |\n| --- | --- |\n" + "".join(rows)
     )
 
 

@@ -95,7 +95,7 @@ def report(
     The page begins with the result in plain words and its verdict. It shows probabilities, weights
     with intervals, chains, the devices of the array, energy, coin, and how to repeat the run. The
     PNG pictures show the chains, the weight of each feature, the calibration, the accuracy without
-    the least certain answers, and the wear. For two features both show the decision boundary and
+    the least certain cases, and the wear. For two features both show the decision boundary and
     the uncertainty.
 
     Examples:

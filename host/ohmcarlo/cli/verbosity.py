@@ -45,7 +45,7 @@ VerboseOption = Annotated[
         "--verbose",
         "-v",
         callback=_verbose,
-        help="Show what happens inside, with times: caches, compilation, boards, the link.",
+        help="Show internal steps with their times: caches, compilation, boards, the link.",
         rich_help_panel=MESSAGES,
     ),
 ]

@@ -52,7 +52,7 @@ def watch(run: RunArgument, port: PortOption = None, browser: BrowserOption = Tr
     of `ohmcarlo report --html`. It works for all boards, because it reads only the run folder;
     the run may be interrupted and resumed meanwhile.
 
-    The server answers on this computer only (127.0.0.1). From another one, use
+    The server listens on this computer only (127.0.0.1). From another computer, use
     `ssh -L 8417:localhost:8417 HOST`.
 
     Example: `ohmcarlo watch runs/first`, in a second terminal
@@ -69,7 +69,7 @@ def watch(run: RunArgument, port: PortOption = None, browser: BrowserOption = Tr
     require_server()
     listening = listen(port)
     address = address_of(listening)
-    print(f"{address} shows {run} (Ctrl-C ends)", flush=True)
+    print(f"{address} shows {run} (Ctrl-C stops the server)", flush=True)
     if browser:
         open_quietly(address)
     step_back()
@@ -96,7 +96,7 @@ def live_view(
         console.say(f"live view: {view.address}")
         yield
         if sys.stdin.isatty() and sys.stderr.isatty():
-            console.say(f"the page stays at {view.address} until Ctrl-C")
+            console.say(f"the page stays available at {view.address} until Ctrl-C")
             with suppress(KeyboardInterrupt):
                 view.wait()
             print(file=sys.stderr)

@@ -35,7 +35,7 @@ BLOCK_SECONDS = 0.1  # between two checks of the clock and of Ctrl-C
 FIRST_BLOCK = 1
 MAX_BLOCK = 10_000
 NOTHING_KEPT = "nothing was kept: with --out RUN an interrupted run can be resumed"
-OF_EACH = "steps a chain"
+OF_EACH = "steps per chain"
 COMPILING = "compiling the sampler (once per version and machine)"
 
 

@@ -175,7 +175,7 @@ def _wrong(key: str, hint: Any, value: Any) -> str | None:
     plain = _plain(hint)
     if get_origin(plain) is tuple:
         fits = isinstance(value, list) and all(isinstance(each, str) for each in value)
-        return None if fits else 'a list of texts, as in ["id", "name"]'
+        return None if fits else 'a list of strings, as in ["id", "name"]'
     if plain not in SIMPLE:
         return None if isinstance(value, Mapping) else "a table"
     types, wanted = SIMPLE[plain]

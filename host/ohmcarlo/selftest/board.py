@@ -84,7 +84,7 @@ def _repeated_reads(board: HardwareBoard) -> Finding:
     again = [board.remote.unload(MEMORY, rows) for _ in range(REPEATS)]
     rate = REPEATS * rows / (time.perf_counter() - began)
     differ = sum(int(np.count_nonzero(words != first)) for words in again)
-    return differ == 0, f"{REPEATS * rows} words read again, {differ} differ; {rate:.3g} words/s"
+    return differ == 0, f"{REPEATS * rows} words read back, {differ} differ; {rate:.3g} words/s"
 
 
 def check_memory(board: HardwareBoard, seed: int) -> Finding:
@@ -163,7 +163,7 @@ def check_small_line(board: SmallBoard, _: int) -> Finding:
     rate = ECHOES * len(wanted) / (time.perf_counter() - began)
     differ = sum(one != two for words in found for one, two in zip(words, wanted, strict=True))
     return differ == 0, (
-        f"{ECHOES * len(wanted)} words read again, {differ} differ; {rate:.3g} words/s; memory, "
+        f"{ECHOES * len(wanted)} words read back, {differ} differ; {rate:.3g} words/s; memory, "
         "registers and devices cannot be read back: the chain shows them"
     )
 

@@ -165,7 +165,10 @@ def check_chain(config: TrainConfig) -> Finding:
     for found, wanted in zip(ours, models, strict=True):
         differ = [name for name in wanted if not np.array_equal(found[name], wanted[name])]
         if differ:
-            return False, f"not the model's: {', '.join(sorted(differ))}{_first(found, wanted)}"
+            return (
+                False,
+                f"different from the model: {', '.join(sorted(differ))}{_first(found, wanted)}",
+            )
     steps = sum(len(found["accepted"]) for found in ours)
     return True, f"{steps} steps of two chains, bit-identical to the golden model"
 

@@ -184,7 +184,7 @@ def test_the_selftest_finds_it(what: str, passes: bool, monkeypatch: pytest.Monk
     config = TrainConfig(task="toy2d", backend=RTL, rows=64, pairs=16, whiten=True)
     passed, detail = check_chain(config)
     assert passed == passes, detail
-    assert ("200 steps of two chains" if passes else "not the model's: ") in detail
+    assert ("200 steps of two chains" if passes else "different from the model: ") in detail
     assert ("first differing step is step" in detail) is not passes
 
 

@@ -150,7 +150,7 @@ def test_states_that_it_cannot_load() -> None:
     board.run(STEPS)
     state = board.state_dict()
     state["small.begin"] = state["small.begin"] + 1
-    with pytest.raises(UsageError, match="not that of this chain"):
+    with pytest.raises(UsageError, match="belongs to another chain"):
         board.load_state_dict(state)
 
 
@@ -171,7 +171,7 @@ TRIM = Calibration(trim_offset=np.zeros((16, 16), np.int16))
         (registers(wide_every=10), "no wide steps: use --wide-every 0, not 10"),
         (registers(repeats=4), "reads once, not 4 times: use --repeats 1"),
         (registers(dot_products="codes"), "no digital dot products: use --dot-products array"),
-        (registers(fold=4), "no fold of raw bits, not 4"),
+        (registers(fold=4), "cannot combine 4 raw bits"),
         (replace(registers(), calibration=TRIM), "use --no-trim"),
     ],
 )

@@ -175,7 +175,7 @@ def test_every_key_has_a_meaning_and_a_type() -> None:
         ("task = 7\n", ["line 1", "text in quotes"]),
         ('task = "toy2d"\nwhiten = 1\n', ["line 2", "true or false"]),
         ('task = "toy2d"\nrho = "0.5"\n', ["line 2", "a number"]),
-        ('task = "x.csv"\ndrop = "id"\n', ["line 2", "a list of texts"]),
+        ('task = "x.csv"\ndrop = "id"\n', ["line 2", "a list of strings"]),
         ('task = "x.csv"\n[sigma_p]\nage = "wide"\n', ["line 2", "table of numbers"]),
         ('task = "toy2d"\nkind = "classes"\n', ["line 2", "supervised, multiclass"]),
         ('task = "toy2d"\nkind = "regression"\n', ["line 2: kind = regression", "remove the line"]),

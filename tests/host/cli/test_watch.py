@@ -142,7 +142,7 @@ def test_killed_resumed_and_served_again(tmp_path: Path) -> None:
     server.send_signal(signal.SIGINT)
     out, err = server.communicate(timeout=60)
     assert server.returncode == DONE
-    assert out == f"http://127.0.0.1:{port}/ shows {run} (Ctrl-C ends)\n"
+    assert out == f"http://127.0.0.1:{port}/ shows {run} (Ctrl-C stops the server)\n"
     assert err == "\n"
 
 

@@ -391,9 +391,9 @@ class SmallBoard:
         again = self.model.state_dict()
         same = [np.array_equal(again[n], state[n]) for n in again if n.startswith("controller.")]
         if not all(same):
-            raise UsageError("the checkpoint is not that of this chain")
+            raise UsageError("the checkpoint belongs to another chain")
 
     def _run_to(self, steps: int) -> None:
         while self._steps < steps:
             if self.run(min(steps - self._steps, BLOCK_STEPS)).status != RUNNING:
-                raise UsageError("the checkpoint is not that of this chain")
+                raise UsageError("the checkpoint belongs to another chain")

@@ -96,7 +96,7 @@ def require_fit(
     require_plain(array)
     if registers.fold != 1:
         raise UsageError(
-            f"{WHAT} has no fold of raw bits, not {registers.fold}: use an array whose devices "
+            f"{WHAT} cannot combine {registers.fold} raw bits into one: use an array whose devices "
             "spread more"
         )
     c = registers.calibration
