@@ -61,8 +61,9 @@ def kernels(names: Sequence[str], of_limit: Sequence[float]) -> Chart:
     return Chart(
         "kernel-errors",
         "Error of each kernel, over its limit",
-        "The array can run a kernel whose bar ends before the dashed line. "
-        + (f"These kernels qualify: {'; '.join(carried)}." if carried else "No kernel qualifies."),
+        "The array carries a kernel if its error is within its limit: the bar ends before the "
+        "dashed line. "
+        + (f"It carries these: {'; '.join(carried)}." if carried else "It carries none."),
         spec_of(bar + limit.encode(x="x:Q"), {"rows": rows, "limit": [{"x": 1}]}),
         Table(
             ("kernel", "error over its limit", "within"),
@@ -307,7 +308,7 @@ def offset_map(found: Characterization) -> Chart:
         "Offset of each device from its target",
         f"The map has {rows:,} rows of {devices} devices. 90 % of the devices lie {low:+.1f} to "
         f"{high:+.1f} µS from their target before the trim. {count(lost, 'device')} of "
-        f"{offset.size:,} did not follow the target; their places are blank.{blocks}",
+        f"{offset.size:,} did not follow the target; blank places mark such devices.{blocks}",
         shown,
         axis="offset (µS)",
         x_axis="device of the row",

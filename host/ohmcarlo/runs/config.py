@@ -51,16 +51,16 @@ class TrainConfig:
     rho : float or None
         Autoregression of the proposal, (0, 1]; 1 is the random walk.
     wide_every : int or None
-        Every so many steps of a chain, one uses rho = 1; 0: none.
+        Steps of a chain from one step with rho = 1 to the next; 0: no such step.
     whiten : bool
-        Sample whitened weights: far better mixing.
+        Sample whitened weights, for far better mixing.
     adapt : bool
         The array finds the coordinates of whitened weights itself, in stages before it samples;
         otherwise they come from a fit on the computer.
     pilot : bool
         Choose rho of a network in pilot stages, from ``rho`` on.
     more_steps : bool
-        Take more steps than ``steps`` if the adaptation shows that they will hardly suffice.
+        Take more than ``steps`` steps if the adaptation predicts too few effective samples.
     rows : int
         Rows of the array.
     pairs : int
@@ -82,7 +82,7 @@ class TrainConfig:
     hidden : int or None
         Hidden units; 0 is logistic regression.
     gamma : float or None
-        µS per unit of weight; None: suits the spread of the array.
+        µS per unit of weight; None: chosen to suit the spread of the array.
     tau : float or None
         Standard deviation of the common-mode prior, µS.
     sigma_p : float, sequence, mapping, "auto" or None
@@ -111,7 +111,7 @@ class TrainConfig:
     drop : tuple of str
         Columns of a CSV file that are left out.
     positive : str or None
-        Class of two that is 1; None: the last one, by number or alphabet.
+        Class that counts as 1, of two; None: the last one, by number or alphabet.
 
     Examples
     --------

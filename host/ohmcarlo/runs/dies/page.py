@@ -237,7 +237,7 @@ def _array(findings: DieFindings) -> Section:
          "yes" if c.random_walk else "no")
         for name, c in (("untrimmed", found), ("trimmed", left))
     )  # fmt: skip
-    header = ("devices", "common offset", "device to device", "supports the random walk")
+    header = ("devices", "common offset", "device to device", "carries the random walk")
     good = int((~found.bad_rows).sum())
     return Section(
         "array",

@@ -70,10 +70,10 @@ def regression_page(path: Path, values: Mapping[str, Any]) -> HtmlPage:
 def _answer(values: Mapping[str, Any]) -> tuple[str, ...]:
     ridge, noise = values["baseline"]["bayesian_ridge"], values["noise"]["median"]
     return (
-        f"On {values['test_points']:,} held-out cases, the predictions are off by "
-        f"{values['rmse']:.4g} (root mean square; BayesianRidge of scikit-learn: "
-        f"{ridge['rmse']:.4g}). The model explains {values['r2']:.0%} of the variance; the rest is "
-        f"a noise of {noise:.4g}.",
+        f"On {values['test_points']:,} held-out cases, the root-mean-square error of the "
+        f"predictions is {values['rmse']:.4g} (scikit-learn's BayesianRidge: {ridge['rmse']:.4g}). "
+        f"The model explains {values['r2']:.0%} of the variance. The standard deviation of the "
+        f"remaining noise is {noise:.4g}.",
         f"{values['coverage']['95']:.1%} of the labels lie in their 95 % intervals.",
     )
 
@@ -92,7 +92,10 @@ def _predictions(
     )
     inside = (low <= truth) & (truth <= high)
     groups, ends = {}, {}
-    for label, chosen in (("label inside its interval", inside), ("label outside", ~inside)):
+    for label, chosen in (
+        ("label inside its interval", inside),
+        ("label outside its interval", ~inside),
+    ):
         if chosen.any():
             groups[label] = truth[chosen], mean[chosen]
             ends[label] = low[chosen], high[chosen]
@@ -101,7 +104,7 @@ def _predictions(
     return Section(
         "predictions",
         "Predictions of held-out cases",
-        sentences=caution(verdict, "intervals", weights=True),
+        sentences=caution(verdict, "the intervals", weights=True),
         charts=(
             scatter(
                 "predictions-over-labels",
@@ -132,7 +135,7 @@ def _residuals(truth: FloatArray, mean: FloatArray, noise: float) -> Any:
         "residuals",
         "Residuals over the predictions",
         f"{within:.0%} of the residuals lie within the noise of the model, ± {noise:.4g} (dashed); "
-        "68 % would if the noise were normal. Their spread should not depend on the prediction.",
+        "68 % are expected for normal noise. Their spread should not depend on the prediction.",
         Table(header, (tuple(f"{v:.4g}" for v in quartiles),), "Quantiles of the residuals"),
     )
 
@@ -155,14 +158,17 @@ def _coverage(values: Mapping[str, Any], verdict: Verdict) -> Section:
         "coverage",
         "Coverage of the intervals",
         sentences=(
-            *caution(verdict, "intervals", weights=True),
+            *caution(verdict, "the intervals", weights=True),
             "A 95 % interval should contain the label in 95 % of the cases.",
         ),
         charts=(
             layers.chart(
                 "interval-coverage",
                 "Labels inside their intervals, over the probability of the intervals",
-                "; ".join(f"{share:.1%} lie in intervals of {key} %" for key, share in ours.items())
+                "; ".join(
+                    f"{share:.1%} of the labels lie in their {key} % intervals"
+                    for key, share in ours.items()
+                )
                 + ". Bars are 95 % intervals of these shares; the dashed line marks exact "
                 "coverage.",
                 Table(("", *(f"{key} %" for key in ours)), tuple(rows)),
@@ -193,8 +199,9 @@ def _noise(values: Mapping[str, Any], predictor: RegressionPredictor, verdict: V
         "Noise of the label",
         sentences=(
             *caution(verdict, "the noise", weights=True),
-            "The noise is what the features do not explain. The array samples the weights at an "
-            f"assumed noise of {noise['assumed']:.4g}; each sample is then rescaled to a drawn "
+            "The noise is the part of the label that the features do not explain. The array "
+            f"samples the weights at an assumed noise of {noise['assumed']:.4g}. The host then "
+            "draws a noise for each sample from its posterior, and rescales the sample to this "
             "noise.",
         ),
         charts=(

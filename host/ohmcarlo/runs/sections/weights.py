@@ -62,7 +62,7 @@ def weights_section(
         f"{prefix}weights",
         title,
         sentences=(
-            *caution(verdict, "weights and intervals", weights=True),
+            *caution(verdict, "the weights and intervals", weights=True),
             f"The 90 % interval excludes 0 for {sure} of {len(names)} weights.{some}",
         ),
         charts=(

@@ -121,7 +121,7 @@ def _plane_section(predictor: Predictor, verdict: Verdict) -> Iterator[Section]:
         "plane",
         "Decision boundary and uncertainty",
         sentences=(
-            *caution(verdict, "boundary and spread"),
+            *caution(verdict, "the boundary and the spread"),
             "The black line is the decision boundary: the mean probability is 0.5 there. The "
             "points are held-out cases.",
         ),
