@@ -50,6 +50,7 @@ def example_page(steps: int = 300, size: int = 16) -> HtmlPage:
     made = example_charts(steps, size)
     wide = Table(tuple(f"column {i}" for i in range(30)), (tuple(str(i**5) for i in range(30)),),
                  HOSTILE[0])  # fmt: skip
+    few = Table((HOSTILE[1],), ((HOSTILE[2],),), folded=HOSTILE[0])
     return HtmlPage(
         HOSTILE[0],
         HOSTILE[1],
@@ -58,6 +59,6 @@ def example_page(steps: int = 300, size: int = 16) -> HtmlPage:
             Section("first", HOSTILE[0], tuple(HOSTILE), [(name, name) for name in HOSTILE]),
             Section("drawn", "Drawings", charts=tuple(made[:4])),
             Section("folded", "Folded", charts=tuple(made[4:]), folded=True),
-            Section("wide", "Tables", tables=(wide,), code="ohmcarlo train toy2d " * 20),
+            Section("wide", "Tables", tables=(wide, few), code="ohmcarlo train toy2d " * 20),
         ),
     )

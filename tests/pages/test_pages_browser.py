@@ -159,12 +159,12 @@ def test_keyboard(browser_page: Open, file: Path) -> None:
     numbers = page.locator("#trace details")
     numbers.locator("summary").press("Enter")
     assert numbers.get_attribute("open") is not None
-    table = page.locator("#wide .scroll")
+    table = page.locator("#wide > .scroll")
     table.focus()
     before = table.evaluate("(e) => e.scrollLeft")
     page.keyboard.press("ArrowRight")
     page.wait_for_function(
-        "(b) => document.querySelector('#wide .scroll').scrollLeft > b", arg=before
+        "(b) => document.querySelector('#wide > .scroll').scrollLeft > b", arg=before
     )
     assert table.evaluate("(e) => getComputedStyle(e).outlineStyle") == "solid"
 
@@ -177,12 +177,16 @@ def test_a_link_opens_a_folded_section(browser_page: Open, file: Path) -> None:
 
 
 def test_print_shows_folded_sections(browser_page: Open, file: Path) -> None:
-    """In print, folded sections are open, charts are whole, and dark becomes light."""
+    """In print, folded sections and tables are open, charts are whole, and dark becomes light."""
     page = browser_page(file, scheme="dark").page
     page.evaluate("""() => {
       const details = document.querySelector("#folded > details");
       details.open = false;
-      addEventListener("beforeprint", () => { window.printed = details.open; });
+      const tables = [...document.querySelectorAll("details.table")];
+      for (const table of tables) table.open = false;
+      addEventListener("beforeprint", () => {
+        window.printed = details.open && tables.every((table) => table.open);
+      });
     }""")
     page.emulate_media(media="print", color_scheme="dark")
     style = "(e) => [getComputedStyle(e).backgroundColor, getComputedStyle(e).breakInside]"
@@ -190,6 +194,7 @@ def test_print_shows_folded_sections(browser_page: Open, file: Path) -> None:
     assert page.locator("#trace").evaluate(style)[1] == "avoid"
     assert not page.locator("#contents").is_visible()
     assert len(page.pdf(format="A4")) > 50_000
+    assert page.locator("details.table:not([open])").count() == 1
     assert page.evaluate("window.printed") is True
     assert page.locator("#folded > details").get_attribute("open") is None
 

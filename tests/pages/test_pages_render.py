@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from example_page import HOSTILE, example_charts, example_page
 
-from ohmcarlo.pages.content import Chart, Headline, HtmlPage, Section, Tone, clean
+from ohmcarlo.pages.content import Chart, Headline, HtmlPage, Section, Table, Tone, clean
 from ohmcarlo.pages.render import fragments, render, write_page
 
 VOID = {"meta", "link", "br", "img", "input"}
@@ -119,3 +119,21 @@ def test_fragments_are_the_parts_of_the_page(text: str) -> None:
 def test_written_page(tmp_path: Path, text: str) -> None:
     write_page(tmp_path / "page.html", example_page())
     assert (tmp_path / "page.html").read_text(encoding="utf-8") == text
+
+
+def test_a_folded_table_opens_by_its_summary() -> None:
+    """A table with a summary is closed at first, another one is not."""
+    tables = (Table(("a",), (("1",),), "Open."), Table(("a",), (("2",),), "Closed.", "All numbers"))
+    section = Section("only", "Only", tables=tables)
+    page = HtmlPage("Page", "", Headline(Tone.GOOD, "fine", ()), (section,))
+    text = render(page)
+    Page(text)  # each element is closed
+    before, _, folded = text.partition('<details class="table"><summary>All numbers</summary>')
+    assert "Open." in before and "Closed." not in before
+    assert folded.index("Closed.") < folded.index("</details>")
+
+
+def test_colours_of_a_canvas_are_equal_in_both_schemes(text: str) -> None:
+    """A filter would turn the colours of a heat map around."""
+    style = text[text.index("<style>") : text.index("</style>")]
+    assert "filter" not in style and ".drawing canvas { background: #fff; }" in style

@@ -52,11 +52,15 @@ class Table:
     rows : tuple of tuple of str
         Each as long as the header. Cells that are numbers are aligned to the right.
     caption : str
+    folded : str
+        What a reader selects to open the table ("Diagnostics of all weights"); empty: the table is
+        open. Print shows it in any case.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
+    folded: str = ""
 
 
 @dataclass(frozen=True)

@@ -159,10 +159,11 @@
     restore(nameAt(place));
   });
 
-  // Print shows folded sections.
+  // Print shows folded sections and tables.
+  const FOLDED = "section > details, details.table";
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("section > details:not([open])")];
+    opened = [...document.querySelectorAll(`:is(${FOLDED}):not([open])`)];
     for (const details of opened) details.open = true;
   });
   addEventListener("afterprint", () => { for (const details of opened) details.open = false; });

@@ -260,7 +260,10 @@ def read_chain(path: Path) -> ChainNote | None:
             np.asarray(stored["offset"], np.float64),
             tuple(str(name) for name in stored["names"]),
         )
-        return ChainNote(dict(json.loads(str(stored["values"]))), weights)
+        values = dict(json.loads(str(stored["values"])))
+        for name in ("chains", "steps"):
+            values[name] = int(values[name])
+        return ChainNote(values, weights)
     except (OhmcarloError, KeyError, TypeError, ValueError):
         return None
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..boards import RUNNING
 from ..errors import OhmcarloError
-from .adaptation.record import Record, StageResult
+from .adaptation.record import NO_WIDTH, Record, StageResult
 from .reach import SOURCE, window_errors
 from .setup import ChainSetup
 from .trace import Trace
@@ -117,7 +117,7 @@ def _made(setup: ChainSetup, steps: int) -> StageResult:
         steps=steps,
         acceptance=float(trace.accepted_by_chain()[:, half:].mean()),
         log_posterior=float(trace.log_posterior_nat()[:, half:].mean()),
-        width=1.0,
+        width=NO_WIDTH,
         usual=True,
         points=int(block.points.sum()),
         samples=np.empty((0, 0)),

@@ -107,7 +107,7 @@ def mixing(v: Mapping[str, Any]) -> str:
             f"{v['prediction_rhat_max']:.3f}, of the weights {rhat:.3f}"
         )
     tail = v.get("ess_tail_min")
-    tails = "" if tail is None else f", {tail:,.0f} in its tails"
+    tails = "" if tail is None else f", {tail:,.0f} in the tails"
     return (
         f"{verdict.label}: {ess:,.0f} effective samples for the worst weight{tails} "
         f"({1000 * ess / (v['chains'] * (v['steps'] - v['burn_in'])):.1f} per 1,000 steps), split "

@@ -13,6 +13,7 @@ from ..boards import ENTROPY_ALARM
 from ..diagnostics import ESS_LIMIT, RHAT_LIMIT
 from ..pages.content import Headline, Tone
 from ..progress import STEPS
+from ..readable import duration
 from ..runs.live_notes import Progress
 from ..runs.sections.chains import Chains
 from ..runs.sections.marks import sentence
@@ -21,6 +22,7 @@ QUIET_S = 60.0
 """A run whose folder cannot be locked counts as stopped after so long without a note."""
 NO_VERDICT = "These values are preliminary: the verdict follows the last step."
 MADE = "All steps of the chains are complete; the result follows."
+IF_NOBODY = "If no process works on this run any more, `{}` writes the result."
 OF_A_CHAIN = "steps per chain"
 EARLY = "It is too early to judge the chains."
 
@@ -42,6 +44,8 @@ class State:
         Steps of every chain in all; 0: unknown.
     status : str
         ``Block.status`` of the last block on disk; empty before the first.
+    further : bool
+        Whether other chains follow these.
     """
 
     path: Path
@@ -50,13 +54,19 @@ class State:
     kept_steps: int = 0
     total: int = 0
     status: str = ""
+    further: bool = False
+
+    @property
+    def made(self) -> bool:
+        """Whether all steps of all chains are on disk, so that the result follows."""
+        return bool(self.total) and self.kept_steps >= self.total and not self.further
 
     @property
     def running(self) -> bool:
         """Whether a process works on the run, as far as can be told."""
         if self.worked_on is not None:
             return self.worked_on
-        return time.time() - self.progress.written < QUIET_S
+        return self.made or time.time() - self.progress.written < QUIET_S
 
     @property
     def resume(self) -> str:
@@ -70,7 +80,9 @@ def headline(state: State, chains: Chains | None) -> Headline:
         return _stopped(state)
     sampling = bool(state.progress.total) or chains is not None
     judged = (judged_so_far(chains),) if sampling else ()
-    return Headline(Tone.RUNNING, "running", (doing(state), *judged))
+    unsure = (IF_NOBODY.format(state.resume),) if state.made and state.worked_on is None else ()
+    label = "finishing" if state.made else "running"
+    return Headline(Tone.RUNNING, label, (doing(state), *unsure, *judged))
 
 
 def _stopped(state: State) -> Headline:
@@ -86,6 +98,13 @@ def _stopped(state: State) -> Headline:
                 "start-up test and continues.",
             ),
         )
+    if state.made:
+        without = f"All {state.total:,} steps per chain are complete, but there is no result."
+        return Headline(
+            Tone.CAUTION,
+            "interrupted",
+            (without, f"`{state.resume}` writes it. This page then shows it."),
+        )
     return Headline(
         Tone.CAUTION,
         "interrupted",
@@ -100,12 +119,11 @@ def doing(state: State) -> str:
     """What the run does at this moment, and how long it takes."""
     progress = state.progress
     if not progress.phase:
-        done = state.total and state.kept_steps >= state.total
-        return MADE if done else "The run is being set up."
+        return MADE if state.made else "The run is being set up."
     if not progress.total:
         return sentence(progress.phase)
     left = progress.remaining_s()
-    time_left = "" if left is None else f", about {duration(left)} left"
+    time_left = f", about {duration(max(1, left))} left" if left else ""
     accepted = (
         f" {progress.acceptance:.1%} of the latest proposals were accepted."
         if progress.unit == STEPS and progress.steps > progress.first_step
@@ -130,18 +148,3 @@ def judged_so_far(chains: Chains | None) -> str:
     )
     early = f"{EARLY} " if ess < ESS_LIMIT or not rhat <= RHAT_LIMIT else ""
     return f"{early}So far: {found}. {NO_VERDICT}"
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it: ``1 s``, ``3 min``, ``2 h 5 min``.
-
-    >>> duration(0.2), duration(170), duration(7500)
-    ('1 s', '3 min', '2 h 5 min')
-    """
-    if seconds < 100:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return f"{minutes} min"
-    hours, rest = divmod(minutes, 60)
-    return f"{hours} h {rest} min" if rest else f"{hours} h"

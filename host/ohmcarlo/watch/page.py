@@ -14,10 +14,10 @@ from ..diagnostics import burn_in
 from ..errors import OhmcarloError
 from ..pages.charts import traces
 from ..pages.content import Headline, HtmlPage, Section, Tone
-from ..readable import first_few
+from ..readable import duration, first_few
 from ..runs.adaptation.record import Record
 from ..runs.sections.adaptation import adaptation_section
-from ..runs.sections.array import array_section
+from ..runs.sections.array import array_section, geometry_of
 from ..runs.sections.chains import Chains, chains_section
 from ..runs.sections.commands import repeating
 from ..runs.sections.data import data_section
@@ -25,10 +25,10 @@ from ..runs.sections.repeat import repeat_section
 from ..runs.sections.state import BoardState
 from ..runs.stored import MANIFEST, intact
 from .growing import GrowingRun
-from .headline import EARLY, NO_VERDICT, State, duration, headline
+from .headline import EARLY, NO_VERDICT, State, headline
 from .thinned import ThinnedChains
 
-WEAR, BAD = "array.ledger.wear", "controller.bad"  # arrays of a board's state
+WEAR, BAD = "array.ledger.wear", "controller.bad"  # of a board's state; BAD: by row group
 STILL_READING = "This page is still reading the steps on disk."
 LEAST_STEPS = 20
 """Steps that are kept of every chain before diagnostics mean anything."""
@@ -129,10 +129,11 @@ def _array_section(run: GrowingRun) -> Section | None:
     note, state = run.note, run.state
     if note is None or not state.arrays:
         return None
-    retired = np.flatnonzero(state.arrays.get(BAD, np.empty(0)))
-    values = {**note.values, "retired_rows": retired.tolist()}
+    bad = np.flatnonzero(state.arrays.get(BAD, np.empty(0)))
     try:
-        return array_section(values, _wear(state), state)
+        geometry = geometry_of(note.values)
+        retired = [geometry.group_row(int(group)) for group in bad]
+        return array_section({**note.values, "retired_rows": retired}, _wear(state), state)
     except (KeyError, TypeError, ValueError, OhmcarloError):  # a note of another version
         return None
 

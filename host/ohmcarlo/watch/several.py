@@ -59,6 +59,7 @@ class SeveralRuns:
             kept_steps=state.kept_steps,
             total=state.total,
             status=state.status,
+            further=any(status == WAITING for _, status in self._statuses()),
         )
         done = sum(status == COMPLETE for _, status in self._statuses())
         count = len(problems_of(manifest))

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from grown_run import BLOCK, CONFIG, Grown
 from ohmcarlo.progress import Silence
 from ohmcarlo.runs import chain_run, live_notes
-from ohmcarlo.runs.config import TrainConfig
 from ohmcarlo.runs.outputs import Outputs
 from ohmcarlo.runs.train import train_run
-
-BLOCK = 50  # steps between two checkpoints
-CONFIG = TrainConfig(
-    "toy2d", steps=600, chains=2, rows=64, pairs=16, seed=3, whiten=True, adapt=True
-)
 
 
 class Copying(Silence):
@@ -29,15 +23,6 @@ class Copying(Silence):
     def advance(self, steps: int, acceptance: float | None = None) -> None:
         for after in [s for s in self.at if s <= steps]:
             shutil.copytree(self.folder, self.at.pop(after))
-
-
-@dataclass(frozen=True)
-class Grown:
-    """Folders of one run: ``early`` and ``late`` while it sampled, ``complete``."""
-
-    early: Path
-    late: Path
-    complete: Path
 
 
 @pytest.fixture(scope="session")

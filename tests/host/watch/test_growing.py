@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conftest import BLOCK, CONFIG, Grown
+from grown_run import BLOCK, CONFIG, Grown
 from ohmcarlo.runs.folder import RunFolder, chunk_path, is_worked_on
 from ohmcarlo.runs.stored import read_trace
 from ohmcarlo.runs.supervised.predict import Predictor

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conftest import CONFIG, Grown
+from grown_run import CONFIG, Grown
 from ohmcarlo.boards import ENTROPY_ALARM
 from ohmcarlo.diagnostics import ESS_LIMIT
 from ohmcarlo.pages.content import HtmlPage, Tone
@@ -18,12 +19,15 @@ from ohmcarlo.pages.render import fragments
 from ohmcarlo.progress import Silence
 from ohmcarlo.runs import folder as folders
 from ohmcarlo.runs.folder import RunFolder
-from ohmcarlo.runs.live_notes import NotedProgress, Progress, read_progress
+from ohmcarlo.runs.live_notes import NotedProgress, Progress, read_chain, read_progress
 from ohmcarlo.runs.report import read_page
+from ohmcarlo.runs.sections.array import geometry_of
+from ohmcarlo.runs.sections.state import BoardState
 from ohmcarlo.runs.stored import RESULT
 from ohmcarlo.runs.verdict import Verdict
 from ohmcarlo.watch.growing import GrowingRun
-from ohmcarlo.watch.page import ChainParts, chains_of
+from ohmcarlo.watch.headline import State, headline
+from ohmcarlo.watch.page import BAD, ChainParts, _array_section, chains_of
 from ohmcarlo.watch.view import RunView
 
 
@@ -99,6 +103,38 @@ def test_without_locks_the_notes_tell(late: Path, monkeypatch: pytest.MonkeyPatc
     old = json.loads((late / "progress.json").read_text())
     (late / "progress.json").write_text(json.dumps(old | {"written": 1.0}))
     assert RunView(late).look().page.headline.label == "interrupted"
+
+
+@pytest.fixture
+def all_steps(grown: Grown, tmp_path: Path) -> Path:
+    """All steps are on disk, and no result yet."""
+    run = Path(shutil.copytree(grown.complete, tmp_path / "made"))
+    for name in (RESULT, "evaluation.npz", "posterior.nc", "trace.npz"):
+        (run / name).unlink()
+    return run
+
+
+@pytest.mark.usefixtures("no_charts")
+def test_a_run_that_finishes(all_steps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the last step and the result it is neither sampling nor interrupted."""
+    view = RunView(all_steps)
+    with RunFolder.open(all_steps):
+        page = view.look().page
+        assert (page.headline.tone, page.headline.label) == (Tone.RUNNING, "finishing")
+    page = view.look().page
+    assert page.headline.label == "interrupted"
+    assert f"All {CONFIG.steps} steps per chain are complete" in words(page)
+    assert f"`ohmcarlo resume {all_steps}` writes it" in words(page)
+    monkeypatch.setattr(folders, "fcntl", None)  # without locks nobody can tell
+    page = view.look().page
+    assert page.headline.label == "finishing"
+    assert f"If no process works on this run any more, `ohmcarlo resume {all_steps}`" in words(page)
+
+
+def test_one_of_several_problems_does_not_finish_the_run() -> None:
+    state = State(Path("run"), Progress(), True, kept_steps=600, total=600)
+    assert headline(state, None).label == "finishing"
+    assert headline(replace(state, further=True), None).label == "running"
 
 
 @pytest.mark.usefixtures("no_charts")
@@ -200,3 +236,29 @@ def test_progress_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_full_disk_does_not_stop_the_run(tmp_path: Path) -> None:
     NotedProgress(tmp_path / "none", Silence()).wait("the array adapts")
+
+
+def test_rows_out_of_service_are_rows(late: Path) -> None:
+    """The state of a board has the map of bad row groups; a group of a network has several rows."""
+    run = GrowingRun(late)
+    run.look(60.0)
+    assert run.note is not None
+    values = json.loads(json.dumps(dict(run.note.values)))
+    values["geometry"]["row_group"] = 2
+    geometry = geometry_of(values)
+    bad = np.zeros(geometry.groups, bool)
+    bad[[3, geometry.region_groups]] = True
+    run._note.value = replace(run.note, values=values)
+    run._state.value = BoardState({**run.state.arrays, BAD: bad}, 500)
+    found = _array_section(run)
+    assert found is not None
+    assert dict(found.facts)["rows out of service"] == f"6, {geometry.rows // 2}"
+
+
+def test_a_note_without_the_number_of_steps(late: Path) -> None:
+    stored = dict(np.load(late / "chain.npz"))
+    values = json.loads(str(stored["values"]))
+    del values["steps"]
+    np.savez(late / "chain.npz", **(stored | {"values": np.array(json.dumps(values))}))
+    assert read_chain(late) is None
+    assert RunView(late).look().page.headline.label == "interrupted"

@@ -34,6 +34,7 @@ class StageResult:
         Mean over the samples that count, nat.
     width : float
         Root mean square of a weight in the coordinates that follow from the stage; 1 if they fit.
+        ``NO_WIDTH`` for the pilot of a network, which fits none.
     usual : bool
         Whether the samples of a pilot stage suit the usual proposal; true for all other stages.
     points : int
@@ -55,6 +56,7 @@ class StageResult:
     curvature: NDArray[np.float64]
 
 
+NO_WIDTH = 1.0
 SCALARS = {
     "rho": float,
     "steps": int,

@@ -13,6 +13,7 @@ from ...pages.content import HtmlPage, Section, Table
 from ...readable import count, first_few
 from ..classes import ClassUncertainty
 from ..sections.classes import ANSWER, confusion_section, probabilities_section, referral_section
+from ..sections.commands import predicting, showing
 from ..sections.marks import headline, sentence
 from ..sections.page import numbers_section, shared_sections, title_of
 from ..sections.weights import weights_section
@@ -33,7 +34,7 @@ def multiclass_page(path: Path, values: Mapping[str, Any]) -> HtmlPage:
     held_out = read_evaluation(path, check_evaluation)
     judgement = judgement_of(values)
     verdict = judgement.verdict
-    advice = f"Classify new cases with `ohmcarlo predict {path} NEW.csv`."
+    advice = f"Classify new cases with `{predicting(path)}`."
     counts = np.array(values["confusion"], np.int64)
     right = held_out["probability"].argmax(axis=1) == held_out["labels"]
     sections = (
@@ -129,7 +130,7 @@ def _problems(path: Path, values: Mapping[str, Any]) -> Section:
             "chains, array and coin. Other numbers give the other pages.",
         ),
         tables=(Table(header, rows, "The binary problems, in their order."),),
-        code=f"ohmcarlo report {first} --html {first.name}.html",
+        code=showing(first),
     )
 
 

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from ...diagnostics import Z_95, wilson_interval
 from ...pages.charts import scatter
-from ...pages.content import HtmlPage, Section, Table
+from ...pages.content import Chart, HtmlPage, Section, Table
 from ...pages.layers import Axis, Layers
 from ..sections.chains import Chains, chains_section
+from ..sections.commands import predicting
 from ..sections.marks import caution, headline, mark, marked
 from ..sections.page import numbers_section, shared_sections, title_of
 from ..sections.weights import weights_section
@@ -61,7 +62,7 @@ def regression_page(path: Path, values: Mapping[str, Any]) -> HtmlPage:
         headline=headline(
             judgement,
             _answer(values),
-            f"Predict new cases with `ohmcarlo predict {path} NEW.csv`.",
+            f"Predict new cases with `{predicting(path)}`.",
         ),
         sections=sections,
     )
@@ -88,15 +89,15 @@ def _predictions(
     cases = len(found["labels"])
     some = np.unique(np.linspace(0, cases - 1, min(cases, MOST_CASES)).astype(int))
     truth, mean, low, high = (
-        np.asarray(found[name], float)[some] for name in ("labels", "prediction", "low", "high")
+        np.asarray(found[name], float) for name in ("labels", "prediction", "low", "high")
     )
     inside = (low <= truth) & (truth <= high)
     groups, ends = {}, {}
-    for label, chosen in (
+    for label, all_of in (
         ("label inside its interval", inside),
         ("label outside its interval", ~inside),
     ):
-        if chosen.any():
+        if (chosen := some[all_of[some]]).size:
             groups[label] = truth[chosen], mean[chosen]
             ends[label] = low[chosen], high[chosen]
     shown = "" if len(some) == cases else f" The chart shows {len(some)} of {cases:,} cases."
@@ -117,18 +118,19 @@ def _predictions(
                 ends=ends,
                 diagonal=True,
             ),
-            _residuals(truth, mean, float(values["noise"]["median"])),
+            _residuals(truth, mean, some, float(values["noise"]["median"])),
         ),
     )
 
 
-def _residuals(truth: FloatArray, mean: FloatArray, noise: float) -> Any:
+def _residuals(truth: FloatArray, mean: FloatArray, some: NDArray[np.intp], noise: float) -> Chart:
+    """Residuals of all cases, (n,) each; the chart shows those with the indices ``some``."""
     residual = truth - mean
     within = float((np.abs(residual) <= noise).mean())
     layers = Layers(Axis("prediction"), Axis("label - prediction"), ("residual",))
     layers.limit(y=-noise)
     layers.limit(y=noise)
-    layers.points("residual", mean, residual)
+    layers.points("residual", mean[some], residual[some])
     quartiles = np.quantile(residual, (0.05, 0.25, 0.5, 0.75, 0.95))
     header = ("5 %", "25 %", "median", "75 %", "95 %")
     return layers.chart(

@@ -8,6 +8,7 @@ from typing import Any
 from ...pages.charts import curve
 from ...pages.content import Chart, Section, Table
 from ...readable import count, si
+from ..adaptation.record import NO_WIDTH
 
 DRAWN = {
     "log_posterior": ("Log-posterior, stage by stage", "mean log-posterior (nat)"),
@@ -17,6 +18,8 @@ DRAWN = {
         "width",
     ),
 }
+WIDTH = "The width is the root mean square of a weight in the coordinates that the stage leads to."
+PILOT = ", which chose the size of the steps"
 
 
 def adaptation_section(
@@ -30,8 +33,10 @@ def adaptation_section(
     if adaptation is None or not stages:
         return None
     first, last = stages[0], stages[-1]
+    fitted = any(s["width"] != NO_WIDTH for s in stages)
+    length = 6 if fitted else 5
     table = Table(
-        ("stage", "steps", "rho", "acceptance", "log-posterior (nat)", "width"),
+        ("stage", "steps", "rho", "acceptance", "log-posterior (nat)", "width")[:length],
         tuple(
             (
                 str(number),
@@ -40,31 +45,39 @@ def adaptation_section(
                 f"{s['acceptance']:.1%}",
                 f"{s['log_posterior']:.2f}",
                 f"{s['width']:.3f}",
-            )
+            )[:length]
             for number, s in enumerate(stages, 1)
         ),
-        "Stages before the sampling chain. The log-posterior is a mean over the samples in use. "
-        "The width is the root mean square of a weight in the coordinates that the stage leads to.",
+        "Stages before the sampling chain. The log-posterior is a mean over the samples in use."
+        + (f" {WIDTH}" if fitted else ""),
+        folded=f"Numbers of {count(len(stages), 'stage')}",
     )
     return Section(
         "adaptation",
         "Adaptation",
         sentences=(
             f"Each chain took {adaptation['steps']:,} steps of adaptation before sampling, in "
-            f"{count(len(stages), 'stage')}. The mean log-posterior changed "
-            f"from {first['log_posterior']:.1f} to {last['log_posterior']:.1f} nat, and the "
-            f"width of the posterior in the adapted coordinates from {first['width']:.2f} to "
-            f"{last['width']:.2f} (1 is ideal).",
+            f"{count(len(stages), 'stage')}{'' if fitted else PILOT}. The mean log-posterior "
+            f"changed from {first['log_posterior']:.1f} to {last['log_posterior']:.1f} nat.",
+            *(
+                (
+                    f"The width of the posterior in the adapted coordinates changed from "
+                    f"{first['width']:.2f} to {last['width']:.2f} (1 is ideal).",
+                )
+                if fitted
+                else ()
+            ),
         ),
         facts=_facts(adaptation, whole_joules),
-        charts=tuple(_charts(stages)),
+        charts=tuple(_charts(stages, [name for name in DRAWN if fitted or name != "width"])),
         tables=(table,),
     )
 
 
-def _charts(stages: Sequence[Mapping[str, Any]]) -> Iterator[Chart]:
+def _charts(stages: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Iterator[Chart]:
     number = list(range(1, len(stages) + 1))
-    for name, (title, axis) in DRAWN.items():
+    for name in names:
+        title, axis = DRAWN[name]
         values = [stage[name] for stage in stages]
         yield curve(
             f"adaptation-{name.replace('_', '-')}",

@@ -30,7 +30,7 @@ def array_section(
     return Section(
         "array",
         "Array",
-        sentences=(*_samples(state, held), *_wear(wear, retired)),
+        sentences=(*_samples(state, held), *_wear(wear, geometry, retired)),
         facts=[
             ("array", rows.array(values)),
             *([("wear", rows.wear(values))] if "wear" in values else []),
@@ -97,12 +97,12 @@ def _charts(
             hover=hover | worn,
         )
     if pulses is not None:
-        used = np.broadcast_to(pulses.max(axis=0) > 0, pulses.shape)
+        used = in_use(np.asarray(wear), geometry)[:shown]
         conductance = {} if held is None else {"µS": np.round(held.conductance[:shown], 1)}
         yield heat_map(
             "array-wear",
             "Wear: SET pulses of every device",
-            "The map shows the SET pulses of each device. Grey columns are not in use. The "
+            "The map shows the SET pulses of each device. Grey places are not in use. The "
             f"columns at the right end are the entropy devices.{part}",
             np.where(used, pulses, np.nan),
             axis="SET pulses",
@@ -133,10 +133,22 @@ def _samples(state: BoardState, held: HeldRows | None) -> tuple[str, ...]:
     )
 
 
-def _wear(wear: NDArray[np.integer[Any]] | None, retired: list[int]) -> tuple[str, ...]:
+def in_use(wear: NDArray[np.integer[Any]], geometry: Geometry) -> NDArray[np.bool_]:
+    """Places at which samples have devices, bool (rows, row_devices): those that were programmed in
+    any row group. The rows of a group, those of a network, differ in their devices."""
+    found = np.zeros(wear.shape, bool)
+    first = np.array([geometry.group_row(g) for g in range(geometry.groups)])
+    for row in range(geometry.row_group):
+        found[first + row] = wear[first + row].max(axis=0) > 0
+    return found
+
+
+def _wear(
+    wear: NDArray[np.integer[Any]] | None, geometry: Geometry, retired: list[int]
+) -> tuple[str, ...]:
     found = []
     if wear is not None and wear.size and wear.max() > 0:
-        used = wear[:, wear.max(axis=0) > 0]
+        used = wear[in_use(wear, geometry)]
         found.append(f"Each device in use received {used.min():,} to {used.max():,} SET pulses.")
     if retired:
         found.append(

@@ -1,4 +1,4 @@
-"""The commands that make a run again."""
+"""Commands about a run, as a shell takes them."""
 
 from __future__ import annotations
 
@@ -20,3 +20,13 @@ def repeating(path: Path, manifest: Mapping[str, Any]) -> str:
     if problem is not None:
         lines.append(f"# this is problem {problem + 1} of the run in {whole}")
     return "\n".join([*lines, shlex.join(command)])
+
+
+def predicting(path: Path) -> str:
+    """The command that predicts new cases by the run in ``path``."""
+    return shlex.join(["ohmcarlo", "predict", str(path), "NEW.csv"])
+
+
+def showing(path: Path) -> str:
+    """The command that writes the page of the run in ``path``."""
+    return shlex.join(["ohmcarlo", "report", str(path), "--html", f"{path.name}.html"])

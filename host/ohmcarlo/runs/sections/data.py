@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...pages.content import Section, Table
+from ...readable import count
 
 
 def data_section(values: Mapping[str, Any], manifest: Mapping[str, Any]) -> Section | None:
@@ -56,4 +57,9 @@ def _columns(names: Sequence[str], used: Sequence[int]) -> Table:
         (name, "used" if i in kept else "left out: little information about the class, or constant")
         for i, name in enumerate(names)
     )
-    return Table(("column", "use"), rows, "Features of the data, in their order.")
+    return Table(
+        ("column", "use"),
+        rows,
+        "Features of the data, in their order.",
+        folded=f"Use of {count(len(rows), 'feature')}",
+    )

@@ -40,6 +40,7 @@ def energy_section(v: Mapping[str, Any]) -> Section:
         ("part", "energy", "lower bound", "upper bound", "share"),
         (*rows, ("total", *_cells(total, total))),
         "Energy by operation. The bounds take every constant at its own bound.",
+        folded=f"Numbers of all {len(rows)} parts",
     )
     name, part = parts[0]
     return Section(

@@ -48,16 +48,15 @@ def weights_section(
         What a weight changes; empty for a network, whose weights change each other's effects.
     """
     low, inner_low, middle, inner_high, high = np.quantile(draws, QUANTILES, axis=0)
+    sure = int(((low > 0) | (high < 0)).sum())
     order = np.argsort(-np.abs(middle), kind="stable")
     shown, label = order[:MOST_WEIGHTS], mark(verdict, weights=True)
-    sure = int(((low > 0) | (high < 0)).sum())
     some = "" if len(shown) == len(order) else f" The chart shows the {len(shown)} largest."
     meaning = CHANGE.format(effect, "standard deviation of the feature") if effect else NETWORK
-    tables = [_table(names, draws, order, "weight", meaning)]
+    tables = [_table(names, draws, order, meaning, label)]
     if natural is not None:
-        tables.append(
-            _table(*natural, order, "weight", CHANGE.format(effect, "unit of the column"))
-        )
+        unit = CHANGE.format(effect, "unit of the column")
+        tables.append(_table(*natural, order, unit, label, " per unit of the data"))
     return Section(
         f"{prefix}weights",
         title,
@@ -86,8 +85,14 @@ def weights_section(
 
 
 def _table(
-    names: Sequence[str], draws: FloatArray, order: NDArray[np.intp], what: str, caption: str
+    names: Sequence[str],
+    draws: FloatArray,
+    order: NDArray[np.intp],
+    meaning: str,
+    label: str,
+    per: str = "",
 ) -> Table:
+    """``label``: the mark on weights that cannot be used. ``per``: the unit of the weights."""
     low, middle, high = np.quantile(draws, [0.05, 0.5, 0.95], axis=0)
     rows = tuple(
         (
@@ -99,4 +104,9 @@ def _table(
         )
         for i in order
     )
-    return Table((what, "median", "5 %", "95 %", SURE), rows, caption)
+    return Table(
+        ("weight", "median", "5 %", "95 %", SURE),
+        rows,
+        marked(meaning, label),
+        folded=marked(f"Numbers of all {len(order)} weights{per}", label),
+    )

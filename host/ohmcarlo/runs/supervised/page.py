@@ -13,6 +13,7 @@ from ...pages.charts_plane import plane
 from ...pages.content import HtmlPage, Section
 from ..sections.chains import Chains, chains_section
 from ..sections.classes import confusion_section, probabilities_section, referral_of_two
+from ..sections.commands import predicting
 from ..sections.marks import caution, headline, mark, marked, sentence
 from ..sections.page import numbers_section, shared_sections, title_of
 from ..sections.weights import weights_section
@@ -33,7 +34,7 @@ def supervised_page(path: Path, values: Mapping[str, Any]) -> HtmlPage:
     predictor, trace = Predictor.of_run(path), read_trace(path)
     judgement, held_out = judge(values), predictor.evaluation
     verdict = judgement.verdict
-    advice = f"Classify new cases with `ohmcarlo predict {path} NEW.csv`."
+    advice = f"Classify new cases with `{predicting(path)}`."
     weights = predictor.weights()
     sections = (
         numbers_section(result_rows(values), result_warnings(values), judgement),
