@@ -103,7 +103,7 @@ def _label_referral(ax: Axes) -> None:
     from matplotlib.ticker import PercentFormatter
 
     ax.set(
-        xlabel="share of cases left to a person, the least certain first",
+        xlabel="share of cases that a person decides, the least certain first",
         ylabel="accuracy on the rest",
     )
     ax.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -55,13 +55,13 @@ def _class_row(number: int, found: Mapping[str, Any], v: Mapping[str, Any]) -> s
     """Figures of a class, and the class that it is taken for most often."""
     text = (
         f"{found['recall']:.1%} of {found['support']} found, {found['precision']:.1%} of its "
-        f"answers right, F1 {found['f1']:.3f}"
+        f"predictions right, F1 {found['f1']:.3f}"
     )
     wrong = [n if c != number else 0 for c, n in enumerate(v["confusion"][number])]
     if not any(wrong):
         return text
     most = max(range(len(wrong)), key=wrong.__getitem__)
-    return f"{text}; {wrong[most]} taken for {v['class_names'][most]}"
+    return f"{text}; {wrong[most]} predicted as {v['class_names'][most]}"
 
 
 def _method(v: Mapping[str, Any]) -> str:
@@ -81,7 +81,9 @@ def _coordinates(v: Mapping[str, Any]) -> str:
     if not v.get("adapt"):
         return ", whitened: the computer fits the modes"
     steps = [problem["adaptation"]["steps"] for problem in v["problems"]]
-    return f"; the arrays found their coordinates themselves, in {min(steps)} to {max(steps)} steps"
+    least, most = min(steps), max(steps)
+    taken = f"{least}" if least == most else f"{least} to {most}"
+    return f"; the arrays found their coordinates themselves, in {taken} steps"
 
 
 def _chains(problems: Sequence[Mapping[str, Any]]) -> str:

@@ -43,9 +43,9 @@ def result_rows(v: Mapping[str, Any]) -> Rows:
         probabilities_row(v),
         (
             "without the least certain",
-            f"{referral['accuracy']:.1%} right when the {referral['points']} least certain of {n} "
-            f"are left to a person ({referral['errors_kept']} of "
-            f"{count(referral['errors'], 'error')} left)",
+            f"{referral['accuracy']:.1%} right if a person decides the {referral['points']} least "
+            f"certain of {n} cases ({referral['errors_kept']} of "
+            f"{count(referral['errors'], 'error')} remain)",
         ),
         *data(v),
         ("method", _method(v)),
