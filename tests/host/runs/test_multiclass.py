@@ -109,13 +109,14 @@ def test_problems_are_ordinary_runs_of_their_own_rows(iris: tuple[Path, dict[str
 
 
 class PressesCtrlC(Silence):
-    """Interrupts the second problem."""
+    """Interrupts the sampling of the second problem."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
 
     def begin(self, steps: int, total: int, what: str = "sampling", unit: str = "steps") -> None:
-        self.problems.append(what)
+        if what.startswith("sampling"):  # and not the adaptation before it
+            self.problems.append(what)
 
     def advance(self, steps: int, acceptance: float | None = None) -> None:
         if len(self.problems) == 2:
