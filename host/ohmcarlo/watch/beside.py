@@ -45,7 +45,7 @@ class Beside:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[listening.fileno()],
-                start_new_session=True,  # Ctrl-C is for the run
+                process_group=0,  # Ctrl-C is for the run; a new session would void its niceness
                 env=os.environ | ONE_THREAD,
             )
         if browser:
