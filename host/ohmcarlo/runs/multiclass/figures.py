@@ -28,8 +28,8 @@ def draw_figures(
     confusion, ax = new_figure(tall=len(names) > MANY_CLASSES)
     draw_confusion(ax, np.array(values["confusion"]), names)
     reliability, ax = new_figure()
-    draw_reliability(ax, right, probability.max(axis=1), "the answer")
-    ax.set(xlabel="probability of the answer", ylabel="share of right answers")
+    draw_reliability(ax, right, probability.max(axis=1), "the predicted class")
+    ax.set(xlabel="probability of the predicted class", ylabel="share of right predictions")
     referral, ax = new_figure()
     draw_left_out(
         ax,
