@@ -13,6 +13,7 @@ from ohmcarlo.cli.app import main
 
 pytestmark = pytest.mark.verify
 MOST_BYTES, MOST_SECONDS = 5_000_000, 2.0
+MOST_PRINTED_BYTES = 1_500_000
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,10 @@ def test_small_and_quick(browser: Any, file: Path) -> None:
     assert file.stat().st_size <= MOST_BYTES
     ready, _ = loading_times(browser, file.as_uri())
     assert ready < MOST_SECONDS
+
+
+def test_print_is_small(browser_page: Callable[..., Opened], file: Path) -> None:
+    assert len(browser_page(file).page.pdf(format="A4")) <= MOST_PRINTED_BYTES
 
 
 def test_a_pointer_shows_a_device(browser_page: Callable[..., Opened], file: Path) -> None:

@@ -30,6 +30,7 @@ from ohmcarlo.runs.policy.gymnasium_episodes import environment, gymnasium_retur
 from ohmcarlo.runs.policy.result import PolicyResult
 from ohmcarlo.runs.report import read_page
 from ohmcarlo.runs.train import Outputs, resume_run, train_policy, train_run
+from ohmcarlo.runs.verdict import Verdict
 from ohmcarlo.spec import LOGLIK_FRAC
 from ohmcarlo.spec import cartpole as spec
 from ohmcarlo.spec.link import (
@@ -318,6 +319,8 @@ def check_page_of(run: Path, values: dict[str, Any], file: Path) -> None:
     )
     assert angle[0] < np.rad2deg(0.05)  # CartPole-v1: it begins upright, and ends at one of these
     assert (len(angle) == 501) is not bool(angle[-1] > 12 or position[-1] > 2.4)
+    label = Verdict(values["verdict"]).label  # the run is too short for shares of its samples
+    assert charts["actions"].title.endswith(f"({label})")
     weights = next(section.tables[0] for section in page.sections if section.name == "weights")
     assert [float(row[1]) for row in weights.rows] == pytest.approx(
         list(values["policy"]["weights_us"].values()), abs=0.006

@@ -51,7 +51,7 @@ def policy_page(path: Path, values: Mapping[str, Any]) -> HtmlPage:
         _learning(values, found, trace),
         _tests(values, found["tested"]),
         _weights(values, policy, judgement.verdict),
-        _actions(policy, int(values["seed"])),
+        _actions(policy, int(values["seed"]), judgement.verdict),
         chains_section(_chains_of(trace, burn_in)),
         *shared_sections(path, values, found["wear"]),
     )
@@ -198,7 +198,7 @@ def _weights(values: Mapping[str, Any], policy: Policy, verdict: Verdict) -> Sec
     )
 
 
-def _actions(policy: Policy, seed: int) -> Section:
+def _actions(policy: Policy, seed: int, verdict: Verdict) -> Section:
     """Actions over the state, and the states of one episode."""
     angle = np.linspace(-ANGLE_LIMIT_DEG, ANGLE_LIMIT_DEG, GRID)
     rate = np.linspace(-RATE_LIMIT, RATE_LIMIT, GRID)
@@ -214,7 +214,7 @@ def _actions(policy: Policy, seed: int) -> Section:
     sure = float(((share < 0.05) | (share > 0.95)).mean())
     actions = plane(
         "actions",
-        "Actions: share of the samples that push to the right",
+        marked("Actions: share of the samples that push to the right", mark_of(verdict)),
         f"The cart is at rest at the centre. In {sure:.0%} of these states, 95 % of the samples "
         "agree on the action. The dotted line is the decision boundary of the mean weights.",
         (angle, rate),
