@@ -85,7 +85,8 @@ def headline_of(values: Mapping[str, Any]) -> Headline:
         return Headline(Tone.BAD, "not learnt", tuple(sentences))
     if solved:
         return Headline(Tone.GOOD, "solved", tuple(sentences))
-    sentences.append("Increase --steps, or try another --seed.")
+    if first:  # otherwise, a warning has the advice
+        sentences.append("Increase --steps, or try another --seed.")
     return Headline(Tone.CAUTION, "not solved", tuple(sentences))
 
 
@@ -259,8 +260,7 @@ def _episode(
         )
     )  # fmt: skip
     steps = len(states) - 1
-    end = "the full length." if steps == EPISODE_STEPS else "and then fell."
-    text = f"In one episode in Gymnasium, the pole stayed up for {steps} steps, {end}"
+    text = f"In one episode in Gymnasium, the pole stayed up for {steps} of {EPISODE_STEPS} steps."
     return states, (text,), charts
 
 

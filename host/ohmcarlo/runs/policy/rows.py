@@ -19,11 +19,11 @@ def policy_rows(v: Mapping[str, Any]) -> Rows:
         (
             "return in Gymnasium",
             f"{test['mean_return']:.1f} ± {test['sd']:.1f} of {EPISODE_STEPS} over "
-            f"{test['episodes']} episodes; {test['full']:.0%} of them stood to the end",
+            f"{test['episodes']} episodes; in {test['full']:.0%} of them, the pole did not fall",
         ),
         (
             "training",
-            f"{training['episodes']:,} episodes, {training['episodes_of_a_policy']} a policy; "
+            f"{training['episodes']:,} episodes, {training['episodes_of_a_policy']} per policy; "
             f"return {training['first_return']:.1f} at first, "
             f"{training['mean_return_after_burn_in']:.1f} after burn-in; "
             + (f"the first {EPISODE_STEPS} after {full}" if full else f"never {EPISODE_STEPS}"),
@@ -47,7 +47,10 @@ def policy_warnings(v: Mapping[str, Any]) -> list[str]:
             "characterize` shows which kernel suits this array"
         )
     elif v["training"]["episodes_to_full_return"] is None:
-        warnings.append("no policy stood to the end in training: use more --steps, another --seed")
+        warnings.append(
+            "no policy kept the pole up for a whole training episode: use more "
+            "--steps, or another --seed"
+        )
     judgement = judge(v)
     if v["accepted"] and not judgement.verdict.usable:
         warnings.append(

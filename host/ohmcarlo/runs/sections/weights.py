@@ -15,8 +15,8 @@ from .marks import caution, mark, marked
 FloatArray = NDArray[np.float64]
 MOST_WEIGHTS = 40
 """Weights of the chart; the table holds all of them."""
-CHANGE = "A weight is the change of {} for one {}."
-NETWORK = "The inputs of the network are standardised features."
+CHANGE = "A weight is the change of {} for one {}"
+NETWORK = "The inputs of the network are standardised features"
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 SURE = "90 % interval excludes 0"
 
@@ -107,6 +107,6 @@ def _table(
     return Table(
         ("weight", "median", "5 %", "95 %", SURE),
         rows,
-        marked(meaning, label),
+        f"{marked(meaning, label)}.",
         folded=marked(f"Numbers of all {len(order)} weights{per}", label),
     )
