@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .builder import Say, bitstream
+from .readable import count
 
 RESOURCES = {
     "lut": "LUTs",
@@ -70,14 +71,14 @@ def bitstream_rows(v: dict[str, Any]) -> list[tuple[str, str]]:
         (
             "array",
             f"{ARRAYS[v['array']]}, {g['rows']} × {g['pairs']} pairs, "
-            f"{g['access_bits']} bits an access",
+            f"{count(g['access_bits'], 'bit')} per access",
         ),
         ("clock", f"{v['clock_hz'] / 1e6:g} MHz{_fmax(v)}"),
     ]
     rows += [
-        (RESOURCES.get(name, name), f"{count['used']:,} of {count['available']:,}")
-        for name, count in v.get("resources", {}).items()
-        if count["available"]
+        (RESOURCES.get(name, name), f"{found['used']:,} of {found['available']:,}")
+        for name, found in v.get("resources", {}).items()
+        if found["available"]
     ]
     return [
         *rows,

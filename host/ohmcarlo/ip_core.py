@@ -60,7 +60,7 @@ def export(out: Path, options: ExportOptions, say: Say) -> dict[str, Any]:
 def core_rows(v: dict[str, Any]) -> list[tuple[str, str]]:
     """Label and text of each row about an exported core."""
     g = v["geometry"]
-    bits = f"{g['access_bits']} bit{'s' if g['access_bits'] > 1 else ''} an access"
+    bits = f"{g['access_bits']} bit{'s' if g['access_bits'] > 1 else ''} per access"
     rows = [
         ("IP core", v["core"]),
         ("array", f"{ARRAYS[v['array']]}, {g['rows']} × {g['pairs']} pairs, {bits}"),

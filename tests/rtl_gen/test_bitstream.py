@@ -240,7 +240,7 @@ def test_the_manifest_names_the_array(fakes: None, tmp_path: Path) -> None:
     assert made["controller"]["phy"]["clock_hz"] == 80_000_000
     assert emulated["controller"]["phy"] is None
     shown = dict(bitstream_rows(made | {"path": ""}))
-    assert shown["array"] == "a die on a daughterboard, 256 × 32 pairs, 1 bits an access"
+    assert shown["array"] == "a die on a daughterboard, 256 × 32 pairs, 1 bit per access"
 
 
 @pytest.mark.parametrize(

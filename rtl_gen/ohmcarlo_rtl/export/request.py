@@ -63,7 +63,7 @@ class ExportRequest:
     def title(self) -> str:
         """The array and the bus in words."""
         g = self.config.geometry
-        bits = f"{g.access_bits} bit{'s' if g.access_bits > 1 else ''} an access"
+        bits = f"{g.access_bits} bit{'s' if g.access_bits > 1 else ''} per access"
         return f"{g.rows} × {g.pairs} pairs, {bits}, {self.bus}, array {self.array}"
 
     @property
