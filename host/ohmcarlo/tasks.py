@@ -231,7 +231,12 @@ def labelled_task(name: str, regression: bool | None = None, **columns: Any) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the run reads the file again
         dataset = load(name, regression=regression, **columns)
-    return replace(task, kind=kind_of_labels(dataset), least_features=dataset.surely_varying())
+    return replace(
+        task,
+        kind=kind_of_labels(dataset),
+        all_features=dataset.x.shape[1],
+        least_features=dataset.surely_varying(),
+    )
 
 
 def require_own_columns(name: str, columns: Mapping[str, Any]) -> None:

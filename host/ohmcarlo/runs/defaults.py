@@ -19,6 +19,7 @@ from ..boards.small.limits import WHAT, check_request, require_no_episodes
 from ..datasets.several_classes import STICK_BREAKING
 from ..errors import UsageError
 from ..golden import PUBLISHED
+from ..spec.geometry import MAX_PAIRS
 from ..tasks import MULTICLASS, POLICY, REGRESSION, SUPERVISED, TASKS, Task
 from .config import TrainConfig
 from .room import require_room_for
@@ -34,6 +35,8 @@ SEVERAL_RHO = 0.9
 chains with a smaller rho. A short pilot stage does not show it."""
 SHAPE = ("rows", "pairs", "entropy_pairs", "access_bits")
 """Sizes of the array: not chosen, they are those of the board, or the usual ones."""
+PAIRS_STEP = 8
+"""Rows that are wider than usual have a multiple of so many pairs."""
 CHAIN_GROUPS = 8
 """Row groups for each of several chains, so that rows can be retired without ending a chain."""
 
@@ -121,7 +124,23 @@ def _fill_in_board(options: dict[str, Any], task: Task) -> list[str]:
         own = shape_of(backend) if unknown else {}
     for name in unknown:
         options[name] = own.get(name, getattr(TrainConfig, name))
+    if backend == MODEL and "pairs" in unknown:
+        notes += _widen(options, task)
     return notes
+
+
+def _widen(options: dict[str, Any], task: Task) -> list[str]:
+    """Give an array of the model, whose width was not chosen, as many pairs as the data need."""
+    chosen, taken, pairs = options.get("features"), options["entropy_pairs"], options["pairs"]
+    inputs = task.least_features if chosen is None else chosen
+    if inputs is None or inputs + 1 + taken <= pairs:
+        return []
+    most = task.all_features if chosen is None else chosen
+    needed = -(-((most or inputs) + 1 + taken) // PAIRS_STEP) * PAIRS_STEP
+    if needed > MAX_PAIRS:
+        return []  # refused later, with the numbers that are possible
+    options["pairs"] = needed
+    return [f"a row has {needed} pairs instead of {pairs}, so that all features fit"]
 
 
 def _kind(task: Task, options: Mapping[str, Any]) -> str | None:

@@ -27,8 +27,8 @@ ADVICE = [
     ("wide.csv --whiten", "use --features 27", ["wide.csv --whiten --features 27"]),
     ("wide.csv --pairs 256", "at most 252 inputs, and no array has room for more than 252; use "
      "--features 251$", []),
-    ("numbers.csv --regression", "use --features 27, or --pairs 45 or more",
-     ["numbers.csv --regression --features 27", "numbers.csv --regression --pairs 45"]),
+    ("numbers.csv --regression --pairs 32", "use --features 27, or --pairs 45 or more",
+     ["numbers.csv --regression --pairs 32 --features 27", "numbers.csv --regression --pairs 45"]),
     ("toy2d --pairs 6", "at most 2 inputs; use --features 1, or --pairs 7 or more",
      ["toy2d --pairs 6 --features 1", "toy2d --pairs 7"]),
     ("toy2d --pairs 5", "at most 1 input; use --pairs 7 or more", ["toy2d --pairs 7"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -144,3 +145,31 @@ def test_a_number_that_the_user_chose_is_never_changed() -> None:
     assert asked.config.chains == 4 and not asked.notes
     with pytest.raises(UsageError, match="fewer chains"):
         complete(get_task("toy2d"), OPEN | {"rows": 15, "chains": 4})
+
+
+@pytest.mark.parametrize(
+    ("least", "features", "pairs"),
+    [(27, None, 32), (28, None, 48), (40, None, 48), (28, 20, 32), (4, 30, 40), (4, 251, 256)],
+)
+def test_a_row_is_as_wide_as_the_data_need(least: int, features: int | None, pairs: int) -> None:
+    """4 pairs are the coin's and one is the bias's. A run keeps at least ``least`` of 41 features,
+    and all of them may vary in its half of the rows."""
+    task = replace(get_task("own.csv"), all_features=41, least_features=least)
+    request = OPEN | {"pairs": None, "features": features}
+    completed = complete(task, request)
+    assert completed.config.pairs == pairs
+    assert completed.notes == (
+        () if pairs == 32 else (f"a row has {pairs} pairs instead of 32, so that all features fit",)
+    )
+    with pytest.raises(UsageError, match="do not fit"):
+        complete(task, OPEN | {"pairs": 8, "features": features})
+
+
+def test_boards_and_too_many_features_get_no_wider_row() -> None:
+    task = replace(get_task("own.csv"), all_features=300, least_features=252)
+    for backend in ("model", "rtl"):
+        with pytest.raises(UsageError, match="a row has 32 pairs"):
+            complete(task, OPEN | {"pairs": None, "features": None, "backend": backend})
+    fits = replace(task, all_features=41, least_features=41)
+    with pytest.raises(UsageError, match="a row has 32 pairs"):
+        complete(fits, OPEN | {"pairs": None, "features": None, "backend": "rtl"})
