@@ -102,8 +102,8 @@ def train(
     pairs: Annotated[
         int | None,
         typer.Option(
-            help="Device pairs per row, entropy pairs included (default: 32, or more if the features "
-            "need them; those of the board for small:PORT).",
+            help="Device pairs per row, entropy pairs included (default: 32, or more if the "
+            "features need them; those of the board for small:PORT).",
             rich_help_panel="Array",
         ),
     ] = None,
