@@ -67,6 +67,20 @@ def test_a_port_in_use(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Non
         assert not new.exists()
 
 
+@pytest.mark.parametrize("package", ["altair", "jinja2", "starlette", "uvicorn", "vl_convert"])
+def test_without_the_extra(
+    package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What the pages need is missed before the server or a run begins, too."""
+    write_manifest(tmp_path, {name: {} for name in MANIFEST_KEYS})
+    monkeypatch.setitem(sys.modules, package, None)
+    code, err = refused(capfd, "watch", tmp_path, "--no-browser")
+    assert code == BAD_USE and package in err and "pip install 'ohmcarlo[report]'" in err
+    new = tmp_path / "new"
+    code, err = refused(capfd, "train", "toy2d", "--live", "--out", new, "--no-browser")
+    assert code == BAD_USE and package in err and not new.exists()
+
+
 def test_a_run_without_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert free_run("toy2d") == Path("runs/toy2d")
