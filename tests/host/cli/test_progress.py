@@ -83,10 +83,10 @@ def test_an_operation_becomes_counted(told: Told) -> None:
     """The stages of an adaptation: their number is known when the search has ended."""
     told.display.wait("adaptation, stage 1")
     assert told.at(2) == ["adaptation, stage 1 …"]
-    told.display.rename("adaptation, stage 3", 80, 480, "steps a chain")
+    told.display.rename("adaptation, stage 3", 80, 480, "steps per chain")
     told.at(6)
-    told.display.rename("adaptation, stage 5", 200, 440, "steps a chain")
-    assert told.at(12) == ["adaptation, stage 5: 200 of 440 steps a chain, 45 %, about 24 s left"]
+    told.display.rename("adaptation, stage 5", 200, 440, "steps per chain")
+    assert told.at(12) == ["adaptation, stage 5: 200 of 440 steps per chain, 45 %, about 24 s left"]
 
 
 def test_what_takes_less_than_two_seconds_is_not_shown(told: Told) -> None:
