@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import subprocess
 import termios
 import time
@@ -30,6 +31,8 @@ class Terminal:
         self.before = termios.tcgetattr(slave)
 
         def take_terminal() -> None:
+            # a shell that began the tests in the background has them ignore interrupts
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
