@@ -436,7 +436,7 @@ def damaged(rows: list[list[object]], line: int, column: int, cell: object) -> l
             id="too many classes",
         ),
         pytest.param(table(n=3), [], id="too few points"),
-        pytest.param(table(features=40), ["--pairs"], id="more features than pairs"),
+        pytest.param(table(features=260), ["--pairs 256"], id="more features than any array has"),
     ],
 )
 def test_bad_csv(call: Call, rows: list[list[object]], words: list[str], tmp_path: Path) -> None:
