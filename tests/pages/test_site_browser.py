@@ -22,6 +22,8 @@ PACKAGES = ("mkdocs", "material", "mkdocstrings", "mermaidx", "marimo")
 FETCHED = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\s(?:src|href)=[\"']?(?:https?:)?//[^>]*>")
 NOT_COPIED = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")
 MISSING = "no-such-anchor"
+FADING_MS = 1500
+"""Longer than the theme takes to fade in its tabs, whose contrast is low until then."""
 LOCAL = ("file:", "data:", "blob:", "about:")
 PAGES = (
     *("index.html", "docs/architecture.html", "docs/results.html", "docs/tutorials/scientist.html"),
@@ -103,6 +105,7 @@ def test_pages_in_a_browser(site: Path, browser: Any, scheme: str) -> None:
         page.set_viewport_size({"width": 1280, "height": 900})
         assert seen.problems == [], name
         assert [r for r in seen.requests if not r.startswith(LOCAL)] == [], name
+        page.wait_for_timeout(FADING_MS)
         assert seen.barriers() == [], name
         page.close()
     context.close()

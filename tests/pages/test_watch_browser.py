@@ -19,7 +19,7 @@ from ohmcarlo.runs.report import read_page
 pytestmark = [pytest.mark.verify, pytest.mark.hdl]
 Open = Callable[..., Opened]
 OPTIONS = {
-    "model": ["--steps", "100000"],
+    "model": ["--steps", "400000"],
     "rtl": ["--steps", "2000", "--whiten", "--rho", "0.8", "--backend", "rtl"],
 }
 LABEL = "document.querySelector('#result .label').textContent"
