@@ -19,7 +19,7 @@ from ohmcarlo.runs.report import read_page
 pytestmark = [pytest.mark.verify, pytest.mark.hdl]
 Open = Callable[..., Opened]
 OPTIONS = {
-    "model": ["--steps", "400000"],
+    "model": ["--steps", "250000"],
     "rtl": ["--steps", "2000", "--whiten", "--rho", "0.8", "--backend", "rtl"],
 }
 LABEL = "document.querySelector('#result .label').textContent"
@@ -65,7 +65,7 @@ def test_a_browser_follows_a_run(backend: str, browser_page: Open, tmp_path: Pat
         page = opened.page
         until(page, f"{LABEL} === 'running'", 900)  # the simulated board is built first
         until(page, "document.querySelector('#trace .drawing svg') !== null")
-        assert page.evaluate(LABEL) == "running"
+        assert page.evaluate(LABEL) in ("running", "finishing")  # there is no result yet
         page.evaluate("window.same = true")
         until(page, "document.querySelector('#progress') === null")
     expected = read_page(run)
