@@ -12,11 +12,60 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 log = logging.getLogger(__name__)
 SAMPLING, STEPS = "sampling", "steps"
 T = TypeVar("T")
+
+
+def seconds_left(done: int, first: int, total: int | None, seconds: float) -> float | None:
+    """Time until ``total``, s, if ``first`` to ``done`` took ``seconds``; None if it is unknown.
+
+    >>> seconds_left(30, 10, 110, 4.0)
+    16.0
+    """
+    if not total or done <= first:
+        return None
+    return (total - done) * seconds / (done - first)
+
+
+@dataclass(eq=False)
+class Work:
+    """An operation that runs: of unknown length, or counted.
+
+    Attributes
+    ----------
+    text : str
+        What is done.
+    began : float
+        Time of a clock, s.
+    total : int or None
+        None: the length is unknown.
+    unit : str
+        What is counted.
+    first, done : int
+        The count at the begin, and so far.
+    """
+
+    text: str
+    began: float
+    total: int | None = None
+    unit: str = STEPS
+    first: int = 0
+    done: int = 0
+
+    def become(self, text: str, steps: int, total: int, unit: str) -> None:
+        """Take other words and, if there is a total, another count."""
+        self.text = text
+        if total:
+            self.first = steps if self.total is None else self.first
+            self.done, self.total, self.unit = steps, total, unit
+
+    def seconds_left(self, now: float) -> float | None:
+        """Time to the last count at the rate so far, s; None if it is unknown."""
+        return seconds_left(self.done, self.first, self.total, now - self.began)
 
 
 class Observer(Protocol):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol
 
-from ..progress import SAMPLING, STEPS, current_observer, observed_by, tracked
+from ..progress import SAMPLING, STEPS, Work, current_observer, observed_by, tracked
 from ..readable import duration
 from .logs import say
 
@@ -31,27 +31,15 @@ Clock = Callable[[], float]
 
 
 @dataclass(eq=False)
-class Work:
-    """An operation that runs: counted if ``total`` is known.
+class ShownWork(Work):
+    """An operation as it is shown.
 
-    ``said``: time of its last line; None: it has none yet.
+    ``acceptance``: of the last block of a chain. ``said``: time of its last line; None: it has none
+    yet.
     """
 
-    text: str
-    began: float
-    total: int | None = None
-    unit: str = ""
-    first: int = 0
-    done: int = 0
     acceptance: float | None = None
     said: float | None = None
-
-    def become(self, text: str, steps: int, total: int, unit: str) -> None:
-        """Take other words and, if there is a total, another count."""
-        self.text = text
-        if total:
-            self.first = steps if self.total is None else self.first
-            self.done, self.total, self.unit = steps, total, unit
 
     def headline(self) -> str:
         """The line of the begin of a phase."""
@@ -69,10 +57,9 @@ class Work:
             parts.append(f"{int(100 * self.done / self.total)} %")
         if self.acceptance is not None:
             parts.append(f"{self.acceptance:.0%} accepted".replace("%", " %"))
-        if self.done > self.first:
-            each = (now - self.began) / (self.done - self.first)
-            left = max(each * (self.total - self.done), 1.0)
-            parts.append(f"about {duration(left)} left")
+        left = self.seconds_left(now)
+        if left is not None:
+            parts.append(f"about {duration(max(left, 1.0))} left")
         return ", ".join(parts)
 
 
@@ -81,7 +68,7 @@ class Painter(Protocol):
 
     interval: float
 
-    def show(self, works: Sequence[Work], now: float) -> None: ...
+    def show(self, works: Sequence[ShownWork], now: float) -> None: ...
 
     def close(self) -> None: ...
 
@@ -91,7 +78,7 @@ class Lines:
 
     interval = LOOK_S
 
-    def show(self, works: Sequence[Work], now: float) -> None:
+    def show(self, works: Sequence[ShownWork], now: float) -> None:
         if not works:
             return
         work = works[-1]
@@ -123,9 +110,9 @@ class Bars:
 
     def __init__(self) -> None:
         self._progress: Any = None
-        self._bars: dict[Work, Any] = {}
+        self._bars: dict[ShownWork, Any] = {}
 
-    def show(self, works: Sequence[Work], now: float) -> None:
+    def show(self, works: Sequence[ShownWork], now: float) -> None:
         if not works:
             self.close()
             return
@@ -214,8 +201,8 @@ class Display:
     ) -> None:
         self._new_painter, self._clock, self._threaded = painter, clock, threaded
         self._painter: Painter | None = None
-        self._works: list[Work] = []
-        self._stage: Work | None = None
+        self._works: list[ShownWork] = []
+        self._stage: ShownWork | None = None
         self._lock = threading.RLock()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -253,11 +240,11 @@ class Display:
             say(text)
             if found := STAGE.match(text):
                 now = self._clock()
-                self._stage = Work(found[1], now, said=now)
+                self._stage = ShownWork(found[1], now, said=now)
                 self._watch()
 
     def wait(self, text: str) -> None:
-        self._push(Work(text, self._clock()))
+        self._push(ShownWork(text, self._clock()))
 
     def rename(self, text: str, steps: int = 0, total: int = 0, unit: str = STEPS) -> None:
         with self._lock:
@@ -265,7 +252,7 @@ class Display:
                 self._works[-1].become(text, steps, total, unit)
 
     def begin(self, steps: int, total: int, what: str = SAMPLING, unit: str = STEPS) -> None:
-        self._push(Work(what, self._clock(), total, unit, steps, steps))
+        self._push(ShownWork(what, self._clock(), total, unit, steps, steps))
 
     def advance(self, steps: int, acceptance: float | None = None) -> None:
         with self._lock:
@@ -292,7 +279,7 @@ class Display:
             shown = [work for work in works if now - work.began >= SHOWN_AFTER_S]
             self._painter.show(shown, now)
 
-    def _push(self, work: Work) -> None:
+    def _push(self, work: ShownWork) -> None:
         with self._lock:
             self._end_stage()
             self._works.append(work)

@@ -104,7 +104,7 @@ def report(
 
     - `ohmcarlo report runs/first`: write the pictures into `runs/first/report`
     """
-    from ..files import check_file
+    from ..pages.checks import check_page
     from ..runs.report import write_html, write_report
     from .console import Console
     from .show_runs import open_in_browser, show_result
@@ -112,7 +112,7 @@ def report(
     console = Console(json)
     written: list[Path] = []
     if html is not None:
-        check_file(html)
+        check_page(html)
         kind, values = write_html(run, html)
         written.append(html)
     elif open_page:

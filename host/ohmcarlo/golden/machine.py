@@ -177,6 +177,22 @@ def _per_device(values: NDArray[Any] | None, default: int) -> NDArray[np.int32]:
     return np.ascontiguousarray(values, np.int32)
 
 
+def sample_slots(features: int, hidden: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Row within the group, and device within the row, of each device of a sample.
+
+    A sample of a logistic model fills one row with ``features`` pairs. That of a network fills a
+    row for each hidden unit, and one with the weights of the output.
+
+    >>> sample_slots(1, 1)
+    (array([0, 0, 1, 1, 1, 1]), array([0, 1, 0, 1, 2, 3]))
+    """
+    inputs, output = 2 * features, 2 * (hidden + 1)
+    if not hidden:
+        return np.zeros(inputs, np.int64), np.arange(inputs)
+    row = np.repeat(np.arange(hidden + 1), [inputs] * hidden + [output])
+    return row, np.concatenate([np.tile(np.arange(inputs), hidden), np.arange(output)])
+
+
 def build_machine(registers: Registers, array: Array | None = None) -> Machine:
     """Elaborate ``registers`` for ``array``; raises UsageError if the two do not fit.
 
@@ -193,14 +209,7 @@ def build_machine(registers: Registers, array: Array | None = None) -> Machine:
         table = getattr(c, name)
         if table is not None and table.shape != shape:
             raise UsageError(f"the calibration's {name} has shape {table.shape}, not {shape}")
-    input_row = np.arange(2 * r.features)
-    if r.hidden:
-        slot_device = np.concatenate([np.tile(input_row, r.hidden), np.arange(2 * (r.hidden + 1))])
-        slot_row = np.repeat(
-            np.arange(r.hidden + 1), [2 * r.features] * r.hidden + [2 * (r.hidden + 1)]
-        )
-    else:
-        slot_device, slot_row = input_row, np.zeros_like(input_row)
+    slot_row, slot_device = sample_slots(r.features, r.hidden)
     dac = c.dac
     if dac is None:
         dac = identity_dac() if array is None else array.dac_of_target()

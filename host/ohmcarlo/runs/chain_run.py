@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from ..boards import ENTROPY_ALARM, MODEL, RUNNING, Block
 from ..errors import OhmcarloError
 from ..posterior_error import describe_error
-from ..progress import SAMPLING as SAMPLING
 from ..progress import Observer, Silence, phase
 from .adaptation.record import Record
 from .adaptation.stages import Stages

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from ..errors import OhmcarloError
 from ..files import TEMPORARY, json_ready, replace_unsynced
-from ..progress import SAMPLING, STEPS, Observer
+from ..progress import SAMPLING, STEPS, Observer, Work, seconds_left
 from .stored import read_arrays
 
 PROGRESS, CHAIN = "progress.json", "chain.npz"
@@ -83,22 +83,7 @@ class Progress:
 
     def remaining_s(self) -> float | None:
         """Time to the last step at the rate so far, s; None if it is unknown."""
-        made = self.steps - self.first_step
-        if not self.total or made <= 0:
-            return None
-        return (self.total - self.steps) * self.seconds / made
-
-
-@dataclass
-class _Work:
-    """An operation that has begun: of unknown length, or counted."""
-
-    what: str
-    steps: int = 0
-    total: int = 0
-    first: int = 0
-    unit: str = STEPS
-    began: float = field(default_factory=lambda: time.monotonic())
+        return seconds_left(self.steps, self.first_step, self.total, self.seconds)
 
 
 class NotedProgress:
@@ -114,7 +99,7 @@ class NotedProgress:
     def __init__(self, path: Path, observer: Observer) -> None:
         self._path, self._observer = path, observer
         self._lines: deque[str] = deque(maxlen=MOST_LINES)
-        self._works: list[_Work] = []
+        self._works: list[Work] = []
         self._noted = 0.0
         self._rates: list[float] = []
         self._acceptance = 0.0
@@ -124,26 +109,24 @@ class NotedProgress:
         self._observer.say(text)
 
     def wait(self, text: str) -> None:
-        self._works.append(_Work(text))
+        self._works.append(Work(text, time.monotonic()))
         self._note()
         self._observer.wait(text)
 
     def rename(self, text: str, steps: int = 0, total: int = 0, unit: str = STEPS) -> None:
         if self._works:
-            work = self._works[-1]
-            first = work.first if work.total else steps
-            self._works[-1] = _Work(text, steps, total, first, unit, work.began)
+            self._works[-1].become(text, steps, total, unit)
         self._note()
         self._observer.rename(text, steps, total, unit)
 
     def begin(self, steps: int, total: int, what: str = SAMPLING, unit: str = STEPS) -> None:
-        self._works.append(_Work(what, steps, total, steps, unit))
+        self._works.append(Work(what, time.monotonic(), total, unit, steps, steps))
         self._note()
         self._observer.begin(steps, total, what, unit)
 
     def advance(self, steps: int, acceptance: float | None = None) -> None:
         if self._works:
-            self._works[-1].steps = steps
+            self._works[-1].done = steps
         if acceptance is not None:
             self._rates.append(acceptance)
         if time.monotonic() - self._noted >= EVERY_S:
@@ -161,11 +144,11 @@ class NotedProgress:
         if self._rates:
             self._acceptance = sum(self._rates) / len(self._rates)
             self._rates.clear()
-        work = self._works[-1] if self._works else _Work("")
+        work = self._works[-1] if self._works else Work("", self._noted)
         progress = Progress(
-            phase=work.what,
-            steps=work.steps,
-            total=work.total,
+            phase=work.text,
+            steps=work.done,
+            total=work.total or 0,
             first_step=work.first,
             unit=work.unit,
             seconds=self._noted - work.began if work.total else 0.0,

@@ -30,7 +30,7 @@ def write_report(
     Examples
     --------
     >>> from pathlib import Path
-    >>> from ohmcarlo.runs.chain_run import Silence
+    >>> from ohmcarlo.progress import Silence
     >>> from ohmcarlo.runs.config import TrainConfig
     >>> from ohmcarlo.runs.outputs import Outputs
     >>> from ohmcarlo.runs.report import write_report
@@ -67,7 +67,7 @@ def write_html(path: Path, file: Path) -> tuple[ShownKind, dict[str, Any]]:
     Examples
     --------
     >>> from pathlib import Path
-    >>> from ohmcarlo.runs.chain_run import Silence
+    >>> from ohmcarlo.progress import Silence
     >>> from ohmcarlo.runs.config import TrainConfig
     >>> from ohmcarlo.runs.outputs import Outputs
     >>> from ohmcarlo.runs.report import write_html

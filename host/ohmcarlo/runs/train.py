@@ -107,7 +107,7 @@ def train_run(config: TrainConfig, outputs: Outputs, observer: Observer) -> dict
     Examples
     --------
     >>> from pathlib import Path
-    >>> from ohmcarlo.runs.chain_run import Silence
+    >>> from ohmcarlo.progress import Silence
     >>> from ohmcarlo.runs.config import TrainConfig
     >>> from ohmcarlo.runs.outputs import Outputs
     >>> from ohmcarlo.runs.train import train_run
@@ -137,7 +137,7 @@ def resume_run(outputs: Outputs, observer: Observer, backend: str | None = None)
     Examples
     --------
     >>> from pathlib import Path
-    >>> from ohmcarlo.runs.chain_run import Silence
+    >>> from ohmcarlo.progress import Silence
     >>> from ohmcarlo.runs.config import TrainConfig
     >>> from ohmcarlo.runs.outputs import Outputs
     >>> from ohmcarlo.runs.train import resume_run, train_run

@@ -15,10 +15,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OhmcarloError, UsageError
+from ..pages.checks import NEEDED, not_installed
 from ..pages.render import fragments, render
 from .view import RunView, Shown, warm_up
 
@@ -40,7 +40,7 @@ FINISH_S = 20.0
 RETRY_MS = 1000
 """Time after which a browser looks for a server that has ended."""
 NICE = 10
-PACKAGES = ("altair", "jinja2", "starlette", "uvicorn", "vl_convert")
+PACKAGES = (*NEEDED, "starlette", "uvicorn")
 """What server and pages import."""
 HEADERS = {
     "Cache-Control": "no-store",
@@ -302,17 +302,8 @@ def step_back() -> None:
 
 def require_server() -> None:
     """Raise UsageError, which names what to install, without the packages of server and pages."""
-    missing = [name for name in PACKAGES if not _installed(name)]
-    if missing:
+    if missing := not_installed(PACKAGES):
         raise UsageError(
             f"a live view needs a server and pages, and {', '.join(missing)} cannot be imported: "
             "pip install 'ohmcarlo[report]'"
         )
-
-
-def _installed(name: str) -> bool:
-    """Whether a package can be found; it is not imported, which takes long."""
-    try:
-        return find_spec(name) is not None
-    except (ImportError, ValueError):  # ValueError: a name that ``sys.modules`` holds as None
-        return False

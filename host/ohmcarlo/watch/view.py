@@ -92,14 +92,14 @@ class RunView:
         changed = whole.look(READING_S)
         if not whole.manifest:
             read_manifest(self.path)  # it says what is wrong
-        several = SeveralRuns(whole) if self._several is None else self._several
         if not problems_of(whole.manifest):
             self._renew(whole, changed)
             return running_page(whole, self._parts)
-        self._several = several
-        part = several.current()
+        if self._several is None:
+            self._several = SeveralRuns(whole)
+        part = self._several.current()
         self._renew(part, part.look(READING_S) or part.path != self._of)
-        return several.page(self._parts)
+        return self._several.page(self._parts)
 
     def _renew(self, run: GrowingRun, changed: bool) -> None:
         """Make the parts of the chains again, if there is something new and time for it."""

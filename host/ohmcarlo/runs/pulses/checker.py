@@ -240,7 +240,7 @@ def check_pulses(path: Path, run: Path, observer: Observer) -> Checked:
     Examples
     --------
     >>> from pathlib import Path
-    >>> from ohmcarlo.runs.chain_run import Silence
+    >>> from ohmcarlo.progress import Silence
     >>> from ohmcarlo.runs.config import TrainConfig
     >>> from ohmcarlo.runs.outputs import Outputs
     >>> from ohmcarlo.runs.pulses.checker import check_pulses

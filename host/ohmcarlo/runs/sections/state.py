@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import OhmcarloError
+from ...golden.machine import sample_slots
 from ...spec import CODE_LSB_US, Geometry
 from ..folder import Checkpoint
 from ..stored import CHECKPOINT, RUN, intact, read_linked, read_manifest
@@ -119,15 +120,7 @@ def _groups(arrays: Mapping[str, NDArray[Any]], geometry: Geometry) -> dict[int,
 
 
 def slots(sample_devices: int, row_group: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row within the group, and device within the row, of each device of a sample.
-
-    A sample of a logistic model fills one row. That of a network with H hidden units fills H rows
-    of inputs and one row with the H + 1 weights of the output.
-    """
+    """``golden.machine.sample_slots`` of a sample of so many devices in a group of rows."""
     hidden = row_group - 1
-    if not hidden:
-        return np.zeros(sample_devices, np.int64), np.arange(sample_devices)
-    output = 2 * (hidden + 1)
-    inputs = (sample_devices - output) // hidden
-    row = np.concatenate([np.repeat(np.arange(hidden), inputs), np.full(output, hidden)])
-    return row, np.concatenate([np.tile(np.arange(inputs), hidden), np.arange(output)])
+    inputs = (sample_devices - 2 * (hidden + 1)) // hidden if hidden else sample_devices
+    return sample_slots(inputs // 2, hidden)

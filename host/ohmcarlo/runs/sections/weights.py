@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 from ...pages.charts import intervals
 from ...pages.content import Section, Table
 from ..verdict import Verdict
+from .chains import MOST_WEIGHTS
 from .marks import caution, mark, marked
 
 FloatArray = NDArray[np.float64]
-MOST_WEIGHTS = 40
-"""Weights of the chart; the table holds all of them."""
 CHANGE = "A weight is the change of {} for one {}"
 NETWORK = "The inputs of the network are standardised features"
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -53,10 +52,12 @@ def weights_section(
     shown, label = order[:MOST_WEIGHTS], mark(verdict, weights=True)
     some = "" if len(shown) == len(order) else f" The chart shows the {len(shown)} largest."
     meaning = CHANGE.format(effect, "standard deviation of the feature") if effect else NETWORK
-    tables = [_table(names, draws, order, meaning, label)]
+    tables = [_table(names, (low, middle, high), order, meaning, label)]
     if natural is not None:
         unit = CHANGE.format(effect, "unit of the column")
-        tables.append(_table(*natural, order, unit, label, " per unit of the data"))
+        columns, values = natural
+        ends = np.quantile(values, QUANTILES[::2], axis=0)
+        tables.append(_table(columns, ends, order, unit, label, " per unit of the data"))
     return Section(
         f"{prefix}weights",
         title,
@@ -86,14 +87,15 @@ def weights_section(
 
 def _table(
     names: Sequence[str],
-    draws: FloatArray,
+    ends: Sequence[FloatArray] | FloatArray,
     order: NDArray[np.intp],
     meaning: str,
     label: str,
     per: str = "",
 ) -> Table:
-    """``label``: the mark on weights that cannot be used. ``per``: the unit of the weights."""
-    low, middle, high = np.quantile(draws, [0.05, 0.5, 0.95], axis=0)
+    """``ends``: 5 %, median and 95 % of each weight. ``label``: the mark on weights that cannot be
+    used. ``per``: the unit of the weights."""
+    low, middle, high = ends
     rows = tuple(
         (
             names[i],
