@@ -20,6 +20,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 LAYERS = [
     {"__init__", "errors", "imports", "progress", "readable", "posterior_error"},
     {"jit", "builder", "files"},
+    {"cluster"},
     {"spec"},
     {"tables"},
     {"measurements"},
@@ -45,7 +46,7 @@ LAYERS = [
     {"runs.train", "runs.report", "runs.dies"},
     {"runs.characterize"},
     {"runs.pulses"},
-    {"selftest", "fpga", "ip_core", "sklearn", "watch"},
+    {"selftest", "fpga", "ip_core", "sklearn", "watch", "sweeps"},
     {"reproduce"},
     {"cli"},
 ]
