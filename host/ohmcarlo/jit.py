@@ -5,7 +5,8 @@ it calls: after an update, it could load old machine code for new sources. Here 
 carries a digest of every source file that compiled code comes from.
 
 Numba is imported at the first call of a compiled function: commands that compute nothing start
-without it.
+without it. Compiled functions release Python's global lock while they run, so that other threads
+continue.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import functools
 import hashlib
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ Function = Callable[..., Any]
 log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).parent
 COMPILED_FOLDERS = ("spec", "array", "golden")
+_entries = threading.RLock()  # numba's folder of machine code is a setting of the process
 
 
 @functools.cache
@@ -68,15 +71,16 @@ class Compiled:
         import numba
 
         _log_compilations()
-        saved = numba.config.CACHE_DIR
-        if not saved:  # a user's own NUMBA_CACHE_DIR comes first, split by the same key
-            numba.config.CACHE_DIR = cache_folder()
-        else:
-            numba.config.CACHE_DIR = str(Path(saved) / Path(cache_folder()).name)
-        try:
-            return self._dispatcher(cache=True)
-        finally:
-            numba.config.CACHE_DIR = saved
+        with _entries:
+            saved = numba.config.CACHE_DIR
+            if not saved:  # a user's own NUMBA_CACHE_DIR comes first, split by the same key
+                numba.config.CACHE_DIR = cache_folder()
+            else:
+                numba.config.CACHE_DIR = str(Path(saved) / Path(cache_folder()).name)
+            try:
+                return self._dispatcher(cache=True, nogil=True)
+            finally:
+                numba.config.CACHE_DIR = saved
 
     @functools.cached_property
     def inner(self) -> Any:

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numba
@@ -72,6 +74,34 @@ def test_machine_code_from_disk_is_no_compilation() -> None:
     """Two objects of one function share the cache as two processes do."""
     assert announced(Compiled(twice)) == 1
     assert announced(Compiled(twice)) == 0
+
+
+def spin(turns: int) -> int:
+    total = 0
+    for turn in range(turns):
+        total = (total * 5 + turn) & 0xFFFF
+    return total
+
+
+@pytest.mark.usefixtures("fresh")
+def test_other_threads_run_during_a_compiled_call() -> None:
+    """The time stamps of another thread fall into the call, not only before and after it."""
+    function, stamps, ended = Compiled(spin), [time.perf_counter()], threading.Event()
+
+    def stamp() -> None:
+        while not ended.wait(0.001):
+            stamps.append(time.perf_counter())
+
+    function(1)
+    other = threading.Thread(target=stamp)
+    other.start()
+    began = time.perf_counter()
+    function(60_000_000)
+    taken = time.perf_counter() - began
+    ended.set()
+    other.join()
+    middle = [t for t in stamps if began + taken / 4 < t < began + 3 * taken / 4]
+    assert middle, f"none of {len(stamps)} stamps lies in a call of {taken:.3f} s"
 
 
 class Notes(Silence):
