@@ -1,0 +1,1 @@
+"""Sweeps: one run for every combination of settings and devices, and what their results show."""

@@ -1,0 +1,51 @@
+"""The exact posterior that a sweep compares with: against NUTS, and for runs that have none."""
+
+import numpy as np
+import pytest
+
+from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.sweeps.truth import Truth, distance, moments, truth_of
+
+NUTS = "tests/data/nuts_wdbc_exact.npz"  # 100,000 draws of NumPyro's NUTS
+
+
+@pytest.fixture(scope="module")
+def nuts(request):
+    with np.load(request.config.rootpath / NUTS) as file:
+        return {name: file[name] for name in ("mean", "sd", "split_seed", "features")}
+
+
+def test_the_exact_posterior_is_that_of_nuts(nuts):
+    config = TrainConfig("breast-cancer", seed=int(nuts["split_seed"]), features=15)
+    found = truth_of(config)
+    assert np.abs((found.mean - nuts["mean"]) / nuts["sd"]).max() < 0.02
+    assert np.abs(found.sd / nuts["sd"] - 1).max() < 0.02
+    other = truth_of(TrainConfig("breast-cancer", seed=int(nuts["split_seed"]) + 1, features=15))
+    assert np.abs((other.mean - nuts["mean"]) / nuts["sd"]).max() > 0.2  # the control
+
+
+@pytest.mark.parametrize(
+    "options", [{"task": "toy2d", "hidden": 2}, {"task": "cartpole"}, {"task": "diabetes"}]
+)
+def test_a_network_a_policy_and_a_regression_have_no_exact_posterior(options):
+    assert truth_of(TrainConfig(**options)) is None
+
+
+def test_a_posterior_with_long_tails_is_unknown():
+    x = np.column_stack([np.linspace(-1, 1, 20), np.ones(20)])
+    y = (x[:, 0] > 0).astype(int)  # a point separates the classes
+    assert moments(x, y, 1.0) is not None
+    assert moments(x, y, 1000.0) is None
+
+
+@pytest.mark.stats
+def test_the_distance_is_that_of_shifted_and_narrowed_draws():
+    truth = Truth(np.array([1.0, -2.0]), np.array([0.5, 2.0]), 1e4)
+    draws = np.random.default_rng(0).standard_normal((4, 20_000, 2))
+    right = distance(truth.mean + truth.sd * draws, truth)
+    assert right.posterior_error < 3 * right.monte_carlo_sd
+    wrong = distance(truth.mean + truth.sd * ([0.3, 0.0] + 0.8 * draws), truth)
+    assert wrong.error_sd_max == pytest.approx(0.3, abs=0.02)
+    assert wrong.error_sd == pytest.approx(0.3 / np.sqrt(2), abs=0.02)
+    assert wrong.spread_ratio == pytest.approx(0.8, abs=0.01)
+    assert wrong.posterior_error == pytest.approx(0.223, abs=0.02)  # -ln 0.8
