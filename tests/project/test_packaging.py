@@ -174,7 +174,7 @@ def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     declared = sum(
-        (extras[name] for name in ("report", "reproduce", "parquet", "excel")),
+        (extras[name] for name in ("report", "reproduce", "parquet", "excel", "sweep")),
         project["dependencies"],
     )
     names = {re.split(r"[<>=\[ ]", d)[0].replace("-", "_") for d in declared}

@@ -1,0 +1,69 @@
+"""What computes a cell: the part that runs on a worker."""
+
+from __future__ import annotations
+
+import json
+import time
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import OhmcarloError
+from .cells import BROKEN, REFUSED, Cell, Values, function_of
+from .encoding import pack
+from .sources import sources_digest
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a worker returns.
+
+    Attributes
+    ----------
+    packed : bytes
+        The file of a finished cell; empty if there is none.
+    kind, message, details : str
+        As in ``Failure``; empty if there is none.
+    sources : str
+        Digest of the worker's sources if they are others; nothing was computed then.
+    """
+
+    packed: bytes = b""
+    kind: str = ""
+    message: str = ""
+    details: str = ""
+    sources: str = ""
+
+
+def compute(function: str, arguments: str, digest: str, sources: str) -> Reply:
+    """Compute a cell; ``arguments`` is its canonical JSON. An error of the cell is a reply."""
+    if sources_digest() != sources:
+        return Reply(sources=sources_digest())
+    began = time.perf_counter()
+    cell = Cell(function, json.loads(arguments))
+    try:
+        values = function_of(function)(**json.loads(arguments))
+        if not isinstance(values, dict):
+            raise TypeError(f"{function} returned {type(values).__name__}, not a dict")
+        packed = pack(content_of(cell, digest, values, time.perf_counter() - began))
+        return Reply(packed)
+    except OhmcarloError as error:
+        return Reply(kind=REFUSED, message=_line(error))
+    except (Exception, SystemExit) as error:
+        message = f"{type(error).__name__}: {_line(error)}".rstrip(": ")
+        return Reply(kind=BROKEN, message=message, details=traceback.format_exc())
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def content_of(cell: Cell, digest: str, values: Values, seconds: float) -> dict[str, Any]:
+    """What the file of a finished cell holds."""
+    return {
+        "function": cell.function,
+        "arguments": cell.arguments,
+        "digest": digest,
+        "seconds": seconds,
+        "values": values,
+    }
