@@ -14,8 +14,8 @@ from typing import Any
 from ..errors import OhmcarloError, UsageError
 from ..imports import without_collection
 from ..progress import current_observer
+from .base import Cluster, Computed
 from .cells import DIED, Cell
-from .engine import Cluster, Computed
 from .versions import check_workers, other_sources
 from .work import Reply, compute
 
