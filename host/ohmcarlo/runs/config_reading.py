@@ -86,19 +86,18 @@ def read_run_file(path: Path) -> RunFile:
         manifest = read_manifest(folder)
         values = _checked(folder / MANIFEST, "", manifest["config"])
         return RunFile(folder / MANIFEST, values, manifest)
-    text = _text_of(path)
+    text = text_of_file(path, "--config needs a file or a run folder")
     return RunFile(path, _checked(path, text, _parsed(path, text)), text=text)
 
 
-def _text_of(path: Path) -> str:
+def text_of_file(path: Path, needed: str) -> str:
+    """The text of a TOML file; UsageError, which ends in ``needed``, if it cannot be read."""
     try:
         if path.stat().st_size > LONGEST:
             raise UsageError(f"{path} is longer than {LONGEST} bytes: give a TOML file")
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UsageError(
-            f"{explain(error, path)}: --config needs a file or a run folder"
-        ) from error
+        raise UsageError(f"{explain(error, path)}: {needed}") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not text in UTF-8: give a TOML file") from error
 
@@ -106,6 +105,11 @@ def _text_of(path: Path) -> str:
 def _parsed(path: Path, text: str) -> dict[str, Any]:
     if text.lstrip().startswith("{"):
         return _parsed_json(path, text)
+    return parsed_toml(path, text)
+
+
+def parsed_toml(path: Path, text: str) -> dict[str, Any]:
+    """The content of a TOML file; UsageError, which names file and line, for any other text."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -140,7 +144,7 @@ def _checked(path: Path, text: str, values: Mapping[str, Any]) -> dict[str, Any]
                 f"{_place(path, text, key)}: the key {key!r} is unknown{guess}: `ohmcarlo train "
                 "TASK --write-config -` lists the keys"
             )
-        wanted = None if value is None else _wrong(key, known[key], value)
+        wanted = None if value is None else wanted_of(key, value)
         if wanted:
             raise UsageError(f"{_place(path, text, key)}: {key} = {_shown(value)}: give {wanted}")
     return {key: value for key, value in values.items() if value is not None}
@@ -165,14 +169,18 @@ def setting_types() -> dict[str, Any]:
     return get_type_hints(TrainConfig)
 
 
-def _wrong(key: str, hint: Any, value: Any) -> str | None:
-    """What a setting needs, if ``value`` is not that."""
+def wanted_of(key: str, value: Any) -> str | None:
+    """What the setting ``key`` needs, if ``value`` is not that.
+
+    >>> wanted_of("rows", "many")
+    'a whole number'
+    """
     if key == "sigma_p":
         return None if _is_width(value) else f'a number, "{AUTO}", or a table of numbers'
     if key == "kind":
         known = isinstance(value, str) and value in RUN_KINDS
         return None if known else f"one of {', '.join(RUN_KINDS)}"
-    plain = _plain(hint)
+    plain = plain_type(setting_types()[key])
     if get_origin(plain) is tuple:
         fits = isinstance(value, list) and all(isinstance(each, str) for each in value)
         return None if fits else 'a list of strings, as in ["id", "name"]'
@@ -183,7 +191,7 @@ def _wrong(key: str, hint: Any, value: Any) -> str | None:
     return None if fits else wanted
 
 
-def _plain(hint: Any) -> Any:
+def plain_type(hint: Any) -> Any:
     """A type without its None."""
     if get_origin(hint) is UnionType:
         return next(each for each in get_args(hint) if each is not type(None))

@@ -15,7 +15,15 @@ from .chain_run import ChainRun, Interrupted
 from .config import TrainConfig
 from .folder import RunFolder, check_free
 from .kind import Experiment, RunKind, RunResult
-from .kinds import POLICY, REGRESSION, SUPERVISED, AnyKind, kind_of, read_complete
+from .kinds import (
+    POLICY,
+    REGRESSION,
+    SUPERVISED,
+    AnyKind,
+    chain_kind_of,
+    kind_of,
+    read_complete,
+)
 from .live_notes import ChainNote, NotedProgress, remove_notes
 from .multiclass.kind import MulticlassKind
 from .multiclass.sampling import complete_multiclass, traces
@@ -36,7 +44,7 @@ from .stored import (
     write_arrays,
     write_result,
 )
-from .summary import request_of
+from .summary import ChainResult, request_of
 from .supervised.result import SupervisedResult
 
 E = TypeVar("E", bound=Experiment)
@@ -85,6 +93,22 @@ def train_regression(config: TrainConfig, observer: Observer | None = None) -> R
     ['age', 'sex', 'bmi']
     """
     return _train_in_memory(REGRESSION, config, observer)
+
+
+def train_chains(config: TrainConfig, observer: Observer | None = None) -> ChainResult:
+    """``train`` for any kind with one set of chains, in memory; UsageError for several classes.
+
+    Examples
+    --------
+    >>> from ohmcarlo.runs.config import TrainConfig
+    >>> from ohmcarlo.runs.train import train_chains
+    >>> result = train_chains(TrainConfig("toy2d", rows=16, pairs=8, steps=100))
+    >>> result.draws.shape
+    (1, 100, 3)
+    """
+    kind = chain_kind_of(config.task, config.kind)
+    result: ChainResult = _train_in_memory(kind, config, observer)
+    return result
 
 
 def _train_in_memory(kind: RunKind[E, R], config: TrainConfig, observer: Observer | None) -> R:

@@ -1,0 +1,103 @@
+"""Sweep files: what their blocks describe, what is refused, and which cells are the same."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ohmcarlo.errors import UsageError
+from ohmcarlo.sweeps.description import read_description
+from ohmcarlo.sweeps.planning import plan
+
+BASE = '[base]\ntask = "toy2d"\narray = "physics"\npreset = "relative-5pct"\nsteps = 500\n'
+
+
+def described(tmp_path: Path, text: str):
+    path = tmp_path / "study.toml"
+    path.write_text(text)
+    return read_description(path)
+
+
+def test_one_at_a_time_keeps_the_others_at_the_base(tmp_path):
+    text = "[one_at_a_time]\nrows = [64, 128]\npreset.d2d_rel = [0.01, 0.02, 0.03]\n"
+    found = described(tmp_path, f"seeds = 2\n{BASE}{text}")
+    values = [(p.get("rows"), p.get("preset.d2d_rel"), p["seed"]) for p in found.points]
+    assert values == [
+        (rows, d2d, seed)
+        for rows, d2d in [
+            (None, None), (64, None), (128, None), (None, 0.01), (None, 0.02), (None, 0.03),
+        ]
+        for seed in (0, 1)
+    ]  # fmt: skip
+    assert found.swept == ("rows", "preset.d2d_rel", "seed")
+    assert plan(found).reference == {"rows": 256, "preset.d2d_rel": 0.0, "seed": 0}
+
+
+def test_a_grid_has_every_combination_and_zip_walks_together(tmp_path):
+    text = f'{BASE}[grid]\nrows = [64, 128]\nkernel = ["corrected", "published"]\n'
+    found = described(tmp_path, text + "[zip]\nrows = [16, 32]\nseed = [5, 6]\n")
+    pairs = [(p["rows"], p.get("kernel"), p.get("seed")) for p in found.points]
+    assert pairs == [
+        (64, "corrected", None), (64, "published", None),
+        (128, "corrected", None), (128, "published", None), (16, None, 5), (32, None, 6),
+    ]  # fmt: skip
+
+
+def test_single_cells_and_blocks_with_seeds_of_their_own(tmp_path):
+    text = f"seeds = 2\n{BASE}[[cell]]\nrows = 64\nseeds = [7]\n[[cell]]\nrows = 128\n"
+    found = described(tmp_path, text)
+    assert [(p["rows"], p["seed"]) for p in found.points] == [(64, 7), (128, 0), (128, 1)]
+
+
+def test_equal_cells_are_one(tmp_path):
+    """Duplicates: a list that holds the value of the base, 3 and 3.0, a constant as the preset
+    has it. The control is a value that differs."""
+    text = (
+        f"{BASE}[one_at_a_time]\nrows = [256, 256.0]\npreset.d2d_rel = [0, 0.0]\ntau = [50, 50.0]\n"
+    )
+    cells = plan(described(tmp_path, text)).cells
+    assert [cell.parameters["tau"] for cell in cells] == [None, 50.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rowz = [3]", "line 7: the key 'rowz' is unknown (did you mean rows or rho?)"),
+        ("preset.d2rel = [3]", "did you mean preset.d2d_rel"),
+        ("d2d_rel = [3]", "did you mean preset.d2d_rel"),
+        ('rows = ["many"]', "line 7: rows = 'many': give a whole number"),
+        ("rows = []", "line 7: rows = []: give at least one value"),
+        ("rows = {from = 1, to = 2, stps = 3}", "did you mean steps?"),
+        ("rho = {from = 0, to = 1, steps = 3, scale = \"log\"}", "needs numbers above 0"),
+        ("seeds = 0", "seeds = 0: give a number of seeds"),
+    ],
+)  # fmt: skip
+def test_a_wrong_line_is_named(tmp_path, text, said):
+    with pytest.raises(UsageError, match=r"study\.toml, line") as caught:
+        described(tmp_path, f"{BASE}[grid]\n{text}\n")
+    assert said in str(caught.value)
+
+
+def test_a_wrong_table_is_named(tmp_path):
+    with pytest.raises(UsageError, match="line 1: 'bse' is no part of a sweep"):
+        described(tmp_path, "[bse]\n")
+    with pytest.raises(UsageError, match="line 1: rows is a setting: write it below"):
+        described(tmp_path, f"rows = 3\n{BASE}")
+    with pytest.raises(UsageError, match="differ in length: rows 2, seed 1"):
+        described(tmp_path, f"{BASE}[zip]\nrows = [1, 2]\nseed = [1]\n")
+
+
+def test_impossible_points_are_known_before_they_are_computed(tmp_path):
+    columns, rows = [f"c{j}" for j in range(33)], np.random.default_rng(0).normal(size=(40, 33))
+    lines = [",".join(f"{value:.3f}" for value in row) + f",{i % 2}" for i, row in enumerate(rows)]
+    (tmp_path / "wide.csv").write_text("\n".join([",".join([*columns, "class"]), *lines]))
+    text = (
+        '[base]\ntask = "wide.csv"\n[grid]\npairs = 32\nfeatures = [15, 33]\n'
+        "[one_at_a_time]\npreset.slow_share = [0.1]\n"
+    )
+    cells = plan(described(tmp_path, text)).cells
+    wide, slow = (cell for cell in cells if cell.problem)
+    assert wide.parameters == {"pairs": 32, "features": 33, "preset.slow_share": 0.0}
+    assert "34 inputs" in wide.problem and "32 pairs" in wide.problem
+    assert slow.problem == 'the emulated array has no slow_share: use array = "physics"'
+    assert len(cells) == 4
