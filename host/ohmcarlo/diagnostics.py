@@ -39,6 +39,7 @@ STAY_LIMIT = 5.0
 """A chain is sticky if it stays longer than this multiple of the expected longest stay. 122 runs of
 six data sets (4 chains of 5,000 or 20,000 whitened steps, rho 0.8) have a median of 1.2 and a
 largest value of 3.9; a chain that was stuck in a tail for 422 steps has 17."""
+TAILS = (0.05, 0.95)  # quantiles of the tail effective sample size, as in ArviZ
 Z_95 = 1.96  # normal quantile of a 95 % interval
 MCV_Z = 2.576  # 99 % of a normal distribution, two-sided: SP 800-90B, 6.3.1
 
@@ -193,7 +194,7 @@ def tail_ess(draws: ArrayLike) -> FloatArray:
 
     Shape and special cases are those of ``ess``.
     """
-    return _per_weight(draws, "ess", stuck=1.0, method="tail")
+    return _per_weight(draws, "ess", stuck=1.0, method="tail", prob=TAILS)
 
 
 def longest_stay(current: NDArray[np.integer[Any]]) -> int:
@@ -259,7 +260,7 @@ def mcse(draws: ArrayLike) -> FloatArray:
     return _per_weight(draws, "mcse", stuck=np.inf)
 
 
-def _per_weight(draws: ArrayLike, statistic: str, stuck: float, **options: str) -> FloatArray:
+def _per_weight(draws: ArrayLike, statistic: str, stuck: float, **options: Any) -> FloatArray:
     values = np.asarray(draws, np.float64)
     if values.ndim != 3:
         raise UsageError(f"draws must be (chains, steps, weights), got shape {values.shape}")
@@ -270,11 +271,12 @@ def _per_weight(draws: ArrayLike, statistic: str, stuck: float, **options: str) 
     frozen = (np.ptp(values, axis=1) == 0).all(axis=0)
     out[frozen] = stuck
     if not frozen.all():
-        az = arviz()
+        function = getattr(arviz(), statistic)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # more chains than draws in a short run
-            moving = az.convert_to_dataset({"w": values[..., ~frozen]})
-            out[~frozen] = getattr(az, statistic)(moving, **options)["w"].to_numpy()
+            # arrays: a data set costs xarray more time than the statistic of a short run takes
+            for w in np.flatnonzero(~frozen):
+                out[w] = np.squeeze(function(values[..., w], **options))
     return out
 
 

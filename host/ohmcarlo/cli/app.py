@@ -18,6 +18,7 @@ import typer
 
 from .. import __version__
 from ..errors import OhmcarloError
+from ..imports import rare_collection
 from . import bitstreams, cores, data, devices, figures, pulses, results, training, watching
 from .exit_codes import BAD_USE, DONE, FAILED, INTERRUPTED
 from .logs import messages
@@ -125,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not sys.warnoptions:
             warnings.simplefilter("always")
             warnings.showwarning = _Notes()
-        with messages():
+        with messages(), rare_collection():
             return _main(arguments)
 
 

@@ -20,6 +20,7 @@ from ..posterior_error import describe_error
 from ..progress import Observer, Silence, phase
 from .adaptation.record import Record
 from .adaptation.stages import Stages
+from .algebra import few_threads
 from .folder import Checkpoint, RunFolder, join_blocks
 from .network_pilot import PilotStages
 from .replay import can_replay, next_stop, replayed, sort_points
@@ -143,7 +144,7 @@ class ChainRun:
         stages = kind(self.setup, self._stored_record())
         self.observer.wait(stages.progress())
         try:
-            with _ctrl_c() as stop:
+            with _ctrl_c() as stop, few_threads(self.setup.points):
                 setup = self._load(stages)
                 while setup.adapts:
                     self.observer.rename(

@@ -11,6 +11,7 @@ from ..boards import BoardLost, silent
 from ..errors import UsageError
 from ..files import write_bytes, write_json
 from ..progress import Observer, Silence, observed_by, phase
+from .algebra import few_threads
 from .chain_run import ChainRun, Interrupted
 from .config import TrainConfig
 from .folder import RunFolder, check_free
@@ -260,7 +261,7 @@ def _complete(
     try:
         chain_run.run()
         experiment = experiment.after(chain_run.setup)
-        with phase("evaluating the run"):
+        with phase("evaluating the run"), few_threads(experiment.setup.points):
             result = kind.evaluate(experiment, chain_run.streamed(), chain_run.seconds)
         with phase("writing the run"):
             _write(result, folder, outputs)
