@@ -19,7 +19,18 @@ import typer
 from .. import __version__
 from ..errors import OhmcarloError
 from ..imports import rare_collection
-from . import bitstreams, cores, data, devices, figures, pulses, results, training, watching
+from . import (
+    bitstreams,
+    cores,
+    data,
+    devices,
+    figures,
+    pulses,
+    results,
+    sweeping,
+    training,
+    watching,
+)
 from .exit_codes import BAD_USE, DONE, FAILED, INTERRUPTED
 from .logs import messages
 from .progress import Display
@@ -76,6 +87,7 @@ for _verb in (
     results.predict,
     results.report,
     watching.watch,
+    sweeping.sweep,
     pulses.pulses,
     devices.characterize,
     devices.selftest,

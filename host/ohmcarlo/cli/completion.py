@@ -165,6 +165,12 @@ def settings(incomplete: str) -> Words:
     return [*_beginning(incomplete, files), *runs(incomplete)]
 
 
+def sweep_files(incomplete: str) -> Words:
+    """Sweep files below the folder that the word so far names."""
+    base = Path(incomplete) if incomplete.endswith("/") else Path(incomplete).parent
+    return _plain(incomplete, (str(path) for path in sorted(base.glob("*.toml"))))
+
+
 def _folders(base: Path, depth: int) -> Iterator[Path]:
     """Folders below ``base``, ``MOST_FOLDERS`` at most; those that cannot be read are empty."""
     level, seen = [base], 0

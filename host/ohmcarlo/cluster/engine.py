@@ -23,7 +23,7 @@ class InThisProcess(Cluster):
             yield digest, cell, compute(cell.function, cell.canonical, digest, sources)
 
 
-def _processors() -> int:
+def processors() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -60,7 +60,7 @@ def open_cluster(*, scheduler: str | None = None, workers: int | None = None) ->
         raise UsageError("--scheduler brings its own workers: leave out the number of processes")
     if workers is not None and workers < 1:
         raise UsageError(f"{workers} processes cannot compute: choose 1 or more")
-    count = workers or _processors()
+    count = workers or processors()
     if scheduler is None and count == 1:
         return InThisProcess()
     from .dask_workers import connected, local

@@ -168,7 +168,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._adaptation: str | None = None  # SHA-256 of its file
-        self._lock = _take_lock(path)
+        self._lock = take_lock(path)
         self._sign = _put_up_sign(path)
 
     def __enter__(self) -> RunFolder:
@@ -386,14 +386,18 @@ def check_free(path: Path) -> None:
         raise UsageError(f"{path} is not empty and holds no run: choose another --out")
 
 
-def _take_lock(path: Path) -> int | None:
-    """Lock the folder; the system releases the lock when the process ends in any way."""
+def take_lock(path: Path) -> int | None:
+    """Lock a folder: its descriptor, or None where the system has no locks.
+
+    The system releases the lock when the process ends in any way. Raises OhmcarloError while
+    another process holds it.
+    """
     if fcntl is None:
         return None
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
-        raise OhmcarloError(f"{explain(error, path)}: cannot open the run folder") from error
+        raise OhmcarloError(f"{explain(error, path)}: cannot open the folder") from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

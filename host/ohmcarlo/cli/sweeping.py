@@ -1,0 +1,262 @@
+"""Verb ``sweep``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from . import completion
+from .options import JsonOption
+
+if TYPE_CHECKING:
+    from ..sweeps.estimate import Estimate
+    from ..sweeps.planning import Plan
+    from ..sweeps.results import Results
+    from .console import Console
+
+MOST_SHOWN = 12
+"""Cells, or messages of failures, that the screen shows."""
+
+
+def sweep(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A sweep file in TOML (docs/sweeps.md describes it).",
+            autocompletion=completion.sweep_files,
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the results (default: the name of the file without .toml, in the "
+            "present folder).",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Show cells, time and disk needed, and stop. Nothing is written.",
+        ),
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Processes on this computer (default: one per processor)."
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Compute on the workers of this Dask scheduler, as in tcp://host:8786.",
+        ),
+    ] = None,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Compute failed cells again."),
+    ] = False,
+    json: JsonOption = None,
+) -> None:
+    """Train once for every combination of settings, devices and seeds of a file.
+
+    The results are a table (`table.parquet`) and the draws (`posteriors.nc`). Repeat the command to
+    resume, or after a change of the file: finished cells are not computed again.
+
+    A file `study.toml`:
+
+        seeds = 5
+
+        [base]
+        task = "breast-cancer"
+        array = "physics"
+        preset = "relative-5pct"
+
+        [one_at_a_time]
+        rows = [64, 128, 256]
+        preset.d2d_rel = {from = 0.0, to = 0.1, steps = 6}
+
+    Examples:
+
+    - `ohmcarlo sweep study.toml --dry-run`: 40 cells, and how long they take
+
+    - `ohmcarlo sweep study.toml`: the table and the draws
+
+    - `ohmcarlo sweep study.toml --scheduler tcp://head:8786`: on a cluster
+    """
+    from ..errors import UsageError
+    from ..progress import phase
+    from ..sweeps.description import read_description
+    from ..sweeps.folder import check_folder
+    from ..sweeps.planning import plan
+    from .console import Console
+    from .exit_codes import FAILED
+
+    console = Console(json)
+    description = read_description(file)
+    folder = Path(file.stem) if out is None else out
+    if folder == file:
+        raise UsageError(f"{file} has no suffix, so its folder needs a name: add --out DIR")
+    check_folder(folder, description)
+    with phase("reading the settings of all cells"):
+        cells = plan(description)
+    _announce(console, cells)
+    if dry_run:
+        _dry_run(console, cells, folder, workers)
+        return
+    command = _command(file, out, scheduler, workers)
+    results = _compute(console, cells, folder, command, scheduler, workers, retry_failed)
+    console.json(results.summary())
+    _show(console, results, folder, command)
+    if results.failures():
+        raise typer.Exit(FAILED)
+
+
+def _command(file: Path, out: Path | None, scheduler: str | None, workers: int | None) -> str:
+    """The line that continues a sweep."""
+    import shlex
+
+    given = {"--out": out, "--scheduler": scheduler, "--workers": workers}
+    words = [word for name, value in given.items() if value is not None for word in (name, value)]
+    return shlex.join(map(str, ["ohmcarlo", "sweep", file, *words]))
+
+
+def _announce(console: Console, cells: Plan) -> None:
+    """A line about the cells, and one about each reason why some cannot work."""
+    from collections import Counter
+
+    from ..readable import count
+
+    names = ", ".join(cells.names) or "nothing"
+    console.say(f"{count(len(cells.cells), 'cell')} over {names}")
+    problems = Counter(cell.problem for cell in cells.cells if cell.problem)
+    for problem, number in problems.most_common(MOST_SHOWN):
+        console.say(f"note: {count(number, 'cell')} cannot work: {problem}")
+
+
+def _compute(
+    console: Console,
+    cells: Plan,
+    path: Path,
+    command: str,
+    scheduler: str | None,
+    workers: int | None,
+    retry_failed: bool,
+) -> Results:
+    """Compute what is missing, and write all files."""
+    from ..cluster.engine import open_cluster
+    from ..runs.chain_run import Interrupted
+    from ..sweeps.folder import SweepFolder
+    from ..sweeps.results import collect, write_results
+    from ..sweeps.table import FINISHED, require_parquet
+
+    require_parquet()
+    with SweepFolder.open(path, cells.description) as folder:
+        try:
+            with open_cluster(scheduler=scheduler, workers=workers) as cluster:
+                work = [cell.work for cell in cells.possible]
+                for _ in cluster.run(work, folder.store, retry_failed=retry_failed, what="cells"):
+                    pass
+        except KeyboardInterrupt as interrupt:
+            results = collect(cells, folder.store)
+            write_results(folder, results, draws=False)
+            raise Interrupted(
+                f"interrupted; {results.count(FINISHED):,} of {len(cells.cells):,} cells are "
+                f"finished and kept: `{command}` goes on"
+            ) from interrupt
+        results = collect(cells, folder.store)
+        write_results(folder, results)
+    return results
+
+
+def _show(console: Console, results: Results, folder: Path, command: str) -> None:
+    """Counts, verdicts, failures and the next step."""
+    from ..readable import duration
+    from ..sweeps.folder import POSTERIORS, TABLE
+    from ..sweeps.results import SHOWN_DIGEST
+    from ..sweeps.table import FAILED, FINISHED
+
+    summary = results.summary()
+    failed, total = results.count(FAILED), len(results.table.rows)
+    rows = [
+        ("cells", f"{results.count(FINISHED):,} of {total:,} finished, {failed:,} failed"),
+        ("time", f"{duration(summary['worker_seconds'])} of the workers"),
+        ("verdicts", ", ".join(f"{n:,} {name}" for name, n in summary["verdicts"].items())),
+        ("swept", ", ".join(results.table.swept) or "nothing"),
+    ]
+    console.table(f"sweep {results.table.name}", rows)
+    for message, cells in results.failures()[:MOST_SHOWN]:
+        digests = ", ".join(row["digest"][:SHOWN_DIGEST] for row in cells[:3])
+        more = ", …" if len(cells) > 3 else ""
+        console.note(f"{len(cells):,} failed: {message} ({digests}{more})")
+    if failed:
+        console.say(f"`{command} --retry-failed` computes failed cells again")
+    console.say(f"wrote {folder / TABLE} and {folder / POSTERIORS}")
+
+
+def _dry_run(console: Console, cells: Plan, path: Path, workers: int | None) -> None:
+    """Show the cells, their time and the disk that they need."""
+    from ..cluster.engine import processors
+    from ..cluster.store import CellStore
+    from ..sweeps.estimate import estimate
+    from ..sweeps.folder import CELLS
+
+    there = (path / CELLS).is_dir()
+    found = estimate(cells, CellStore(path / CELLS) if there else None)
+    count = workers or processors()
+    console.json(_costs(cells, found, count))
+    console.table(f"sweep {cells.description.path.stem}, not computed", _cost_rows(found, count))
+    _show_cells(console, cells)
+    for line in found.trials:
+        console.note(line)
+
+
+def _costs(cells: Plan, found: Estimate, workers: int) -> dict[str, Any]:
+    """The estimate for JSON."""
+    return {
+        "cells": {
+            "total": len(cells.cells),
+            "finished": found.finished,
+            "failed": found.failed,
+            "remaining": found.remaining,
+        },
+        "swept": list(cells.names),
+        "cpu_seconds": found.seconds,
+        "workers": workers,
+        "wall_seconds": found.wall_seconds(workers),
+        "bytes": found.size,
+        "problems": found.trials,
+    }
+
+
+def _cost_rows(found: Estimate, workers: int) -> list[tuple[str, str]]:
+    from ..readable import duration, si
+
+    counts = f"{found.remaining:,} to compute, {found.finished:,} finished, {found.failed:,} failed"
+    wall = found.wall_seconds(workers)
+    if found.seconds is None or wall is None:
+        cost = "not known"
+    else:
+        cost = f"about {duration(found.seconds)} of CPU, {duration(wall)} with {workers} workers"
+    return [("cells", counts), ("time", cost), ("disk", f"about {si(found.size, 'B')}")]
+
+
+def _show_cells(console: Console, cells: Plan) -> None:
+    """The parameters of the first cells."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title="first cells", title_justify="left")
+    for name in cells.names:
+        table.add_column(escape(name))
+    for cell in cells.cells[:MOST_SHOWN]:
+        values = (cell.parameters[name] for name in cells.names)
+        table.add_row(*(escape("" if v is None else f"{v}") for v in values))
+    console.out.print(table)
+    if len(cells.cells) > MOST_SHOWN:
+        console.out.print(f"and {len(cells.cells) - MOST_SHOWN:,} more")
