@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import tempfile
 import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -16,16 +15,15 @@ from ..imports import without_collection
 from ..progress import current_observer
 from .base import Cluster, Computed
 from .cells import DIED, Cell
+from .local import processes
+from .reach import SECONDS, require_scheduler
 from .versions import check_workers, other_sources
 from .work import Reply, compute
 
-SECONDS_TO_ANSWER = 5.0
 EVERY_S = 0.5
 """Between two looks at the connection while cells run."""
 AHEAD = 2
 """Cells that a worker has at hand, the one that it computes included."""
-DEATHS = 2
-"""Local processes that die before a cell is set aside, and before it is a failure afterwards."""
 OFF = logging.CRITICAL + 1
 Job = tuple[str, Cell]
 
@@ -143,64 +141,39 @@ class DaskCluster(Cluster):
 
 
 def _deaths(count: int) -> str:
-    return f"the process that computed it died {count} times, each time on another worker"
+    return f"{count} workers died, one after the other, while they computed this cell alone"
 
 
 def _distributed() -> Any:
     try:
         with without_collection():
             import distributed
+            import distributed.client
     except ImportError as error:
         raise UsageError(
             "several processes and clusters need Dask: pip install 'ohmcarlo[sweep]'"
         ) from error
+    for name in ("distributed", "distributed.client", "distributed.core", "tornado.application"):
+        logging.getLogger(name).setLevel(OFF)  # its events are messages of this module
     return distributed
 
 
 def local(count: int) -> DaskCluster:
     """``count`` processes on this computer, with one thread each."""
-    distributed = _distributed()
-    import dask
-
     with ExitStack() as resources:
-        folder = resources.enter_context(tempfile.TemporaryDirectory(prefix="ohmcarlo-"))
-        settings = {
-            "distributed.scheduler.allowed-failures": DEATHS - 1,
-            "distributed.worker.profile.enabled": False,
-        }
-        with dask.config.set(settings):
-            cluster = distributed.LocalCluster(
-                n_workers=count,
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address=None,
-                worker_dashboard_address=None,
-                memory_limit=0,
-                silence_logs=OFF,
-                local_directory=folder,
-                preload=["ohmcarlo.cluster.local_worker"],
-            )
-            resources.callback(cluster.close)
-            client = distributed.Client(cluster, set_as_default=False)
-            resources.callback(client.close)
+        starting = resources.enter_context(processes(count))
+        distributed = _distributed()  # while they start
+        client = distributed.Client(starting.address(), set_as_default=False, name="ohmcarlo")
+        resources.callback(client.close)
         return DaskCluster(client, resources.pop_all())
 
 
 def connected(address: str) -> DaskCluster:
     """The workers of the scheduler at ``address``."""
     distributed = _distributed()
-    if "://" not in address:
-        raise UsageError(f"{address} is no address of a scheduler: write tcp://host:8786")
+    require_scheduler(address)
     with ExitStack() as resources:
-        try:
-            client = distributed.Client(
-                address, timeout=SECONDS_TO_ANSWER, set_as_default=False, name="ohmcarlo"
-            )
-        except (OSError, ValueError) as error:
-            raise OhmcarloError(
-                f"no scheduler of Dask answers at {address}: start one with `dask scheduler`, "
-                "or leave out --scheduler"
-            ) from error
+        client = distributed.Client(address, timeout=SECONDS, set_as_default=False, name="ohmcarlo")
         resources.callback(client.close)
         check_workers(client, address)
         found = DaskCluster(client, resources.pop_all(), address)
