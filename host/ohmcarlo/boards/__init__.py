@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import closing
+from functools import partial
 
 from ..array.base import Array
 from ..array.die import Die
@@ -19,6 +20,9 @@ from .memory.layout import Layout
 from .model import ModelBoard
 from .registers.places import FORMS, check_mapped, is_mapped, open_mapped
 from .serial_board import SerialBoard
+from .several.board import SeveralBoards
+from .several.names import names_of, require_distinct
+from .several.turns import Place, TurnBoard
 from .small.board import SmallBoard
 
 __all__ = [
@@ -36,10 +40,14 @@ __all__ = [
     "ModelBoard",
     "Say",
     "SerialBoard",
+    "SeveralBoards",
     "SmallBoard",
     "check_backend",
+    "check_backends",
     "is_small",
+    "names_of",
     "open_board",
+    "open_boards",
     "open_hardware",
     "open_small",
     "require_simulated_room",
@@ -57,12 +65,36 @@ def silent(_: str) -> None:
 
 
 def is_small(backend: str) -> bool:
-    """Whether ``backend`` is a board without a processor."""
-    return backend.startswith(SMALL)
+    """Whether ``backend`` is a board without a processor, or names one among several boards."""
+    return any(name.startswith(SMALL) for name in names_of(backend))
+
+
+def check_backends(backend: str, array: str, boards: int) -> None:
+    """Raise UsageError unless ``backend`` names boards for so many arrays ``array``."""
+    names = names_of(backend)
+    for name in names:
+        check_backend(name, array)
+    require_distinct(names)
+    if len(names) > boards:
+        arrays = "1 array" if boards == 1 else f"{boards} arrays"
+        raise UsageError(
+            f"--backend names {len(names)} boards, and the run has {arrays}: name at most {boards}"
+        )
+    if array == Die.name and boards > 1:
+        raise UsageError(
+            f"--array {Die.name} with {boards} boards is not possible: a chain on a die cannot be "
+            f"taken up again; name one board, --backend {names[0]}"
+        )
 
 
 def check_backend(backend: str, array: str = EmulatedArray.name) -> None:
-    """Raise UsageError unless ``backend`` names a board that can have ``array``."""
+    """Raise UsageError unless ``backend`` names one board that can have ``array``."""
+    names = names_of(backend)
+    if len(names) > 1:
+        raise UsageError(
+            f"one board is needed here, and --backend {backend} names {len(names)}: name one of "
+            "them"
+        )
     mapped = is_mapped(backend)
     if array == Die.name and not (mapped or backend.startswith(SERIAL)):
         raise UsageError(
@@ -132,6 +164,54 @@ def open_board(backend: str, array: Array, say: Say = silent) -> Board:
     if is_small(backend):
         return open_small(backend, array, say)
     return open_hardware(backend, array, say)
+
+
+def open_boards(backend: str, arrays: Sequence[Array], say: Say = silent) -> Board:
+    """The boards that ``backend`` names, each with one of ``arrays``; ``close`` the result.
+
+    With fewer boards than arrays, boards have several arrays one after the other. The result is a
+    ``SeveralBoards``, or the board itself for one array.
+
+    Parameters
+    ----------
+    backend : str
+        One or more backends of ``open_board`` with commas between them.
+    arrays : sequence of Array
+    say : callable
+        As for ``open_board``.
+
+    Raises UsageError and OhmcarloError as ``open_board`` does. What was opened is then closed.
+
+    Examples
+    --------
+    >>> from ohmcarlo.array import EmulatedArray
+    >>> from ohmcarlo.boards import open_boards
+    >>> from ohmcarlo.spec import Geometry
+    >>> arrays = [EmulatedArray(Geometry(rows=16, pairs=8), seed=seed) for seed in (1, 2)]
+    >>> board = open_boards("model,model", arrays)
+    >>> board.name
+    'model,model'
+    >>> board.close()
+    """
+    names = names_of(backend)
+    check_backends(backend, arrays[0].name, len(arrays))
+    if len(arrays) == 1:
+        return open_board(backend, arrays[0], say)
+    own = [i % len(names) for i in range(len(arrays))]
+    shared = [Place() for _ in names]
+    members: list[Board] = []
+    places: list[Hashable] = []
+    try:
+        for number, array in zip(own, arrays, strict=True):
+            opens = partial(open_board, names[number], array, say)
+            alone = names[number] == MODEL or own.count(number) == 1
+            places.append(len(members) if alone else shared[number])
+            members.append(opens() if alone else TurnBoard(shared[number], opens))
+        return SeveralBoards(members, places)
+    except BaseException:
+        for member in members:
+            member.close()
+        raise
 
 
 def require_simulated_room(backend: str, geometry: Geometry, points: Points) -> None:

@@ -7,14 +7,14 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boards import ENTROPY_ALARM, MODEL, RUNNING, Block
+from ..boards import ENTROPY_ALARM, MODEL, RUNNING, Block, SeveralBoards
 from ..errors import OhmcarloError
 from ..posterior_error import describe_error
 from ..progress import Observer, Silence, phase
@@ -22,9 +22,11 @@ from .adaptation.record import Record
 from .adaptation.stages import Stages
 from .algebra import few_threads
 from .folder import Checkpoint, RunFolder, join_blocks
+from .interruption import Interrupted as Interrupted
 from .network_pilot import PilotStages
 from .replay import can_replay, next_stop, replayed, sort_points
 from .setup import ChainSetup, warm_up
+from .several_boards import SeveralChains
 from .stored import ADAPTATION, CHECKPOINT, intact
 
 log = logging.getLogger(__name__)
@@ -37,12 +39,6 @@ MAX_BLOCK = 10_000
 NOTHING_KEPT = "nothing was kept: with --out RUN an interrupted run can be resumed"
 OF_EACH = "steps per chain"
 COMPILING = "compiling the sampler (once per version and machine)"
-
-
-class Interrupted(OhmcarloError):
-    """The user stopped the run; the message names the command that resumes it."""
-
-    exit_code = 130
 
 
 class ChainRun:
@@ -88,6 +84,7 @@ class ChainRun:
         model = setup.config.backend == MODEL
         self._saving_seconds = 0.0 if model else FIRST_SAVING_S  # time of the last read of it
         self._block_steps = FIRST_BLOCK
+        self._boards: SeveralChains | None = None
 
     def run(self) -> None:
         """Run to the last step. Raises Interrupted after Ctrl-C, with the checkpoint written."""
@@ -98,21 +95,29 @@ class ChainRun:
             self._before_sampling(self.setup)
         if (streamed := self.board.streamed) is not None:
             self.observer.say(streamed.describe(self.board.clock_hz))
+        with _ctrl_c() as stop:
+            if isinstance(self.board, SeveralBoards):
+                self._sample_on(self.board, stop)
+            else:
+                self.sample(stop)
+
+    def sample(self, stop: threading.Event) -> None:
+        """Run the sampling chain of one board to its last step. When ``stop`` is set, write the
+        checkpoint and raise Interrupted."""
         self._restore_or_start()
         total = self.setup.config.steps
         self.observer.begin(self.steps, total)
         last_checkpoint = self._state_read = time.monotonic()
         try:
-            with _ctrl_c() as stop:
-                while self.steps < total and self.status == RUNNING:
-                    self._run_block(total)
-                    if time.monotonic() - last_checkpoint >= self._checkpoint_seconds:
-                        self._checkpoint()
-                        last_checkpoint = time.monotonic()
-                    if stop.is_set():
-                        self._checkpoint()
-                        raise Interrupted(self.resume_hint())
-                self._checkpoint()
+            while self.steps < total and self.status == RUNNING:
+                self._run_block(total)
+                if time.monotonic() - last_checkpoint >= self._checkpoint_seconds:
+                    self._checkpoint()
+                    last_checkpoint = time.monotonic()
+                if stop.is_set():
+                    self._checkpoint()
+                    raise Interrupted(self.resume_hint())
+            self._checkpoint()
         finally:
             self.observer.end()
         if self.status == ENTROPY_ALARM:
@@ -121,6 +126,36 @@ class ChainRun:
                 "accepted on its bits: run `ohmcarlo characterize` on this array; `resume` "
                 "repeats the start-up test"
             )
+
+    def _sample_on(self, board: SeveralBoards, stop: threading.Event) -> None:
+        """``sample`` on every board."""
+        parts, folder = self.setup.parts(), self.folder
+
+        def member(number: int, observer: Observer) -> ChainRun:
+            own = None if folder is None else folder.of_board(number)
+            return ChainRun(parts[number], own, self._checkpoint_seconds, observer)
+
+        self._boards = boards = SeveralChains(
+            board, self.setup.config.steps, member, self.observer, folder is not None
+        )
+        before, cpu_began = self.seconds, time.process_time()
+        try:
+            boards.run(stop)
+        finally:
+            self.steps, self.seconds = boards.steps, before + boards.seconds
+            self.cpu_seconds += time.process_time() - cpu_began
+        if stop.is_set():
+            raise Interrupted(self.resume_hint())
+        self.status = boards.streamed().status
+
+    @property
+    def kept_steps(self) -> int:
+        """Steps of every chain on disk."""
+        if not self._kept and self.folder is not None:
+            with suppress(OhmcarloError):
+                found = self.folder.checkpoint()
+                return 0 if found is None else found.steps
+        return self._kept_steps
 
     def _warm_up(self) -> None:
         with ExitStack() as opened:
@@ -197,6 +232,8 @@ class ChainRun:
 
     def streamed(self) -> Block:
         """All blocks as one; raises OhmcarloError when no step could be made."""
+        if self._boards is not None:
+            return self._boards.streamed()
         if not self._blocks or not len(self._blocks[0].accepted):
             raise OhmcarloError("the array has too few working rows for a single step")
         return join_blocks(self._blocks)
@@ -320,6 +357,8 @@ class ChainRun:
     def resume_hint(self) -> str:
         """A line for the user of an interrupted run: the steps that are kept, and the command to
         resume."""
+        if self._boards is not None:
+            return self._boards_hint(self._boards)
         where = f"interrupted after {self.steps} of {self.setup.config.steps} steps"
         if self.folder is None:
             return f"{where}; {NOTHING_KEPT}"
@@ -328,6 +367,13 @@ class ChainRun:
         else:
             kept = "the checkpoint is kept"
         return f"{where}; {kept}: `ohmcarlo resume {self.folder.path}` continues it"
+
+    def _boards_hint(self, boards: SeveralChains) -> str:
+        if self.folder is None:
+            return f"{boards.interrupted_at()}; {NOTHING_KEPT}"
+        resume, left = f"ohmcarlo resume {self.folder.path}", boards.boards_left()
+        without = "" if left is None else f", `{resume} --backend {left}` without the lost board"
+        return f"{boards.interrupted_at()}; {boards.kept_text()}: `{resume}` continues it{without}"
 
 
 @contextmanager

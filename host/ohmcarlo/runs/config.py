@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..boards import check_backend, is_small
+from ..boards import check_backends, is_small, names_of
 from ..boards.small.limits import check_request
 from ..datasets import is_path
 from ..datasets.prior import OTHERS, Widths
@@ -41,7 +41,8 @@ class TrainConfig:
         Name of a task, or a CSV file with a label column.
     backend : str
         Board that runs the chain: ``model``, ``rtl``, ``serial:PORT``, ``small:PORT``,
-        ``mmio:/dev/uio0`` or ``devmem:0x43C00000``.
+        ``mmio:/dev/uio0`` or ``devmem:0x43C00000``; or several with commas between them, each with
+        an array of its own and an equal share of the chains.
     array : str
         ``emulator``, ``physics``, ``measured:FILE`` or ``veriloga:FILE.va``.
     preset : str or None
@@ -69,8 +70,11 @@ class TrainConfig:
         Pairs of every row whose bits are the coin.
     access_bits : int
         Input bits of one access: 1, 2, 4 or 8.
+    boards : int or None
+        Arrays, each with an equal share of the chains; None: one for each board of ``backend``.
+        Fewer boards have the arrays one after the other.
     chains : int
-        Independent chains, in equal shares of the rows.
+        Independent chains of all arrays, in equal shares of the rows.
     steps : int
         Steps of each chain.
     seed : int
@@ -123,6 +127,7 @@ class TrainConfig:
 
     task: str
     backend: str = "model"
+    boards: int | None = None
     array: str = "emulator"
     preset: str | None = None
     kernel: str = "corrected"
@@ -169,16 +174,42 @@ class TrainConfig:
             return self.seed
         return int(np.random.SeedSequence([self.seed, self.problem]).generate_state(1)[0])
 
+    @property
+    def arrays(self) -> int:
+        """Number of arrays."""
+        return len(names_of(self.backend)) if self.boards is None else self.boards
+
+    @property
+    def chains_of_board(self) -> int:
+        """Chains of each array."""
+        return self.chains // self.arrays
+
+    @property
+    def array_seeds(self) -> tuple[int, ...]:
+        """Seed of each array. The first is that of a run with one array."""
+        first = self.array_seed
+        others = (
+            np.random.SeedSequence(first, spawn_key=(board,)) for board in range(1, self.arrays)
+        )
+        return first, *(int(seed.generate_state(1)[0]) for seed in others)
+
+    def of_board(self, number: int) -> TrainConfig:
+        """The part of a board: its name, and its share of the chains."""
+        names = names_of(self.backend)
+        return replace(
+            self, backend=names[number % len(names)], boards=1, chains=self.chains_of_board
+        )
+
     def __post_init__(self) -> None:
         self.validate()
 
     def validate(self) -> None:
         """Raise UsageError, which names what to change; ``Geometry`` checks the geometry."""
         check_array_name(self.array)
-        check_backend(self.backend, self.array)
+        self._validate_boards()
         if is_small(self.backend):
             check_request(
-                chains=self.chains,
+                chains=self.chains_of_board,
                 hidden=self.hidden,
                 wide_every=self.wide_every,
                 repeats=self.repeats,
@@ -228,6 +259,18 @@ class TrainConfig:
         if self.pilot and not (self.hidden and self.rho is not None and self.rho < 1):
             raise UsageError("a pilot needs a network with rho below 1: choose hidden and rho")
 
+    def _validate_boards(self) -> None:
+        """Raise UsageError unless the boards can have the arrays, and the arrays the chains."""
+        if self.boards is not None and self.boards < 1:
+            raise UsageError(f"boards = {self.boards}: choose 1 or more")
+        check_backends(self.backend, self.array, self.arrays)
+        if self.arrays > 1 and self.chains % self.arrays:
+            more = (self.chains // self.arrays + 1) * self.arrays
+            raise UsageError(
+                f"{self.chains} chains cannot be shared equally by {self.arrays} boards: use "
+                f"--chains {more}"
+            )
+
     def _numbers(self, name: str) -> Iterable[float]:
         """The numbers of a setting that may be one, several, or several by name."""
         value = getattr(self, name)
@@ -258,14 +301,14 @@ class TrainConfig:
         return float(found)
 
     def geometry(self, hidden: int = 0) -> Geometry:
-        """The array of a model with so many hidden units; UsageError if it is impossible."""
+        """Each array of a model with so many hidden units; UsageError if it is impossible."""
         return Geometry(
             rows=self.rows,
             pairs=self.pairs,
             entropy_pairs=self.entropy_pairs,
             access_bits=self.access_bits,
             row_group=hidden + 1 if hidden else 1,
-            regions=self.chains,
+            regions=self.chains_of_board,
         )
 
     def files(self) -> dict[str, Path]:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..boards import MODEL, is_small, shape_of
+from ..boards import MODEL, is_small, names_of, shape_of
 from ..boards.small.limits import WHAT, check_request, require_no_episodes
 from ..datasets.several_classes import STICK_BREAKING
 from ..errors import UsageError
@@ -84,10 +84,8 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
     if options["rho"] is None:
         options["rho"] = _rho(task, options, plain, hidden)
     if options["chains"] is None:
-        wanted = CHAINS if supervised and not plain else 1
-        options["chains"] = chains = _fitting(int(options["rows"]), wanted, hidden)
-        if chains < wanted:
-            notes.append(_fewer_chains(options["rows"], chains, wanted, hidden))
+        options["chains"], fewer = _chains(options, supervised and not plain, hidden)
+        notes += fewer
     if options.get("more_steps") is None:
         options["more_steps"] = options["adapt"] and options["steps"] is None
     if options["steps"] is None:
@@ -117,16 +115,21 @@ def _fill_in_board(options: dict[str, Any], task: Task) -> list[str]:
             require_no_episodes()
         check_request(hidden=task.hidden if options["hidden"] is None else options["hidden"])
         if options["chains"] is None:
-            options["chains"] = 1
+            options["chains"] = arrays_of(options)
             notes.append(f"{WHAT} has 1 chain without wide steps; other backends have {CHAINS}")
         if options.get("wide_every") is None:
             options["wide_every"] = 0
-        own = shape_of(backend) if unknown else {}
+        own = shape_of(_small_of(backend)) if unknown else {}
     for name in unknown:
         options[name] = own.get(name, getattr(TrainConfig, name))
-    if backend == MODEL and "pairs" in unknown:
+    if set(names_of(backend)) == {MODEL} and "pairs" in unknown:
         notes += _widen(options, task)
     return notes
+
+
+def _small_of(backend: str) -> str:
+    """The first board without a processor that ``backend`` names: all arrays have its shape."""
+    return next(name for name in names_of(backend) if is_small(name))
 
 
 def _widen(options: dict[str, Any], task: Task) -> list[str]:
@@ -189,6 +192,21 @@ def _steps(task: Task, plain: bool, hidden: int) -> int:
     if plain:
         return TrainConfig.steps
     return max(task.steps, NETWORK_STEPS) if hidden else task.steps
+
+
+def _chains(options: Mapping[str, Any], several: bool, hidden: int) -> tuple[int, tuple[str, ...]]:
+    """Chains of all arrays, in equal shares, and a note if they are fewer than usual."""
+    boards = arrays_of(options)
+    wanted = -(-CHAINS // boards) if several else 1
+    chains = _fitting(int(options["rows"]), wanted, hidden)
+    fewer = (_fewer_chains(options["rows"], chains, wanted, hidden),) if chains < wanted else ()
+    return boards * chains, fewer
+
+
+def arrays_of(options: Mapping[str, Any]) -> int:
+    """Number of arrays of a run with these options."""
+    chosen = options.get("boards")
+    return int(chosen or len(names_of(str(options.get("backend", MODEL)))))
 
 
 def _fitting(rows: int, wanted: int, hidden: int) -> int:

@@ -38,16 +38,16 @@ BETTER = (
 
 
 def measure_untrimmed(
-    config: TrainConfig, opened: OpenedArray, rel: float, inputs: int
+    config: TrainConfig, opened: OpenedArray, seed: int, rel: float, inputs: int
 ) -> Characterization | None:
     """Properties of rows all over an array that is not trimmed; None for alike devices.
 
-    They are measured on another model of the array, so that the chain does not change. A real array
-    is not measured.
+    They are measured on another model of the array, which ``seed`` decides, so that the chain does
+    not change. A real array is not measured.
     """
     if opened.ideal or isinstance(opened.array, Die):
         return None
-    twin = open_array(config.array, config.preset, opened.array.geometry, config.array_seed, rel)
+    twin = open_array(config.array, config.preset, opened.array.geometry, seed, rel)
     last = opened.array.geometry.rows - 1  # lines with resistance make far rows different
     rows = np.unique(np.linspace(0, last, MEASURED_ROWS).astype(int)).tolist()
     return twin.characterize(range(2 * inputs), rows=rows)
@@ -69,7 +69,7 @@ def mismatch_errors(
         return ()
     assumed = float(np.asarray(sigma(np.array([settings.centre_us])))[0])
     rows = int((~found.bad_rows).sum()) if trimmed else config.rows
-    proposal = Proposal(settings.rho, rows, config.steps * config.chains / rows)
+    proposal = Proposal(settings.rho, rows, config.steps * config.chains_of_board / rows)
     devices = mismatch_of(found, trimmed, assumed)
     error = _recorded(config.array, device_error(devices, proposal, spread * settings.gamma_us))
     remedy = "" if error.trusted else BETTER if trimmed else TRIM

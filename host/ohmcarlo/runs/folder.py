@@ -7,6 +7,9 @@
     checkpoint-previous.npz     the checkpoint before that
     posterior.nc  trace.npz  evaluation.npz  result.json   once complete, result.json last
 
+A run on several boards has the chunks and checkpoints of each board in a folder of its own:
+``board-0``, ``board-1``. The first chunk of each follows the manifest or the adaptation.
+
 A file appears whole or not at all: it is written under a temporary name, synced and renamed.
 A chunk is on disk before the checkpoint that counts it. A process that is killed at any moment
 therefore leaves a checkpoint and exactly the steps before it. Later chunks are written again,
@@ -35,9 +38,10 @@ from numpy.typing import NDArray
 from ..boards import ENTROPY_ALARM, EXHAUSTED, RUNNING, Block, Say
 from ..errors import OhmcarloError, UsageError
 from ..files import TEMPORARY, explain
-from .digests import SEAL
+from .digests import SEAL, digest_of
 from .stored import (
     ADAPTATION,
+    BOARD_FOLDER,
     CHECKPOINT,
     MANIFEST,
     PREVIOUS,
@@ -352,6 +356,10 @@ class RunFolder:
                 f"copied or removed; put them back, or {from_the_first_step(self.path)}"
             )
 
+    def of_board(self, number: int) -> BoardFolder:
+        """The chunks and checkpoints of one of several boards."""
+        return BoardFolder(self, number)
+
     def _remove_chunks_from(self, chunks: int) -> None:
         kept = {self._chunk(i) for i in range(chunks)}
         for path in self.path.glob("chunk-*.npz"):
@@ -360,6 +368,40 @@ class RunFolder:
 
     def _chunk(self, index: int) -> Path:
         return chunk_path(self.path, index)
+
+
+class BoardFolder(RunFolder):
+    """The part of a run folder that one of several boards writes. The whole holds the lock."""
+
+    def __init__(self, whole: RunFolder, number: int) -> None:
+        self.path = board_path(whole.path, number)
+        self._whole, self._number = whole, number
+        self._lock = self._sign = self._adaptation = None
+
+    def manifest(self) -> dict[str, Any]:
+        return self._whole.manifest()
+
+    @property
+    def _first(self) -> str:
+        return first_of_board(self._whole._first, self._number)
+
+    def save(self, chunk: Block | None, **others: Any) -> None:
+        try:
+            self.path.mkdir(exist_ok=True)
+        except OSError as error:
+            raise OhmcarloError(f"{explain(error, self.path)}: cannot make this folder") from error
+        super().save(chunk, **others)
+
+
+def board_path(path: Path, number: int) -> Path:
+    """Folder of one of several boards of the run in ``path``."""
+    return path / f"{BOARD_FOLDER}{number}"
+
+
+def first_of_board(before: str, number: int) -> str:
+    """What the first chunk of one of several boards follows; ``before``: the SHA-256 of the
+    manifest or the adaptation."""
+    return digest_of([before, number])
 
 
 def chunk_path(path: Path, index: int) -> Path:

@@ -55,11 +55,16 @@ def model_inputs(setup: ChainSetup) -> dict[str, str]:
 
 def chain_inputs(setup: ChainSetup) -> dict[str, str]:
     """SHA-256 of everything that decides a chain, by name."""
+    several = {}
+    if setup.others:
+        parts = setup.parts()
+        several = {"boards": digest_of([[p.registers, _content_of(p.array)] for p in parts])}
     return {
         **model_inputs(setup),
         "settings": digest_of(setup.settings),
         "geometry": digest_of(setup.registers.geometry),
         "array": digest_of(_content_of(setup.array)),
+        **several,
     }
 
 

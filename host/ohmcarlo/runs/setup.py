@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,15 +12,22 @@ import numpy as np
 from ..array.base import Array
 from ..array.characterize.characterization import Characterization
 from ..array.die import Die
+from ..array.read_noise import CODES
 from ..boards import (
     MODEL,
     Board,
     HardwareBoard,
     Say,
+    SeveralBoards,
     SmallBoard,
+    names_of,
     open_board,
+    open_boards,
     require_simulated_room,
+    silent,
 )
+from ..boards.several.board import state_of
+from ..boards.several.merging import OwnTables
 from ..errors import UsageError
 from ..golden import Calibration, EpisodeLikelihood, Registers, SamplerSettings
 from ..jit import before_compilation
@@ -83,6 +90,8 @@ class ChainSetup:
         The stages that led to this chain.
     pilot : Expected or None
         Rho is chosen in pilot stages before the chains sample; what is known of the weights.
+    others : tuple of Array
+        The arrays of the further boards, if there are several; ``array`` is that of the first.
     """
 
     config: TrainConfig
@@ -100,6 +109,32 @@ class ChainSetup:
     encoder: Any = None
     adaptation: Record | None = None
     pilot: Expected | None = None
+    others: tuple[Array, ...] = ()
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """The array of each board."""
+        return (self.array, *self.others)
+
+    def parts(self) -> tuple[ChainSetup, ...]:
+        """The set-up of the chains of each board; of one board, the whole."""
+        board = self.board
+        if not isinstance(board, SeveralBoards):
+            return (self,)
+        return tuple(
+            replace(
+                self,
+                config=self.config.of_board(i),
+                registers=board.registers_of(i, self.registers),
+                board=member,
+                array=array,
+                others=(),
+                adaptation=None
+                if self.adaptation is None
+                else replace(self.adaptation, state=state_of(self.adaptation.state, i)),
+            )
+            for i, (member, array) in enumerate(zip(board.members, self.arrays, strict=True))
+        )
 
     @property
     def adapts(self) -> bool:
@@ -142,8 +177,9 @@ class ChainSetup:
         """One line about the array and its chains."""
         geometry = self.registers.geometry
         chains = "1 chain" if geometry.regions == 1 else f"{geometry.regions} chains"
+        boards = f"{len(self.arrays)} boards ({self.board.name}), each with an " * bool(self.others)
         return (
-            f"array: {geometry.rows} rows × {geometry.pairs} pairs "
+            f"{boards}array: {geometry.rows} rows × {geometry.pairs} pairs "
             f"({geometry.devices:,} devices), {chains} of "
             f"{self.config.steps:,} steps, {self.describe_proposal()}"
         )
@@ -173,6 +209,7 @@ class ChainSource:
     ----------
     task : Task
     opened : OpenedArray
+    array_seed : int
     found : Characterization or None
         Of a trimmed array.
     calibration : Calibration
@@ -186,10 +223,14 @@ class ChainSource:
     judged : bool
         Episodes decide in place of points.
     hidden : int
+    others : tuple of ChainSource
+        Those of the further boards, if there are several. The chains on all boards have the same
+        settings, and each array has its own calibration.
     """
 
     task: Task
     opened: OpenedArray
+    array_seed: int
     found: Characterization | None
     calibration: Calibration
     read_back: ReadBack
@@ -198,6 +239,7 @@ class ChainSource:
     can_be_computed: tuple[str, ...]
     judged: bool
     hidden: int
+    others: tuple[ChainSource, ...] = ()
 
     @classmethod
     def measure(
@@ -208,13 +250,15 @@ class ChainSource:
         board: Board,
         say: Say,
         *,
+        array_seed: int,
         inputs: int,
         reach_us: float,
         judged: bool,
         hidden: int,
     ) -> ChainSource:
         """Characterise the array, unless its devices are alike. ``reach_us`` is the distance from
-        the centre that the targets keep within, ``inputs`` the inputs of a row."""
+        the centre that the targets keep within, ``inputs`` the inputs of a row. ``board`` has the
+        array, and maybe others."""
         found: Characterization | None = None
         calibration = Calibration()
         if config.trim and not opened.ideal:
@@ -228,6 +272,7 @@ class ChainSource:
         return cls(
             task=task,
             opened=opened,
+            array_seed=array_seed,
             found=found,
             calibration=calibration,
             read_back=read_back,
@@ -237,6 +282,20 @@ class ChainSource:
             judged=judged,
             hidden=hidden,
         )
+
+    @property
+    def all(self) -> tuple[ChainSource, ...]:
+        """This one and the others."""
+        return (self, *self.others)
+
+    def with_others(self, others: tuple[ChainSource, ...]) -> ChainSource:
+        """The source of chains on several boards, of which this is the first one's."""
+        digital = any(each.dot_products == CODES for each in (self, *others))
+        return replace(self, others=others, dot_products=CODES if digital else self.dot_products)
+
+    def tables(self, settings: SamplerSettings, features: int) -> tuple[OwnTables, ...]:
+        """The part of the registers that belongs to each array."""
+        return tuple(OwnTables.of(each.registers(settings, features)) for each in self.all)
 
     @property
     def trimmed(self) -> bool:
@@ -259,15 +318,16 @@ class ChainSource:
         if expected is not None and config.gamma is None:
             rel = self.opened.rel()
             settings = replace(settings, gamma_us=suitable_gamma(expected, settings, rel))
-        if self.found is not None:
-            settings = with_spread(config, settings, self.opened, self.found)
-        raw = self.opened.raw_bits(self.found)
+        found = [each.found for each in self.all if each.found is not None]
+        if found:
+            settings = with_spread(config, settings, self.opened, found)
+        raw = [each.opened.raw_bits(each.found) for each in self.all]
         return replace(
             settings,
             dot_products=self.dot_products,
             repeats=config.repeats,
-            fold=raw.fold,
-            min_entropy=raw.min_entropy,
+            fold=max(bits.fold for bits in raw),
+            min_entropy=min(bits.min_entropy for bits in raw),
         )
 
     def registers(self, settings: SamplerSettings, features: int) -> Registers:
@@ -284,7 +344,20 @@ class ChainSource:
         unit: float,
         expected: Expected | None,
     ) -> tuple[PosteriorError, ...]:
-        """The predicted errors of a posterior that the window and the devices cause."""
+        """The predicted errors of a posterior that the window and the devices cause; on several
+        boards, the largest of each source."""
+        own = [each._errors(config, settings, features, unit, expected) for each in self.all]
+        return own[0] if len(own) == 1 else _largest(own)
+
+    def _errors(
+        self,
+        config: TrainConfig,
+        settings: SamplerSettings,
+        features: int,
+        unit: float,
+        expected: Expected | None,
+    ) -> tuple[PosteriorError, ...]:
+        """``errors`` of the array of this source alone."""
         errors: tuple[PosteriorError, ...] = ()
         if expected is not None:
             errors += window_errors(expected, settings, config.gamma is not None)
@@ -294,15 +367,26 @@ class ChainSource:
         if not (self.hidden or self.judged):
             found = self.found
             if found is None:
-                found = measure_untrimmed(config, self.opened, self.task.rel, features)
+                found = measure_untrimmed(
+                    config, self.opened, self.array_seed, self.task.rel, features
+                )
             sigma = self.read_back.averaged(config.repeats)
             errors += mismatch_errors(config, settings, found, self.trimmed, sigma, known.sd)
         if not self.judged:  # a policy is that of the codes
             errors += read_noise_error(
-                self.dot_products, config.repeats, self.read_back, self.can_be_computed
+                settings.dot_products, config.repeats, self.read_back, self.can_be_computed
             )
             errors += wire_errors(self.lines, settings, known, self.can_be_computed)
         return errors
+
+
+def _largest(errors: Sequence[tuple[PosteriorError, ...]]) -> tuple[PosteriorError, ...]:
+    """The largest error of each source, in the order in which they come."""
+    found: dict[str, PosteriorError] = {}
+    for error in (e for own in errors for e in own):
+        if error.source not in found or error.size > found[error.source].size:
+            found[error.source] = error
+    return tuple(found.values())
 
 
 def set_up_chain(
@@ -347,35 +431,32 @@ def set_up_chain(
     Close the result after use. Raises UsageError for a request that cannot be met, OhmcarloError
     when the board cannot be reached.
     """
-    opened = open_array(config.array, config.preset, geometry, config.array_seed, task.rel)
-    geometry = opened.array.geometry
-    first = choose_settings(config, task, opened, hidden, unit)
-    board: Board
-    tap = current_tap()
-    if tap is None:
-        require_simulated_room(config.backend, geometry, points)
-        board = open_board(config.backend, opened.array, say)
-    else:
-        opened, board = tap.between(opened)
+    opened, board = _open(config, task, geometry, points, say)
     try:
-        if isinstance(board, HardwareBoard) and isinstance(opened.array, Die):
-            opened = replace(opened, calibration_array=board.raw_array())
-        source = ChainSource.measure(
-            config,
-            task,
-            opened,
-            board,
-            say,
-            inputs=max(points.features, hidden + 1),
-            reach_us=reach_us(config, first, opened),
-            judged=episodes is not None,
-            hidden=hidden,
+        reach = reach_us(config, choose_settings(config, task, opened[0], hidden, unit), opened[0])
+        first, *others = (
+            ChainSource.measure(
+                config,
+                task,
+                own,
+                board,
+                say if seed == config.array_seed else silent,
+                array_seed=seed,
+                inputs=max(points.features, hidden + 1),
+                reach_us=reach,
+                judged=episodes is not None,
+                hidden=hidden,
+            )
+            for own, seed in zip(opened, config.array_seeds, strict=True)
         )
+        source = first.with_others(tuple(others))
         settings = source.settings(config, unit, sigma_p, expected)
         cautions: tuple[str, ...] = ()
         if expected is not None:
-            cautions = step_cautions(expected, settings, opened.rel())
+            cautions = step_cautions(expected, settings, opened[0].rel())
         registers = source.registers(settings, points.features)
+        if isinstance(board, SeveralBoards):
+            board.take_tables(source.tables(settings, points.features))
         board.configure(registers, points, episodes)
         if learner is None:  # otherwise they follow from the settings after the adaptation
             errors += source.errors(config, settings, points.features, unit, expected)
@@ -389,14 +470,42 @@ def set_up_chain(
         points,
         board,
         source.trimmed,
-        opened.array,
+        opened[0].array,
         errors,
         cautions,
         episodes,
         source=source,
         learner=learner,
         encoder=None if learner is None else learner.first,
+        others=tuple(own.array for own in opened[1:]),
     )
+
+
+def _open(
+    config: TrainConfig, task: Task, geometry: Geometry, points: Points, say: Say
+) -> tuple[list[OpenedArray], Board]:
+    """The arrays of a run, and the board or boards that have them."""
+    opened = [
+        open_array(config.array, config.preset, geometry, seed, task.rel)
+        for seed in config.array_seeds
+    ]
+    geometry = opened[0].array.geometry
+    tap = current_tap()
+    if tap is not None:
+        tapped, board = tap.between(opened[0])
+        return [tapped], board
+    for name in set(names_of(config.backend)):
+        require_simulated_room(name, geometry, points)
+    if len(opened) > 1:
+        return opened, open_boards(config.backend, [own.array for own in opened], say)
+    single = open_board(config.backend, opened[0].array, say)
+    if isinstance(single, HardwareBoard) and isinstance(opened[0].array, Die):
+        try:
+            opened = [replace(opened[0], calibration_array=single.raw_array())]
+        except BaseException:
+            single.close()
+            raise
+    return opened, single
 
 
 def devices_in_use(geometry: Geometry, inputs: int) -> list[int]:
@@ -417,12 +526,17 @@ def reach_us(config: TrainConfig, settings: SamplerSettings, opened: OpenedArray
 
 
 def with_spread(
-    config: TrainConfig, settings: SamplerSettings, opened: OpenedArray, found: Characterization
+    config: TrainConfig,
+    settings: SamplerSettings,
+    opened: OpenedArray,
+    found: Sequence[Characterization],
 ) -> SamplerSettings:
-    """Settings with the gamma of whitened weights for the spread that was measured."""
+    """Settings with the gamma of whitened weights for the spread that was measured, the mean over
+    the arrays."""
     if not config.whiten or config.gamma is not None:
         return settings
-    measured = float(found.sigma_us(np.array([settings.centre_us]))[0])
+    centre = np.array([settings.centre_us])
+    measured = float(np.mean([each.sigma_us(centre)[0] for each in found]))
     ratio = measured / (opened.rel() * settings.centre_us)
     return replace(settings, gamma_us=settings.gamma_us * TRIMMED_GAMMA * ratio)
 
@@ -473,6 +587,11 @@ def warm_up(setup: ChainSetup, announce: Callable[[], None]) -> float | None:
     anything is compiled. Returns the seconds of compilation, or None if the cache on disk holds
     all machine code.
     """
+    if isinstance(setup.board, SeveralBoards):
+        for part in setup.parts():
+            if (seconds := warm_up(part, announce)) is not None:
+                return seconds
+        return None
     board = setup.board
     if isinstance(board, SmallBoard):
         board = board.model

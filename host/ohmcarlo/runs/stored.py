@@ -27,6 +27,8 @@ PREVIOUS = "checkpoint-previous.npz"
 ADAPTATION = "adaptation.npz"
 POSTERIOR, TRACE, EVALUATION = "posterior.nc", "trace.npz", "evaluation.npz"
 MANIFEST_KEYS = ("config", "versions", "files", "inputs", "data")
+BOARD_FOLDER = "board-"
+"""Begin of the names of folders for the chains of several boards."""
 RUN, PROVENANCE = "run", "provenance"
 LINK = "link."
 """Prefix of the arrays that chain the chunks and checkpoints of a run together."""
@@ -89,7 +91,8 @@ def from_the_first_step(run: Path) -> str:
     names = (ADAPTATION, CHECKPOINT, PREVIOUS)
     found = [str(run / name) for name in names if (run / name).exists()]
     first = f"remove {' and '.join(found)} and " if found else ""
-    return f"{first}`ohmcarlo resume {run}` begins at the first step"
+    whole = run.parent if run.name.startswith(BOARD_FOLDER) else run
+    return f"{first}`ohmcarlo resume {whole}` begins at the first step"
 
 
 # -- arrays --------------------------------------------------------------------------------------

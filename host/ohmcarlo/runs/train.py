@@ -183,7 +183,7 @@ def resume_run(outputs: Outputs, observer: Observer, backend: str | None = None)
         manifest = read_manifest(path)
         known = TrainConfig.from_dict(manifest["config"])
         if backend is not None:
-            known = replace(known, backend=backend)
+            known = replace(known, backend=backend, boards=known.arrays)
         for line in require_same_version(manifest):
             observer.say(line)
         require_same_files(known, manifest)

@@ -1,0 +1,1 @@
+"""Several boards at once: each has an array of its own and a share of the chains."""

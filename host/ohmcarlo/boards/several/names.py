@@ -1,0 +1,38 @@
+"""The names of several boards in one backend: ``serial:A,serial:B``, ``rtl,rtl``, ``model,rtl``."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from ...errors import UsageError
+
+SEPARATOR = ","
+REPEATABLE = ("model", "rtl", "small:rtl")
+"""Boards of which a computer can have any number."""
+
+
+def names_of(backend: str) -> tuple[str, ...]:
+    """The boards that a backend names, in order.
+
+    >>> names_of("serial:/dev/ttyUSB0, rtl")
+    ('serial:/dev/ttyUSB0', 'rtl')
+    >>> names_of("devmem:0x43C00000,0x1000")
+    ('devmem:0x43C00000,0x1000',)
+    """
+    found: list[str] = []
+    for part in backend.split(SEPARATOR):
+        if found and found[-1].startswith("devmem:") and part.strip()[:1].isdigit():
+            found[-1] += SEPARATOR + part.strip()  # its size
+        else:
+            found.append(part.strip())
+    return tuple(found)
+
+
+def require_distinct(names: tuple[str, ...]) -> None:
+    """Raise UsageError if a board that exists once is named twice."""
+    for name, count in Counter(names).items():
+        if count > 1 and name not in REPEATABLE:
+            raise UsageError(
+                f"--backend names {name} {count} times: a board has one array at a time, so name "
+                "each board once"
+            )
