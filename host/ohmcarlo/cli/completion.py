@@ -80,7 +80,8 @@ def backends(incomplete: str) -> Words:
     ]
     known += [(f"{kind}{port}", about) for kind in (SERIAL, SMALL) for port, about in _ports()]
     known += [(f"mmio:{path}", "IP core on a bus") for path in sorted(Path("/dev").glob("uio*"))]
-    return _beginning(incomplete, known)
+    before, comma, _ = incomplete.rpartition(",")  # further ones of several boards
+    return _beginning(incomplete, [(f"{before}{comma}{name}", about) for name, about in known])
 
 
 def _ports() -> list[tuple[str, str]]:

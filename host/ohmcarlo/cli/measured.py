@@ -21,7 +21,7 @@ def read_measurements(
     before anything expensive, and a good one is described on the screen. A Verilog-A model is
     measured, if its pulses are not in the cache.
     """
-    from ..boards import check_backend
+    from ..boards import check_backend, names_of
     from ..measurements.names import conditions_of
     from ..measurements.veriloga.measuring import VERILOGA, is_veriloga, measured_table
     from ..runs.recordings import lines_about, recording_behind, with_conditions
@@ -29,7 +29,8 @@ def read_measurements(
 
     array, preset = with_conditions(array, preset, conditions_of(where or []))
     if is_veriloga(array) and array != VERILOGA:
-        check_backend(backend, array)
+        for name in names_of(backend):
+            check_backend(name, array)
         measured_table(array.removeprefix(VERILOGA), CellProgress().track)
     recording = recording_behind(array, preset)
     for line in lines_about(recording) if recording is not None else []:

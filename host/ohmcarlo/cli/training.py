@@ -126,8 +126,8 @@ def train(
     chains: Annotated[
         int | None,
         typer.Option(
-            help="Independent chains, in equal shares of the rows (default 4, which R-hat needs; "
-            "fewer in a small array; cartpole: 1)."
+            help="Independent chains of all boards, in equal shares of the rows (default 4, which "
+            "R-hat needs; fewer in a small array; cartpole: 1)."
         ),
     ] = None,
     steps: Annotated[
@@ -325,6 +325,9 @@ def train(
 
     - `ohmcarlo train breast-cancer --array measured:sweep.csv`: on recorded real devices
 
+    - `ohmcarlo train breast-cancer --backend serial:/dev/ttyUSB0,serial:/dev/ttyUSB1`: two boards,
+      each with an array of its own and half of the chains
+
     - `ohmcarlo train breast-cancer --live`: watch the chains in a browser; without `--out`, the run
       is kept in `runs/breast-cancer`
 
@@ -337,6 +340,7 @@ def train(
     `resume` need.
     """
     from ..progress import current_observer
+    from ..runs.defaults import arrays_of
     from ..runs.kinds import kind_of
     from ..runs.pulses.listing import check_later_list, list_pulses
     from ..runs.train import Outputs, train_run
@@ -385,7 +389,7 @@ def train(
     names = chosen["array"], chosen["preset"], where, chosen["backend"]
     chosen["array"], chosen["preset"] = read_measurements(console, *names)
     if pulses is not None:
-        check_later_list(pulses, out, chosen["array"])
+        check_later_list(pulses, out, chosen["array"], arrays_of(chosen))
     completed = run_file.completed_run(file, chosen, paper, regression)
     replaced = None if file is None else run_file.describe_replaced(file, options, typed)
     for note in (*filter(None, [replaced]), *completed.notes):
@@ -418,7 +422,8 @@ def resume(
             autocompletion=completion.backends,
             help="Board that takes the run over: model, rtl, serial:PORT, small:PORT, mmio:DEVICE "
             "or devmem:ADDRESS (default: the one that it began on). Use it for a port that came "
-            "back under another name.",
+            "back under another name, or after one of several boards was lost: the boards that are "
+            "there, as serial:A,serial:B, make all chains.",
         ),
     ] = None,
     live: LiveOption = False,

@@ -60,10 +60,11 @@ def chains(v: Mapping[str, Any]) -> str:
 
 def array(v: Mapping[str, Any]) -> str:
     """Size and model of the array."""
-    geometry = v["geometry"]
+    geometry, boards = v["geometry"], v.get("boards") or ()
+    several = f"{len(boards)} boards, each with " if boards else ""
     return (
-        f"{geometry['rows']} × {geometry['pairs']} pairs = {geometry['devices']:,} devices, "
-        f"{array_name(v)}{', trimmed' if v['trimmed'] else ''}"
+        f"{several}{geometry['rows']} × {geometry['pairs']} pairs = {geometry['devices']:,} "
+        f"devices, {array_name(v)}{', trimmed' if v['trimmed'] else ''}"
     )
 
 

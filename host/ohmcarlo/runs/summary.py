@@ -217,4 +217,29 @@ def state_of(setup: ChainSetup, streamed: Block) -> dict[str, Any]:
         "retired_rows": setup.board.retired_rows(),
         "link": setup.board.link_statistics(),
         "status": COMPLETE if streamed.status == RUNNING else streamed.status,
+        **_boards_of(setup),
     }
+
+
+def _boards_of(setup: ChainSetup) -> dict[str, Any]:
+    """Each of several boards: its chains, clocks, energy, coin, link and rows out of service, which
+    are counted from its own first row; nothing for one board."""
+    if not setup.others:
+        return {}
+    chains, found = setup.registers.geometry.regions, []
+    for number, part in enumerate(setup.parts()):
+        board = part.board
+        found.append(
+            {
+                "backend": part.config.backend,
+                "array_seed": setup.config.array_seeds[number],
+                "chains": list(range(number * chains, (number + 1) * chains)),
+                "clock_cycles": board.clock_cycles(),
+                "clock_hz": board.clock_hz,
+                "energy_joules": energy(board.ledger, part.registers.geometry).total.joules,
+                "entropy": board.entropy() | {"pseudo_random": board.pseudo_random},
+                "link": board.link_statistics(),
+                "retired_rows": board.retired_rows(),
+            }
+        )
+    return {"boards": found}

@@ -131,6 +131,9 @@ def test_a_lost_board_costs_its_own_steps_only(
     values = resume_run(Outputs(run), Silence(), backend)
     assert same(run, whole[False])
     assert values["chains"] == 4 and values["steps"] == 260
+    assert [board["chains"] for board in values["boards"]] == [[0, 1], [2, 3]]
+    energies = [board["energy_joules"] for board in values["boards"]]
+    assert np.isclose(sum(energies), values["energy_joules"]) and min(energies) > 0
 
 
 def test_a_lost_board_ends_a_run_that_is_not_kept(

@@ -11,7 +11,7 @@ from ...progress import Observer
 from ..tap import Tap
 from .columns import Units
 from .recorder import ALL, Part, Recorder
-from .rerun import StoredRun, chains_of, make_again, require_no_die
+from .rerun import StoredRun, chains_of, make_again, require_no_die, require_one_array
 from .writing import check_list, suffix_of, writer
 
 
@@ -72,14 +72,16 @@ def list_pulses(
     )
 
 
-def check_later_list(path: Path, run: Path | None, array: str) -> None:
+def check_later_list(path: Path, run: Path | None, array: str, boards: int) -> None:
     """Raise an error, before a run is made, if it cannot be listed into ``path`` afterwards.
 
-    ``run`` is the folder that will keep it, ``array`` the name of its array.
+    ``run`` is the folder that will keep it, ``array`` the name of its array, ``boards`` the number
+    of its arrays.
     """
     if run is None:
         raise UsageError("--pulses needs a run folder: add --out RUN")
     require_no_die(array, "this run")
+    require_one_array(boards, "this run")
     check_list(path)
 
 

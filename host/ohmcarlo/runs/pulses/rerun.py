@@ -58,6 +58,7 @@ class StoredRun:
         manifest = read_manifest(path)
         config = TrainConfig.from_dict(manifest["config"])
         require_no_die(config.array, f"the run in {path}")
+        require_one_array(config.arrays, f"the run in {path}")
         if isinstance(kind_of(config.task, config.kind), MulticlassKind):
             raise UsageError(f"{path} has a run for each problem: give one of its folders")
         return cls(path, manifest, replace(config, backend=MODEL), read_trace(path))
@@ -88,6 +89,15 @@ def require_no_die(array: str, run: str) -> None:
         raise UsageError(
             f"{run} uses a die, without which it cannot be repeated: list the run of "
             "a model (--array physics --preset PRESET.json)"
+        )
+
+
+def require_one_array(arrays: int, run: str) -> None:
+    """Raise UsageError for a run on several boards."""
+    if arrays > 1:
+        raise UsageError(
+            f"{run} has {arrays} boards, and a list of pulses is that of one array: list a run on "
+            "one board"
         )
 
 
