@@ -217,7 +217,7 @@ class SamplerSettings:
             valid_lo=VALID_LO_CODE,
             valid_hi=VALID_HI_CODE,
             logit_coef=logit,
-            weight_coef=_coefficient("sigma_p", self.sigma_p, weight, LOGLIK_FRAC),
+            weight_coef=_coefficient("sigma_p", self.sigma_p, weight, LOGLIK_FRAC, gamma),
             common_coef=_coefficient("tau_us", self.tau_us, common if exact else 0.0, LOGLIK_FRAC),
             inv_sigma=inv_sigma,
             log_sigma=log_sigma,
@@ -249,11 +249,20 @@ def require_dot_products(dot_products: str | None, repeats: int) -> None:
         raise UsageError(f"repeats = {repeats}: choose a power of two from 1 to {MAX_REPEATS}")
 
 
-def _coefficient(name: str, setting: float, value: float, frac: int) -> tuple[int, int]:
+def _coefficient(
+    name: str, setting: float, value: float, frac: int, gamma_us: float | None = None
+) -> tuple[int, int]:
+    """``coefficient``; the error names the setting, and the gamma that it depends on."""
     try:
         return coefficient(value, frac)
     except UsageError as error:
-        raise UsageError(f"{name} = {setting:g} is outside the range of the registers") from error
+        text = f"{name} = {setting:g} is outside the range of the registers"
+        if gamma_us is not None:
+            text = (
+                f"{name} = {setting:g} with gamma = {gamma_us:.3g} µS is outside the range of the "
+                f"registers: choose a larger {name} or a larger gamma"
+            )
+        raise UsageError(text) from error
 
 
 @dataclass(frozen=True, eq=False)

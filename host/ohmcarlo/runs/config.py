@@ -21,6 +21,7 @@ from ..measurements.veriloga.measuring import model_of
 from ..spec import WIDE_EVERY_MAX, Geometry
 from ..tasks import TASKS, require_own_columns
 from .arrays import check_array_name
+from .reach import MIN_GAMMA_US
 from .recordings import located_array, located_preset, preset_file_of, sweep_of
 
 DATA_FILE, PRESET_FILE, SWEEP_FILE = "data file", "preset file", "sweep file"
@@ -28,7 +29,11 @@ MODEL_FILE = "model file"
 AUTO = "auto"
 MAX_STEPS = 100_000_000
 # Ranges of the fixed-point coefficients, whatever the values of the other two.
-RANGES = {"gamma": (5.0, 2000.0, "µS"), "sigma_p": (0.05, 1000.0, ""), "tau": (0.1, 1e4, "µS")}
+RANGES = {
+    "gamma": (MIN_GAMMA_US, 2000.0, "µS"),
+    "sigma_p": (0.05, 1000.0, ""),
+    "tau": (0.1, 1e4, "µS"),
+}
 
 
 @dataclass(frozen=True)

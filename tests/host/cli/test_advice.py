@@ -45,7 +45,7 @@ ADVICE = [
      ["toy2d --hidden 3 --rows 16 --chains 1"]),
     ("toy2d --sigma-p 0.01", "choose 0.05 to 1000", ["toy2d --sigma-p 0.05",
      "toy2d --sigma-p 1000"]),
-    ("toy2d --gamma 4", "choose 5 to 2000 µS", ["toy2d --gamma 5", "toy2d --gamma 2000"]),
+    ("toy2d --gamma 0.5", "choose 1 to 2000 µS", ["toy2d --gamma 1", "toy2d --gamma 2000"]),
     ("toy2d --tau 0", "choose 0.1 to 10000 µS", ["toy2d --tau 0.1", "toy2d --tau 10000"]),
     ("toy2d --rho 0", r"\(0, 1\]; 1 is the random walk", ["toy2d --rho 1"]),
     ("toy2d --wide-every 256", "choose 1 to 255, or 0", ["toy2d --wide-every 255",

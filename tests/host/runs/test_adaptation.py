@@ -310,3 +310,14 @@ def test_devices_that_differ_keep_their_rho(array: str, offered: set[float]) -> 
     with closing(experiment):
         usual, _ = Stages(experiment.setup, Record())._choices()
     assert {rho for rho, _, _ in usual} == offered
+
+
+@pytest.mark.parametrize(("spread", "least"), [(0.02, 2.0), (0.005, 0.8)])
+def test_devices_of_a_small_spread_adapt(spread: float, least: float) -> None:
+    """Their gamma is below 5 µS, and not below 1 µS by the unit of whitened weights, here 1.1."""
+    preset = f"relative-2pct,c2c_rel={spread}"
+    experiment = build_supervised(replace(CONFIG, array="physics", preset=preset, steps=1))
+    with closing(experiment):
+        run = ChainRun(experiment.setup)
+        run.run()
+    assert least <= run.setup.registers.gamma_us < 5

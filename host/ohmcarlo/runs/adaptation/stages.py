@@ -14,6 +14,7 @@ from ...golden import log_posteriors
 from ...spec import LOGLIK_FRAC, coefficient
 from ..config import TrainConfig
 from ..device_errors import WHITENED_RHO_TRIMMED
+from ..reach import MIN_GAMMA_US
 from ..setup import ChainSetup
 from ..trace import Trace
 from .choice import GAMMAS, RHOS, Pilot, choose
@@ -212,7 +213,8 @@ class Stages:
         steps = config.steps
         if config.more_steps:
             steps = more_steps(steps, config.chains, chosen.ess_per_1000_steps)
-        return replace(config, rho=chosen.rho, gamma=chosen.gamma_us, steps=steps)
+        gamma = max(chosen.gamma_us, MIN_GAMMA_US)
+        return replace(config, rho=chosen.rho, gamma=gamma, steps=steps)
 
 
 def unwhitened(learner: Learner, encoder: Any, weights: Floats) -> Floats:
