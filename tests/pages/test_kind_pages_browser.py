@@ -1,4 +1,4 @@
-"""Pages of arrays, self-tests, figures, regressions and policies in a browser."""
+"""Pages of arrays, self-tests, figures, regressions, policies and sweeps in a browser."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from ohmcarlo.pictures.canvas import new_figure
 from ohmcarlo.reproduce.base import Figure, Goal, Table
 from ohmcarlo.reproduce.output import write_figure
 from ohmcarlo.reproduce.page import page_of
+from ohmcarlo.sweeps.page import page_of as page_of_sweep
+from sweep_rows import example_table
 
 pytestmark = pytest.mark.verify
 Open = Callable[..., Opened]
@@ -43,7 +45,9 @@ def files(folder: Path) -> dict[str, Path]:
     figure = Figure("A figure", [Table("Numbers", ROWS)], {"fig4": picture}, {})
     write_figure("fig4", figure, folder / "fig4")
     write_page(folder / "figure.html", page_of({"fig4": figure}, folder, "ohmcarlo", 2))
+    write_page(folder / "sweep.html", page_of_sweep(example_table(), "ohmcarlo sweep example.toml"))
     found = {"array": array, "selftest": selftest, "figure": folder / "figure.html"}
+    found["sweep"] = folder / "sweep.html"
     for task, steps in (("diabetes", "1000"), ("cartpole", "299")):
         run, page = folder / task, folder / f"{task}.html"
         assert main(["train", task, "--steps", steps, "--out", str(run)]) == 0
@@ -53,7 +57,7 @@ def files(folder: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-@pytest.mark.parametrize("kind", ["array", "selftest", "figure", "diabetes", "cartpole"])
+@pytest.mark.parametrize("kind", ["array", "selftest", "figure", "diabetes", "cartpole", "sweep"])
 def test_sound(
     browser_page: Open, files: dict[str, Path], kind: str, scheme: str, width: int
 ) -> None:

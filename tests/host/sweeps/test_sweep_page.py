@@ -1,0 +1,92 @@
+"""Page and pictures of a sweep: what they state, that every chart is drawn, and partial sweeps."""
+
+import json
+import re
+
+import pytest
+
+from ohmcarlo.pages.content import Tone
+from ohmcarlo.pages.render import fragments
+from ohmcarlo.sweeps.page import page_of
+from ohmcarlo.sweeps.pictures import pictures_of
+from ohmcarlo.sweeps.table import FAILED, FINISHED, MISSING, Table
+from sweep_rows import example_table, row_of
+
+
+@pytest.fixture(scope="module")
+def page():
+    return page_of(example_table(), "ohmcarlo sweep example.toml")
+
+
+def text_of(page):
+    return json.dumps([[*s.sentences, s.facts, [t.rows for t in s.tables]] for s in page.sections])
+
+
+def test_the_headline_counts_cells_and_names_the_strongest_parameter(page):
+    assert page.headline.tone is Tone.RUNNING
+    lines = " ".join(page.headline.sentences)
+    assert "68 of 84 cells are finished." in lines
+    assert "8 are not computed yet" in lines
+    assert "8 failed" in lines
+    assert "depends most on slow_share: it is between 0.020 and 1.0" in lines
+
+
+def test_levels_that_failed_and_their_messages_are_named(page):
+    text = text_of(page)
+    assert "Failed cells, by level of rows: 16 (8 of 8)." in text
+    assert "33 features in 32 pairs: use --pairs 40" in text
+    assert page.sections[-1].code == "ohmcarlo sweep example.toml"
+
+
+def test_the_table_of_a_chart_has_its_means_and_intervals(page):
+    chart = next(c for c in page.charts() if c.name == "curve-0-posterior-error")
+    assert chart.title == "Posterior error over rows"
+    place = chart.table.header.index("task toy2d, slow_share 0.25")
+    (row,) = (row for row in chart.table.rows if row[0] == "64")
+    assert float(row[place]) == pytest.approx(0.52, rel=0.02)
+    low, high = map(float, row[place + 1].split(" to "))
+    assert low < 0.52 < high
+    assert "within 0.05" in chart.description
+
+
+def test_every_chart_of_the_page_is_drawn(page):
+    import vl_convert
+
+    charts = json.loads(json.dumps(fragments(page)["charts"], allow_nan=False))
+    assert {name.partition("-")[0] for name in charts} == {"curve", "map"}
+    kinds = {re.sub(r"\d+", "n", name): drawing for name, drawing in charts.items()}
+    for name in ("curve-n-posterior-error", "curve-n-energy", "curve-n-settled", "map-n"):
+        drawing = kinds[name]
+        spec = {**drawing["spec"], "width": 400, "height": drawing["height"]}
+        svg = vl_convert.vegalite_to_svg(spec)
+        assert len(re.findall(r"<path|<text|<line", svg)) > 20, name
+        assert "undefined" not in svg, name
+        assert "NaN" not in svg, name
+
+
+def test_a_complete_sweep_without_failures_is_good_news():
+    rows = [row_of(seed, rows=r) for r in (64, 256) for seed in range(2)]
+    page = page_of(Table("small", ("rows", "seed"), {"rows": 256}, rows))
+    assert page.headline.tone is Tone.GOOD
+    assert {c.name.partition("-")[0] for c in page.charts()} == {"curve"}
+    assert page.charts().__next__().legend == ()  # a single curve needs none
+
+
+@pytest.mark.parametrize("status", [FINISHED, FAILED, MISSING])
+def test_a_sweep_of_one_cell_has_a_page_without_curves(status):
+    page = page_of(Table("one", (), {}, [row_of(0, status)]))
+    assert list(page.charts()) == []
+    assert pictures_of(Table("one", (), {}, [row_of(0, status)])) == {}
+
+
+def test_a_picture_has_a_panel_for_each_quantity():
+    table = example_table()
+    found = pictures_of(table)
+    assert list(found) == ["rows", "slow-share", "task", "kernel", "rows-slow-share"]
+    titles = [ax.get_ylabel() for ax in found["rows"].axes]
+    assert titles[0] == "posterior error (posterior sd)"
+    lines = {line.get_label(): line for line in found["rows"].axes[0].lines}
+    first = lines["task toy2d, slow_share 0.25"]
+    assert first.get_xdata().tolist() == [64.0, 256.0, 1024.0]
+    assert first.get_ydata() == pytest.approx([0.52, 0.27, 0.145], rel=0.02)
+    assert found["rows"].axes[0].get_xscale() == "log"
