@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import completion
-from .options import HtmlOption, JsonOption
+from .options import HtmlOption, JsonOption, SchedulerOption
 
 if TYPE_CHECKING:
     from .console import Console
+
+JOBS = 2
 
 
 def reproduce(
@@ -29,7 +31,10 @@ def reproduce(
         Path, typer.Option(metavar="DIR", help="Folder of the results, with one folder per figure.")
     ] = Path("reproduced"),
     seeds: Annotated[int, typer.Option(min=2, help="Number of splits or seeds.")] = 20,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, show_default=str(JOBS), help="Processes.")
+    ] = None,
+    scheduler: SchedulerOption = None,
     html: HtmlOption = None,
     json: JsonOption = None,
 ) -> None:
@@ -47,6 +52,8 @@ def reproduce(
     - `ohmcarlo reproduce fig4 --html fig4.html`
 
     - `ohmcarlo reproduce all --json numbers.json`
+
+    - `ohmcarlo reproduce fig1 --scheduler tcp://head:8786`
     """
     given = dict(locals())
     from ..pages.checks import check_page
@@ -56,10 +63,12 @@ def reproduce(
     from .progress import CellProgress
     from .repeating import command_of
 
+    if jobs is None and scheduler is None:
+        jobs = JOBS
     console, made = Console(json), dict[str, Figure]()
     if html is not None:
         check_page(html)
-    values = make(select(figure), out, seeds, jobs, CellProgress(), made)
+    values = make(select(figure), out, seeds, jobs, CellProgress(), made, scheduler)
     console.json(values)
     for name, found in values["figures"].items():
         _show_figure(console, name, found)

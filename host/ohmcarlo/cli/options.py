@@ -24,6 +24,13 @@ HtmlOption = Annotated[
         "network.",
     ),
 ]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Compute on the workers of this Dask scheduler, as in tcp://host:8786.",
+    ),
+]
 TraceOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Write the chain, step by step, as .npz."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import completion
-from .options import JsonOption
+from .options import JsonOption, SchedulerOption
 
 if TYPE_CHECKING:
     from ..sweeps.estimate import Estimate
@@ -50,13 +50,7 @@ def sweep(
             metavar="N", min=1, help="Processes on this computer (default: one per processor)."
         ),
     ] = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            metavar="ADDRESS",
-            help="Compute on the workers of this Dask scheduler, as in tcp://host:8786.",
-        ),
-    ] = None,
+    scheduler: SchedulerOption = None,
     retry_failed: Annotated[
         bool,
         typer.Option("--retry-failed", help="Compute failed cells again."),

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from typing import Self
 
 from ..progress import current_observer
+from . import sources
 from .cells import Cell, Failure, Outcome
 from .encoding import unpack
-from .sources import sources_digest
 from .store import CellStore
 from .work import Reply
 
@@ -68,8 +68,8 @@ class Cluster(ABC):
         OhmcarloError
             The store cannot be written, or no worker can be reached. What is finished is stored.
         """
-        sources = sources_digest()
-        wanted = {cell.digest(sources): cell for cell in cells}
+        digest_of_sources = sources.sources_digest()
+        wanted = {cell.digest(digest_of_sources): cell for cell in cells}
         missing = []
         for digest, cell in wanted.items():
             found = store.outcome(cell, digest)
@@ -81,7 +81,7 @@ class Cluster(ABC):
         if missing:
             first = len(wanted) - len(missing)
             with _shown(what, first, len(wanted)) as shown:
-                for digest, cell, reply in self._computed(missing, sources):
+                for digest, cell, reply in self._computed(missing, digest_of_sources):
                     first += 1
                     shown(first, self.running)
                     yield _kept(store, digest, cell, reply)

@@ -84,6 +84,11 @@ class CellStore:
             },
         )
 
+    def note(self, failure: Failure) -> str:
+        """Where the traceback of a broken cell is; empty for other failures."""
+        path = self.folder / (failure.digest + FAILED)
+        return f" (details in {path})" if failure.details else ""
+
     def failure(self, digest: str) -> Failure | None:
         """The stored failure of a cell; None if there is none that can be read."""
         try:

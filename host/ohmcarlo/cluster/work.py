@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import OhmcarloError
+from . import sources
 from .cells import BROKEN, REFUSED, Cell, Values, function_of
 from .encoding import pack
-from .sources import sources_digest
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,11 @@ class Reply:
     sources: str = ""
 
 
-def compute(function: str, arguments: str, digest: str, sources: str) -> Reply:
-    """Compute a cell; ``arguments`` is its canonical JSON. An error of the cell is a reply."""
-    if sources_digest() != sources:
-        return Reply(sources=sources_digest())
+def compute(function: str, arguments: str, digest: str, wanted: str) -> Reply:
+    """Compute a cell; ``arguments`` is its canonical JSON, ``wanted`` the digest of the sources
+    that it is for. An error of the cell is a reply."""
+    if (here := sources.sources_digest()) != wanted:
+        return Reply(sources=here)
     began = time.perf_counter()
     cell = Cell(function, json.loads(arguments))
     try:

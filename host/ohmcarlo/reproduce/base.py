@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
+from ..cluster import sources
+from ..cluster.base import Cluster
+from ..cluster.cells import Cell as Work
+from ..cluster.cells import Failure, name_of
+from ..cluster.engine import open_cluster
+from ..cluster.store import CellStore
 from ..datasets import load
-from ..errors import UsageError
+from ..errors import OhmcarloError
+from ..files import json_ready
 from ..tasks import get_task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
-PACKAGE = Path(__file__).parents[1]
 Cell = dict[str, Any]
 
 
@@ -121,16 +127,6 @@ class Watcher(Protocol):
         ...
 
 
-@cache
-def sources_digest() -> str:
-    """Digest of every source of the package, so that results of other sources are not reused."""
-    digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        digest.update(str(path.relative_to(PACKAGE)).encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
 def require_data(tasks: Iterable[str]) -> None:
     """Raise UsageError, which names the source, when the data of a task are missing.
 
@@ -140,13 +136,10 @@ def require_data(tasks: Iterable[str]) -> None:
         load(get_task(task).dataset)
 
 
-def _computed(function: Callable[..., Cell], cell: Cell, sources: str) -> Cell:
-    """The result of a cell. ``sources`` is part of the key of the store."""
-    return function(**cell)
-
-
 class Bench:
-    """Computes cells on every core, and stores their results.
+    """Computes cells on every core or on a cluster, and stores their results.
+
+    Use it as a context, which ends its processes. They start with the first cells.
 
     Parameters
     ----------
@@ -154,34 +147,53 @@ class Bench:
         Store of finished cells, from which an interrupted run resumes.
     seeds : int
         Splits or seeds that averages are taken over.
-    jobs : int
-        Processes.
+    jobs : int or None
+        Processes of this computer; None with a scheduler.
     watcher : Watcher
+    scheduler : str or None
+        Address of a scheduler of Dask, whose workers compute.
     """
 
-    def __init__(self, folder: Path, seeds: int, jobs: int, watcher: Watcher) -> None:
-        """Raises UsageError, which names what to install, without joblib."""
-        try:
-            from joblib import Memory
-        except ImportError as error:
-            raise UsageError("figures need joblib: pip install 'ohmcarlo[reproduce]'") from error
+    def __init__(
+        self,
+        folder: Path,
+        seeds: int,
+        jobs: int | None,
+        watcher: Watcher,
+        scheduler: str | None = None,
+    ) -> None:
+        self.seeds, self.watcher = seeds, watcher
+        self._folder, self._jobs, self._scheduler = folder, jobs, scheduler
+        self._resources = ExitStack()
 
-        self.seeds, self.jobs, self.watcher = seeds, jobs, watcher
-        self._memory = Memory(folder, verbose=0)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._resources.close()
 
     def say(self, text: str) -> None:
         self.watcher.say(text)
+
+    @cached_property
+    def _cluster(self) -> Cluster:
+        opened = open_cluster(scheduler=self._scheduler, workers=self._jobs)
+        return self._resources.enter_context(opened)
 
     def map(self, what: str, function: Callable[..., Cell], cells: Sequence[Cell]) -> list[Cell]:
         """``function(**cell)`` of every cell, in their order.
 
         ``function`` belongs to a module (no closure). A cell holds JSON values, including its seed;
-        the result must depend on nothing else. ``what`` is shown beside the progress.
+        the result must depend on nothing else. It holds JSON values, tuples and arrays. ``what`` is
+        shown beside the progress. Raises OhmcarloError at the first cell that fails.
         """
-        from joblib import Parallel, delayed
-
-        compute = self._memory.cache(_computed)
-        sources = sources_digest()
-        work = (delayed(compute)(function, cell, sources) for cell in cells)
-        done = Parallel(n_jobs=self.jobs, return_as="generator")(work)
-        return list(self.watcher.track(done, len(cells), what))
+        name, digest = name_of(function), sources.sources_digest()
+        work = [Work(name, json_ready(cell)) for cell in cells]
+        wanted = [cell.digest(digest) for cell in work]
+        store, found = CellStore(self._folder), dict[str, Cell]()
+        done = self._cluster.run(work, store, retry_failed=True, what="")
+        for result in self.watcher.track(done, len(set(wanted)), what):
+            if isinstance(result, Failure):
+                raise OhmcarloError(f"{what}: {result.message}{store.note(result)}")
+            found[result.digest] = result.values
+        return [found[key] for key in wanted]

@@ -19,13 +19,15 @@ def reproduce(
     names: list[str],
     out: Path,
     seeds: int,
-    jobs: int,
+    jobs: int | None,
     watcher: Watcher,
     made: dict[str, Figure] | None = None,
+    scheduler: str | None = None,
 ) -> dict[str, Any]:
     """Make the figures ``names`` and write each to ``out/NAME``; returns every number.
 
-    ``made`` takes the figures by name, for a page.
+    ``made`` takes the figures by name, for a page. ``jobs`` processes compute, or the workers of
+    ``scheduler``, the address of a scheduler of Dask.
 
     Cells in ``out`` from an earlier run with the same sources are not computed again.
     Raises UsageError when data of one of them are missing, OhmcarloError when a file cannot be
@@ -33,14 +35,14 @@ def reproduce(
     """
     require_data_of(names)
     make_folder(out, "--out")
-    bench = Bench(out / CELLS, seeds, jobs, watcher)
     values: dict[str, Any] = {"version": __version__, "seeds": seeds, "figures": {}}
-    for name in names:
-        watcher.say(f"{name} ...")
-        figure = maker(name)(bench)
-        values["figures"][name] = write_figure(name, figure, out / name)
-        if made is not None:
-            made[name] = figure
+    with Bench(out / CELLS, seeds, jobs, watcher, scheduler) as bench:
+        for name in names:
+            watcher.say(f"{name} ...")
+            figure = maker(name)(bench)
+            values["figures"][name] = write_figure(name, figure, out / name)
+            if made is not None:
+                made[name] = figure
     return values
 
 

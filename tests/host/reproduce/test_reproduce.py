@@ -20,12 +20,14 @@ from sklearn.neural_network import MLPClassifier
 
 from ohmcarlo.array import EmulatedArray
 from ohmcarlo.cli.app import main
+from ohmcarlo.cluster import sources
+from ohmcarlo.cluster.engine import open_cluster
 from ohmcarlo.datasets import load
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.golden import Calibration
 from ohmcarlo.pictures.canvas import new_canvas
 from ohmcarlo.pictures.surface import Surface
-from ohmcarlo.reproduce import ENTRIES, base, fig3, fig4, maker, networks, output, select, tissue
+from ohmcarlo.reproduce import ENTRIES, fig3, fig4, maker, networks, output, select, tissue
 from ohmcarlo.reproduce.base import Bench, Cell, Figure, Goal, Table
 from ohmcarlo.reproduce.chains import finished, predictor_of
 from ohmcarlo.reproduce.fig1 import figure as fig1
@@ -87,7 +89,7 @@ def test_cells_of_other_sources_are_computed_again(
     CALLS.clear()
     cells = [{"number": 5}]
     Bench(tmp_path, 2, 1, Quiet()).map("squares", square, cells)
-    monkeypatch.setattr(base, "sources_digest", lambda: "other")
+    monkeypatch.setattr(sources, "sources_digest", lambda: "other")
     Bench(tmp_path, 2, 1, Quiet()).map("squares", square, cells)
     assert CALLS == [5, 5]
 
@@ -158,7 +160,7 @@ def test_names_of_figures() -> None:
 @pytest.mark.parametrize(
     ("module", "action"),
     [
-        ("joblib", lambda path: Bench(path, 2, 1, Quiet())),
+        ("distributed", lambda path: open_cluster(workers=2)),
         ("matplotlib.figure", lambda path: new_canvas((1.0, 1.0))),
     ],
 )

@@ -45,6 +45,11 @@ class Estimate:
     unit: str
     origin: Origin = Origin.FITTED
 
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Estimate:
+        """The number whose fields ``dataclasses.asdict`` gave."""
+        return cls(**{**values, "origin": Origin(values["origin"])})
+
     def covers(self, truth: float) -> bool:
         """Whether the interval contains ``truth``."""
         return self.low is not None and self.high is not None and self.low <= truth <= self.high
@@ -144,8 +149,18 @@ class Estimates:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """For JSON; the arrays stay arrays."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Estimates:
+        """The estimates that ``to_dict`` wrote."""
+        lists = {
+            name: [Estimate.from_dict(entry) for entry in values[name]]
+            for name in ("mean_us", "sigma_us", "d2d_us", "read_noise")
+        }
+        constants = {k: Estimate.from_dict(entry) for k, entry in values["constants"].items()}
+        return cls(**{**values, **lists, "constants": constants})
 
 
 def mapped(found: Estimate, rising: Callable[[float], float], unit: str) -> Estimate:

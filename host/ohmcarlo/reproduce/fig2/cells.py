@@ -57,7 +57,7 @@ def array_cell(rows: int, seed: int) -> Cell:
     preset = get_preset(PRESET)
     found = _measured(rows, seed, preset)
     seen = _seen(8, seed, preset, everything=False)
-    return {"found": found, "shape": shape_of(groups_of_measurement(seen))}
+    return {"found": found.to_dict(), "shape": shape_of(groups_of_measurement(seen))}
 
 
 def sweep_cell(path: str) -> Cell:
@@ -65,7 +65,7 @@ def sweep_cell(path: str) -> Cell:
     found = fit_file(path)[1]
     pulses = pulses_of(read_recording(path))
     return {
-        "found": found,
+        "found": found.to_dict(),
         "shape": shape_of(groups_of_pulses(pulses)),
         "medians": medians_of(pulses),
         "skew": skew_of(pulses),

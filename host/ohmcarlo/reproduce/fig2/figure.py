@@ -6,6 +6,7 @@ against the constants of the model. The recorded sweep of 50 cells is fitted in 
 
 from __future__ import annotations
 
+from ...array.characterize.estimates import Estimates
 from ...datasets.fetch import SWEEP, find
 from ...errors import UsageError
 from ..base import Bench, Cell, Figure
@@ -20,11 +21,11 @@ COVER_FROM = 1000
 def make(bench: Bench) -> Figure:
     """Fits of model and cells, and the coverage of their intervals."""
     notes = []
-    array = bench.map("array", array_cell, [{"rows": ROWS, "seed": 0}])[0]
+    array = _fitted(bench.map("array", array_cell, [{"rows": ROWS, "seed": 0}])[0])
     ages = bench.map("ages", age_cell, [{"seed": 0}])[0]["ages"]
     try:
         path = str(find(SWEEP))
-        sweep: Cell | None = bench.map("sweep", sweep_cell, [{"path": path}])[0]
+        sweep: Cell | None = _fitted(bench.map("sweep", sweep_cell, [{"path": path}])[0])
     except UsageError as error:
         sweep = None
         notes.append(f"without recorded cells: {error}")
@@ -68,6 +69,10 @@ def make(bench: Bench) -> Figure:
             *notes,
         ],
     )
+
+
+def _fitted(cell: Cell) -> Cell:
+    return cell | {"found": Estimates.from_dict(cell["found"])}
 
 
 def _plain(cell: Cell) -> Cell:
