@@ -188,7 +188,7 @@ def _show(console: Console, results: Results, folder: Path, command: str) -> Non
         digests = ", ".join(row["digest"][:SHOWN_DIGEST] for row in cells[:3])
         more = ", …" if len(cells) > 3 else ""
         console.note(f"{len(cells):,} failed: {message} ({digests}{more})")
-    if failed:
+    if failed > results.impossible:
         console.say(f"`{command} --retry-failed` computes failed cells again")
     console.say(f"wrote {folder / TABLE} and {folder / POSTERIORS}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,10 +31,11 @@ PLACES: dict[str, tuple[str, ...]] = {
     "rmse": ("rmse",),
     "r2": ("r2",),
     "crps": ("crps",),
-    "coverage": ("coverage",),
+    "coverage": ("coverage", "95"),
     "mean_return": ("test", "mean_return"),
     "ess_bulk": ("ess_min",),
     "ess_tail": ("ess_tail_min",),
+    "ess_per_1000_steps": ("ess_min_per_1000_steps",),
     "rhat": ("rhat_max",),
     "acceptance": ("acceptance_rate",),
     "steps_made": ("steps",),
@@ -47,6 +48,10 @@ PLACES: dict[str, tuple[str, ...]] = {
     "trimmed": ("trimmed",),
 }
 """Columns that are values of the result of a run, and where they are in it."""
+WORST: dict[str, Callable[[list[float]], float]] = {
+    "ess_bulk": min, "ess_tail": min, "ess_per_1000_steps": min, "rhat": max, "burn_in": max,
+}  # fmt: skip
+"""Columns that a run of several classes has from the worst of its binary problems."""
 
 
 def compute(config: dict[str, Any], files: Files, draws: int) -> dict[str, Any]:
@@ -92,23 +97,32 @@ def _computed(chosen: TrainConfig, draws: int) -> dict[str, Any]:
         warnings.simplefilter("ignore")
         if isinstance(kind_of(chosen.task, chosen.kind), MulticlassKind):
             values = train_run(chosen, Outputs(), Silence())
-            return {ROW: _row(values), WEIGHTS: None, NAMES: [], LOG_POSTERIOR: None}
+            return {
+                ROW: _row(values, values["problems"]),
+                WEIGHTS: None,
+                NAMES: [],
+                LOG_POSTERIOR: None,
+            }
         result = train_chains(chosen)
-        row = {**_row(result.values), **_missed(chosen, result)}
+        row = {**_row(result.values, [result.values]), **_missed(chosen, result)}
     return {ROW: row, **_draws(result, draws)}
 
 
-def _row(values: Mapping[str, Any]) -> dict[str, Any]:
+def _row(values: Mapping[str, Any], chains: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The columns of a result. ``chains`` are the results of all its sets of chains, of which the
+    worst counts."""
     row = {name: _at(values, place) for name, place in PLACES.items()}
-    errors = list((values.get("posterior_error") or {}).values())
-    bulk, joules = row["ess_bulk"], row["energy_joules"]
+    for name, worst in WORST.items():
+        found = [_at(each, PLACES[name]) for each in chains]
+        row[name] = None if None in found else worst(found)
+    errors = [e["mean_sd"] for v in chains for e in (v.get("posterior_error") or {}).values()]
+    bulk = row["ess_bulk"]
     return {
         **row,
         "settled": row["verdict"] == "settled",
-        "predicted_error_sd": float(np.linalg.norm([e["mean_sd"] for e in errors])),
-        "ess_per_1000_steps": _at(values, ("ess_min_per_1000_steps",)),
-        "energy_per_sample_joules": joules / bulk if joules is not None and bulk else None,
-        "retired_rows": len(values.get("retired_rows") or ()),
+        "predicted_error_sd": float(np.linalg.norm(errors)) if len(chains) == 1 else None,
+        "energy_per_sample_joules": row["energy_joules"] / bulk if bulk else None,
+        "retired_rows": sum(len(each.get("retired_rows") or ()) for each in chains),
     }
 
 

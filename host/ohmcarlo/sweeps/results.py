@@ -33,10 +33,13 @@ class Results:
     table : Table
     shapes : tuple of Shape
         Of the cells with draws, in the order of the table.
+    impossible : int
+        Failed cells that cannot work, whatever is tried again.
     """
 
     table: Table
     shapes: tuple[Shape, ...]
+    impossible: int
 
     def count(self, status: str) -> int:
         """Cells in a state: ``FINISHED``, ``FAILED`` or ``MISSING``."""
@@ -91,7 +94,7 @@ def collect(plan: Plan, store: CellStore) -> Results:
             if shape is not None:
                 shapes.append(shape)
             done(number)
-    return Results(table, tuple(shapes))
+    return Results(table, tuple(shapes), len(plan.cells) - len(plan.possible))
 
 
 def _read(cell: Planned, digest: str, store: CellStore) -> tuple[Row, Shape | None]:
