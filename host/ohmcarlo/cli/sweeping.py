@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import completion
-from .options import JsonOption, SchedulerOption
+from .options import HtmlOption, JsonOption, SchedulerOption
 
 if TYPE_CHECKING:
     from ..sweeps.estimate import Estimate
@@ -55,12 +56,14 @@ def sweep(
         bool,
         typer.Option("--retry-failed", help="Compute failed cells again."),
     ] = False,
+    html: HtmlOption = None,
     json: JsonOption = None,
 ) -> None:
     """Train once for every combination of settings, devices and seeds of a file.
 
-    The results are a table (`table.parquet`) and the draws (`posteriors.nc`). Repeat the command to
-    resume, or after a change of the file: finished cells are not computed again.
+    The results are a table (`table.parquet`), the draws (`posteriors.nc`), and pictures of how each
+    parameter acts. Repeat the command to resume, or after a change of the file: finished cells are
+    not computed again.
 
     A file `study.toml`:
 
@@ -79,11 +82,12 @@ def sweep(
 
     - `ohmcarlo sweep study.toml --dry-run`: 40 cells, and how long they take
 
-    - `ohmcarlo sweep study.toml`: the table and the draws
+    - `ohmcarlo sweep study.toml --html study.html`: table, draws, pictures, and a page
 
     - `ohmcarlo sweep study.toml --scheduler tcp://head:8786`: on a cluster
     """
     from ..errors import UsageError
+    from ..pages.checks import check_page
     from ..progress import phase
     from ..sweeps.description import read_description
     from ..sweeps.folder import check_folder
@@ -104,7 +108,10 @@ def sweep(
         _dry_run(console, cells, folder, workers)
         return
     command = _command(file, out, scheduler, workers)
-    results = _compute(console, cells, folder, command, scheduler, workers, retry_failed)
+    if html is not None:
+        check_page(html)
+    chosen = {"scheduler": scheduler, "workers": workers}
+    results = _compute(console, cells, folder, command, chosen, retry_failed, html)
     console.json(results.summary())
     _show(console, results, folder, command)
     if results.failures():
@@ -138,11 +145,11 @@ def _compute(
     cells: Plan,
     path: Path,
     command: str,
-    scheduler: str | None,
-    workers: int | None,
+    chosen: Mapping[str, Any],
     retry_failed: bool,
+    html: Path | None,
 ) -> Results:
-    """Compute what is missing, and write all files."""
+    """Compute what is missing, and write all files. ``chosen``: arguments of ``open_cluster``."""
     from ..cluster.engine import open_cluster
     from ..runs.chain_run import Interrupted
     from ..sweeps.folder import SweepFolder
@@ -152,26 +159,57 @@ def _compute(
     require_parquet()
     with SweepFolder.open(path, cells.description) as folder:
         try:
-            with open_cluster(scheduler=scheduler, workers=workers) as cluster:
+            with open_cluster(**chosen) as cluster:
                 work = [cell.work for cell in cells.possible]
-                for _ in cluster.run(work, folder.store, retry_failed=retry_failed, what="cells"):
+                for _ in cluster.run(work, folder.store, retry_failed=retry_failed):
                     pass
         except KeyboardInterrupt as interrupt:
             results = collect(cells, folder.store)
             write_results(folder, results, draws=False)
+            _write_page(console, results, command, html)
             raise Interrupted(
                 f"interrupted; {results.count(FINISHED):,} of {len(cells.cells):,} cells are "
                 f"finished and kept: `{command}` goes on"
             ) from interrupt
         results = collect(cells, folder.store)
         write_results(folder, results)
+        _draw(console, results, path)
+        _write_page(console, results, command, html)
     return results
+
+
+def _draw(console: Console, results: Results, path: Path) -> None:
+    """Write the pictures, if they can be drawn."""
+    from ..errors import UsageError
+    from ..files import make_folder
+    from ..pictures.canvas import write_pictures
+    from ..sweeps.folder import PICTURES
+    from ..sweeps.pictures import pictures_of
+
+    try:
+        pictures = pictures_of(results.table)
+    except UsageError as error:
+        console.say(f"note: {error}")
+        return
+    if pictures:
+        make_folder(path / PICTURES, "--out")
+        write_pictures(path / PICTURES, pictures)
+
+
+def _write_page(console: Console, results: Results, command: str, html: Path | None) -> None:
+    if html is None:
+        return
+    from ..pages.render import write_page
+    from ..sweeps.page import page_of
+
+    write_page(html, page_of(results.table, command))
+    console.say(f"wrote {html}")
 
 
 def _show(console: Console, results: Results, folder: Path, command: str) -> None:
     """Counts, verdicts, failures and the next step."""
     from ..readable import duration
-    from ..sweeps.folder import POSTERIORS, TABLE
+    from ..sweeps.folder import PICTURES, POSTERIORS, TABLE
     from ..sweeps.results import SHOWN_DIGEST
     from ..sweeps.table import FAILED, FINISHED
 
@@ -190,7 +228,8 @@ def _show(console: Console, results: Results, folder: Path, command: str) -> Non
         console.note(f"{len(cells):,} failed: {message} ({digests}{more})")
     if failed > results.impossible:
         console.say(f"`{command} --retry-failed` computes failed cells again")
-    console.say(f"wrote {folder / TABLE} and {folder / POSTERIORS}")
+    written = [name for name in (TABLE, POSTERIORS, PICTURES) if (folder / name).exists()]
+    console.say(f"wrote {', '.join(str(folder / name) for name in written)}")
 
 
 def _dry_run(console: Console, cells: Plan, path: Path, workers: int | None) -> None:

@@ -5,6 +5,7 @@
     cells/             one file for each finished or failed cell, named by its digest
     table.parquet      one row for each cell
     posteriors.nc      draws of all finished cells
+    pictures/          response curves of each parameter
     summary.json       counts, time, failures
 
 Cells are added, and the other files are replaced as wholes. The file may change between two calls:
@@ -29,6 +30,7 @@ from .description import Description
 
 ABOUT, COPY, CELLS = "sweep.json", "sweep.toml", "cells"
 TABLE, POSTERIORS, SUMMARY = "table.parquet", "posteriors.nc", "summary.json"
+PICTURES = "pictures"
 FORMAT = 1
 
 
