@@ -152,8 +152,9 @@ def _compute(
     """Compute what is missing, and write all files. ``chosen``: arguments of ``open_cluster``."""
     from ..cluster.engine import open_cluster
     from ..runs.chain_run import Interrupted
-    from ..sweeps.folder import SweepFolder
+    from ..sweeps.folder import CURVES, SweepFolder
     from ..sweeps.results import collect, write_results
+    from ..sweeps.summary import write_curves
     from ..sweeps.table import FINISHED, require_parquet
 
     require_parquet()
@@ -173,6 +174,7 @@ def _compute(
             ) from interrupt
         results = collect(cells, folder.store)
         write_results(folder, results)
+        write_curves(path / CURVES, results.table)
         _draw(console, results, path)
         _write_page(console, results, command, html)
     return results
@@ -209,7 +211,7 @@ def _write_page(console: Console, results: Results, command: str, html: Path | N
 def _show(console: Console, results: Results, folder: Path, command: str) -> None:
     """Counts, verdicts, failures and the next step."""
     from ..readable import duration
-    from ..sweeps.folder import PICTURES, POSTERIORS, TABLE
+    from ..sweeps.folder import CURVES, PICTURES, POSTERIORS, TABLE
     from ..sweeps.results import SHOWN_DIGEST
     from ..sweeps.table import FAILED, FINISHED
 
@@ -228,7 +230,7 @@ def _show(console: Console, results: Results, folder: Path, command: str) -> Non
         console.note(f"{len(cells):,} failed: {message} ({digests}{more})")
     if failed > results.impossible:
         console.say(f"`{command} --retry-failed` computes failed cells again")
-    written = [name for name in (TABLE, POSTERIORS, PICTURES) if (folder / name).exists()]
+    written = [name for name in (TABLE, POSTERIORS, CURVES, PICTURES) if (folder / name).exists()]
     console.say(f"wrote {', '.join(str(folder / name) for name in written)}")
 
 

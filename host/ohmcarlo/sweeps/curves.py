@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..posterior_error import TRUSTED_SD
 from .table import FAILED, MISSING
 
 Row = Mapping[str, Any]
@@ -133,6 +134,18 @@ def _root(square: Estimate) -> Estimate:
     return Estimate(*(math.nan if math.isnan(v) else math.sqrt(max(v, 0.0)) for v in square))
 
 
+def settled_wrong(
+    settled: NDArray[np.float64],
+    error_sd: NDArray[np.float64],
+    monte_carlo_sd: NDArray[np.float64],
+    spread_error: NDArray[np.float64],
+) -> Estimate:
+    """Share of the runs that are called settled with an error beyond chance above
+    ``TRUSTED_SD``."""
+    beyond = np.sqrt(np.maximum(error_sd**2 - monte_carlo_sd**2, spread_error**2))
+    return mean(settled * (beyond > TRUSTED_SD))
+
+
 POSTERIOR_ERROR = Quantity(
     "posterior-error",
     "posterior error",
@@ -158,6 +171,12 @@ QUANTITIES = (
         geometric_mean, log=True, scale=1e9,
     ),
     Quantity("settled", "runs that are settled", "%", ("settled",), mean, scale=100.0),
+    Quantity(
+        "settled-wrong", f"settled runs with an error above {TRUSTED_SD:g}", "%",
+        ("settled", "error_sd", "monte_carlo_sd", "spread_error"), settled_wrong, scale=100.0,
+    ),
+    Quantity("predicted-error", "error that runs predict, worst weight", "posterior sd",
+             ("predicted_error_sd",), mean),
 )  # fmt: skip
 
 
@@ -255,18 +274,21 @@ class Plane:
 
 
 def responses(
-    rows: Sequence[Row], swept: Sequence[str], reference: Mapping[str, Any]
+    rows: Sequence[Row],
+    swept: Sequence[str],
+    reference: Mapping[str, Any],
+    most: int = MOST_LINES,
 ) -> list[Response]:
     """The curves of every parameter that has two levels, numbers first.
 
     ``rows``: those of a table, failed and missing ones included. ``swept``: names of the swept
     columns. ``reference``: their values in ``[base]``; the most frequent value counts for a
-    parameter without one.
+    parameter without one. ``most``: curves of each parameter.
     """
     done = [row for row in rows if row.get(STATUS) != MISSING]
     names = [name for name in swept if name != SEED]
     base = {name: _reference(name, rows, reference) for name in names}
-    every = [_response(name, names, base, done) for name in names]
+    every = [_response(name, names, base, done, most) for name in names]
     found = [response for response in every if response is not None]
     return sorted(found, key=lambda response: not are_numbers(response.values))
 
@@ -367,7 +389,7 @@ def _label(row: Row, names: Sequence[str], base: Mapping[str, Any], varied: Sequ
 
 
 def _response(
-    parameter: str, names: Sequence[str], base: Mapping[str, Any], rows: Sequence[Row]
+    parameter: str, names: Sequence[str], base: Mapping[str, Any], rows: Sequence[Row], most: int
 ) -> Response | None:
     others = [name for name in names if name != parameter]
     found = _varied(parameter, others, rows)
@@ -377,7 +399,7 @@ def _response(
     if not found:
         return None
     found.sort(key=lambda group: _distance(_differing(group[0], others, base)))
-    kept = found[:MOST_LINES]
+    kept = found[:most]
     varied = [n for n in others if len({_key(group[0].get(n)) for group in kept}) > 1]
     lines = tuple(
         Line(

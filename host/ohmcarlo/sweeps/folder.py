@@ -5,7 +5,8 @@
     cells/             one file for each finished or failed cell, named by its digest
     table.parquet      one row for each cell
     posteriors.nc      draws of all finished cells
-    pictures/          response curves of each parameter
+    curves.csv         response curves of each parameter
+    pictures/          the same, drawn
     summary.json       counts, time, failures
 
 Cells are added, and the other files are replaced as wholes. The file may change between two calls:
@@ -30,7 +31,7 @@ from .description import Description
 
 ABOUT, COPY, CELLS = "sweep.json", "sweep.toml", "cells"
 TABLE, POSTERIORS, SUMMARY = "table.parquet", "posteriors.nc", "summary.json"
-PICTURES = "pictures"
+PICTURES, CURVES = "pictures", "curves.csv"
 FORMAT = 1
 
 

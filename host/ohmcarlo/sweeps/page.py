@@ -30,6 +30,7 @@ from .curves import (
     shown_value,
 )
 from .table import FAILED, FINISHED, MISSING, Row, Table
+from .thresholds import range_text
 
 LIMIT = "within 5 %"
 MOST_FAILED = 50
@@ -54,6 +55,7 @@ def page_of(table: Table, command: str = "", made: date | None = None) -> HtmlPa
         subtitle=f"{cells} · {seeds} · made on {made or date.today()}",
         headline=_headline(table.rows, found),
         sections=(
+            *_within_section(found),
             *(_section(place, one) for place, one in enumerate(found)),
             *_map_section(maps),
             *_failed_section(table),
@@ -111,6 +113,31 @@ def _effects(found: Sequence[Response]) -> Iterator[str]:
 def _errors(line: Line) -> list[float]:
     every = [level.estimates[POSTERIOR_ERROR.name].middle for level in line.levels]
     return [error for error in every if math.isfinite(error)]
+
+
+def _within_section(found: Sequence[Response]) -> Iterator[Section]:
+    """The levels of every curve that are within 5 %."""
+    rows = [
+        (shown_name(one.parameter), line.label, range_text(line, _is_log(one)))
+        for one in found
+        if POSTERIOR_ERROR in one.quantities()
+        for line in one.lines
+    ]
+    if rows:
+        yield Section(
+            "within",
+            "Levels for a posterior within 5 %",
+            sentences=(
+                "The error crosses the limit at these levels, interpolated between those that were "
+                "computed. Brackets have the crossings of the ends of the 95 % intervals.",
+            ),
+            tables=(PageTable(("parameter", "curve", "levels"), tuple(rows)),),
+        )
+
+
+def _is_log(response: Response) -> bool:
+    values = response.values
+    return are_numbers(values) and is_log(values)
 
 
 # -- curves ------------------------------------------------------------------------------------
