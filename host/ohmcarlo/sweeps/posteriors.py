@@ -7,7 +7,10 @@ variables along ``cell``. The file is written cell by cell, so its size may exce
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,8 @@ class Shape:
     parameters: Mapping[str, Any]
 
 
+PER_CELL, OVERHEAD = 1024, 1 << 16
+"""Bytes of the file beside the draws: those of names and indices, at most."""
 Draws = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Weights (chains, draws, weights) and log-posteriors (chains, draws) of a cell."""
 
@@ -69,7 +74,7 @@ def write_posteriors(
         DRAW: max(shape.draws for shape in shapes),
         WEIGHT: len(weights),
     }
-    with atomic(path) as temporary, h5netcdf.File(temporary, "w") as file:
+    with atomic(path) as temporary, _room(temporary, sizes), h5netcdf.File(temporary, "w") as file:
         file.attrs.update({**LIBRARY, **attributes})
         w = _variable(file, POSTERIOR, sizes, "w", (CELL, CHAIN, DRAW, WEIGHT))
         lp = _variable(file, STATS, sizes, "lp", (CELL, CHAIN, DRAW))
@@ -83,6 +88,25 @@ def write_posteriors(
             logs = np.full(lp.shape[1:], np.nan, np.float32)
             logs[: shape.chains, : shape.draws] = log
             lp[number] = logs
+
+
+@contextmanager
+def _room(path: Path, sizes: Mapping[str, int]) -> Iterator[None]:
+    """Raise OSError before the block if the file will not fit, and for an error of HDF5 inside.
+
+    HDF5 ends the process if the disk is full when it closes a file.
+    """
+    each = sizes[CHAIN] * sizes[DRAW] * (sizes[WEIGHT] + 1) * np.dtype(np.float32).itemsize
+    if hasattr(os, "posix_fallocate"):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+        try:
+            os.posix_fallocate(descriptor, 0, sizes[CELL] * (each + PER_CELL) + OVERHEAD)
+        finally:
+            os.close(descriptor)
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(errno.EIO, str(error)) from error
 
 
 def _variable(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from ohmcarlo.cli import app as cli
+from ohmcarlo.cli import sweeping
 from ohmcarlo.runs.folder import take_lock
 from ohmcarlo.runs.train import train
 from ohmcarlo.sweeps.cell import kept_steps
@@ -51,6 +52,12 @@ def call(
     return run
 
 
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures take most of the time of a sweep of so few cells."""
+    monkeypatch.setattr(sweeping, "_draw", lambda *_: None)
+
+
 def states(folder: Path) -> dict[str, int]:
     """When each cell was written, by the name of its file."""
     return {path.name: path.stat().st_mtime_ns for path in (folder / "cells").glob("*.cell")}
@@ -62,6 +69,7 @@ def rows(folder: Path) -> list[dict]:
     return pq.read_table(folder / "table.parquet").to_pylist()
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_sweep_is_computed_once_and_only_its_new_cells_later(call: Call, tmp_path: Path) -> None:
     file = tmp_path / "study.toml"
     file.write_text(FILE)
@@ -120,6 +128,7 @@ def test_a_cell_is_the_run_that_train_makes(call: Call, tmp_path: Path) -> None:
         assert found["preset.c2c_rel"].to_numpy().tolist() == [0.05, 0.05, 0.04, 0.04]
     assert (stored == chain.draws[:, kept]).all()
     assert (other != chain.draws[:, kept]).any()
+    assert [path.name for path in (tmp_path / "study" / "pictures").iterdir()] == ["c2c-rel.png"]
 
 
 def test_a_dry_run_writes_nothing(call: Call, tmp_path: Path) -> None:
