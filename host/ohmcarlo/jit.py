@@ -18,7 +18,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +26,8 @@ from typing import Any, ClassVar
 Function = Callable[..., Any]
 log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).parent
+LOCK = "lock"
+"""File of a cache folder that a process locks while it compiles or loads."""
 COMPILED_FOLDERS = ("spec", "array", "golden")
 _entries = threading.RLock()  # numba's folder of machine code is a setting of the process
 
@@ -78,7 +80,7 @@ class Compiled:
             else:
                 numba.config.CACHE_DIR = str(Path(saved) / Path(cache_folder()).name)
             try:
-                return self._dispatcher(cache=True, nogil=True)
+                return _one_at_a_time(self._dispatcher(cache=True, nogil=True))
             finally:
                 numba.config.CACHE_DIR = saved
 
@@ -116,6 +118,34 @@ class Compiled:
 
     def __reduce__(self) -> str:
         return self.py_func.__qualname__
+
+
+def _one_at_a_time(dispatcher: Any) -> Any:
+    """Let no two processes compile for one cache at once: the second loads what the first made.
+
+    Without this, each worker of a sweep compiles the same functions in the first minute.
+    """
+    compile_or_load = dispatcher.compile
+
+    @functools.wraps(compile_or_load)
+    def alone(*arguments: Any) -> Any:
+        with _locked(Path(cache_folder()) / LOCK):
+            return compile_or_load(*arguments)
+
+    dispatcher.compile = alone
+    return dispatcher
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Wait for a lock between processes, where the file system has locks."""
+    with ExitStack() as stack:
+        with suppress(OSError, ImportError):
+            import fcntl
+
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(stack.enter_context(path.open("w")), fcntl.LOCK_EX)
+        yield
 
 
 def compiled(function: Function) -> Function:

@@ -46,12 +46,16 @@ class DaskCluster(Cluster):
     def __init__(self, client: Any, resources: ExitStack, address: str = "") -> None:
         self._client, self._resources, self._address = client, resources, address
         self._flying: dict[Any, Job] = {}
+        self._threads, self._said = 0, False
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     @property
     def workers(self) -> int:
-        """Threads of the workers that the scheduler knows."""
-        return int(self._client.scheduler_info(n_workers=0)["total_threads"])
+        """Threads of the workers that the scheduler knows; OhmcarloError when it is gone."""
+        try:
+            return int(self._client.scheduler_info(n_workers=0)["total_threads"])
+        except (OSError, RuntimeError, AttributeError) as error:
+            raise self._gone() from error
 
     @property
     def running(self) -> int:
@@ -90,14 +94,12 @@ class DaskCluster(Cluster):
 
     def _submit(self, job: Job, sources: str) -> None:
         digest, cell = job
-        future = self._client.submit(
-            compute,
-            cell.function,
-            cell.canonical,
-            digest,
-            sources,
-            key=f"cell-{digest[:16]}-{uuid.uuid4().hex[:8]}",
-        )
+        key = f"cell-{digest[:16]}-{uuid.uuid4().hex[:8]}"
+        arguments = (cell.function, cell.canonical, digest, sources)
+        try:
+            future = self._client.submit(compute, *arguments, key=key)
+        except (OSError, RuntimeError) as error:
+            raise self._gone() from error
         self._flying[future] = job
         future.add_done_callback(self._done.put)
 
@@ -108,11 +110,26 @@ class DaskCluster(Cluster):
                 return self._done.get(timeout=EVERY_S)
             if self._client.status != "running":
                 raise self._gone()
+            if self._address and not self.workers:
+                self._say_empty()
+
+    def _say_empty(self) -> None:
+        if not self._said:
+            current_observer().say(
+                f"{self._address} has no workers: start some with `dask worker {self._address} "
+                "--nthreads 1`; the work goes on by itself"
+            )
+        self._said = True
 
     def _gone(self) -> OhmcarloError:
+        if self._address:
+            return OhmcarloError(
+                f"the scheduler {self._address} has gone; finished cells are stored: start it "
+                "again, and repeat the command"
+            )
         return OhmcarloError(
-            f"the scheduler {self._address} has gone; finished cells are stored: start it again, "
-            "and repeat the command"
+            "the processes of this computer have gone; finished cells are stored: repeat the "
+            "command"
         )
 
     def _reply(self, future: Any) -> Reply:
@@ -123,7 +140,7 @@ class DaskCluster(Cluster):
             reply: Reply = future.result()
         except KilledWorker as error:
             return Reply(kind=DIED, message=_deaths(error.allowed_failures + 1))
-        except FutureCancelledError as error:
+        except (FutureCancelledError, OSError) as error:
             raise self._gone() from error
         except ImportError as error:
             raise UsageError(
@@ -176,7 +193,4 @@ def connected(address: str) -> DaskCluster:
         client = distributed.Client(address, timeout=SECONDS, set_as_default=False, name="ohmcarlo")
         resources.callback(client.close)
         check_workers(client, address)
-        found = DaskCluster(client, resources.pop_all(), address)
-    if not found.workers:
-        current_observer().say(f"{address} has no workers yet: start some with `dask worker`")
-    return found
+        return DaskCluster(client, resources.pop_all(), address)

@@ -98,6 +98,6 @@ def _restored(value: Any, archive: zipfile.ZipFile) -> Any:
         return {_restored(k, archive): _restored(v, archive) for k, v in content}
     if mark not in (ARRAY, BYTES):
         raise ValueError(f"unknown mark {mark}")
-    with archive.open(_member(content)) as member:
-        array = np.lib.format.read_array(member, allow_pickle=False)
+    whole = archive.read(_member(content))  # to its end, where its checksum is compared
+    array = np.lib.format.read_array(io.BytesIO(whole), allow_pickle=False)
     return array if mark == ARRAY else array.tobytes()

@@ -10,7 +10,16 @@ PACKAGES = ("distributed", "ohmcarlo")
 
 
 def check_workers(client: Any, address: str) -> None:
-    """Raise UsageError, with both versions, if a worker has another Python, Dask or ohmcarlo."""
+    """Raise UsageError, with both versions, if a worker has another Python, Dask or ohmcarlo.
+
+    A worker with several threads is an error, too: a cell has its process for itself.
+    """
+    for worker, known in client.scheduler_info(n_workers=-1)["workers"].items():
+        if known["nthreads"] != 1:
+            raise UsageError(
+                f"worker {worker} of {address} has {known['nthreads']} threads: start it with "
+                f"--nthreads 1 --nworkers {known['nthreads']}"
+            )
     found = client.get_versions(packages=["ohmcarlo"])
     ours = _versions(found["client"])
     for worker, theirs in found["workers"].items():

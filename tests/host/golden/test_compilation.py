@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import numba
 import pytest
 
+from ohmcarlo import jit
 from ohmcarlo.boards import ModelBoard
 from ohmcarlo.jit import Compiled, before_compilation, compiled
 from ohmcarlo.runs.chain_run import COMPILING, Silence
@@ -67,6 +69,21 @@ def announced(function: Compiled) -> int:
         assert function(3) == 6
         assert function(4) == 8
     return len(calls)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_one_process_at_a_time_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers that start together wait for the first, and load what it compiled."""
+    monkeypatch.setattr(jit, "cache_folder", lambda: str(tmp_path))
+    done: list[int] = []
+    with (tmp_path / jit.LOCK).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # another process compiles
+        waiting = threading.Thread(target=lambda: done.append(announced(Compiled(twice))))
+        waiting.start()
+        waiting.join(0.5)
+        assert not done and not list(tmp_path.rglob("*.nbc"))
+    waiting.join(60)
+    assert done == [1] and list(tmp_path.rglob("*.nbc"))
 
 
 @pytest.mark.usefixtures("fresh")
