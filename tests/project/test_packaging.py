@@ -19,7 +19,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # matching name decides: runs.kinds is in the layer of "runs.kinds", runs.setup in that of "runs".
 LAYERS = [
     {"__init__", "errors", "imports", "progress", "readable", "posterior_error"},
-    {"jit", "builder", "files"},
+    {"jit", "builder", "files", "threads"},
     {"cluster"},
     {"spec"},
     {"tables"},

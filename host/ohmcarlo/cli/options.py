@@ -35,6 +35,15 @@ TraceOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Write the chain, step by step, as .npz."),
 ]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        metavar="N",
+        help="Threads of this computer that chains on the model use (default: OHMCARLO_THREADS, or "
+        "every core that this process may use). No result depends on it.",
+    ),
+]
 RunArgument = Annotated[
     Path,
     typer.Argument(metavar="RUN", help="Folder of `train --out`.", autocompletion=completion.runs),

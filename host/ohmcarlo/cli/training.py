@@ -15,6 +15,7 @@ from .options import (
     PresetOption,
     RunArgument,
     SeedOption,
+    ThreadsOption,
     TraceOption,
     WhereOption,
 )
@@ -298,6 +299,7 @@ def train(
             help="After the run, list every operation of the array (as `ohmcarlo pulses` does).",
         ),
     ] = None,
+    threads: ThreadsOption = None,
     live: LiveOption = False,
     port: PortOption = None,
     browser: BrowserOption = True,
@@ -344,6 +346,7 @@ def train(
     from ..runs.kinds import kind_of
     from ..runs.pulses.listing import check_later_list, list_pulses
     from ..runs.train import Outputs, train_run
+    from ..threads import limit_threads
     from . import run_file
     from .console import Console
     from .measured import read_measurements
@@ -351,6 +354,7 @@ def train(
     from .sigma_p import read_sigma_p
 
     console = Console(json)
+    limit_threads(threads)
     options: dict[str, Any] = {
         "task": task,
         "backend": backend,
@@ -426,6 +430,7 @@ def resume(
             "there, as serial:A,serial:B, make all chains.",
         ),
     ] = None,
+    threads: ThreadsOption = None,
     live: LiveOption = False,
     port: PortOption = None,
     browser: BrowserOption = True,
@@ -447,10 +452,12 @@ def resume(
     from ..runs.kinds import kind_of
     from ..runs.stored import require_run
     from ..runs.train import Outputs, resume_run
+    from ..threads import limit_threads
     from .console import Console
     from .show_runs import show_next_step, show_result
 
     console = Console(json)
+    limit_threads(threads)
     outputs = Outputs(run, trace, console.json_file)
     require_run(run)
     with live_view(console, run, live, port, browser):

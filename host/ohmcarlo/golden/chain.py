@@ -15,7 +15,7 @@ from ..array.base import DIGITAL, DIGITAL_MACS, DOT, DOT_CODES, DOT_DEVICES
 from ..array.emulated import Emulator, emulator_program, emulator_reset
 from ..jit import allocating, compiled
 from ..spec import STARTUP_WINDOWS
-from .entropy import begin_coin, harvest, minus_log_u, restart_tests
+from .entropy import begin_coin, harvest, harvest_ahead, minus_log_u, restart_tests
 from .likelihood import NEVER, evaluate
 from .machine import (
     ALARM,
@@ -24,6 +24,7 @@ from .machine import (
     ROUND,
     STEPS,
     TURN,
+    Ahead,
     Data,
     Machine,
     State,
@@ -33,6 +34,7 @@ from .proposal import is_stuck, is_valid, log_hastings, log_prior, propose, prop
 from .rows import NO_GROUP, first_row, give_back, keep_retired, push_free, take_free
 
 RUNNING, EXHAUSTED, ENTROPY_ALARM = 0, 1, 2
+INVALID, IRREGULAR = 3, 4  # results of a coin; the second one ends a chain that runs ahead
 
 
 @compiled
@@ -142,26 +144,36 @@ def log_posteriors_of(m: Machine, data: Data, samples: Any, logits: Any, out: An
 
 
 @compiled
-def _emulated_bits(m: Machine, state: State, e: Emulator, row: int) -> None:
+def _emulated_bits(m: Machine, state: State, e: Emulator, row: int, ahead: Ahead) -> None:
     """RESET ``row``, program and read its entropy devices once, test and take the bits."""
     emulator_reset(e, row)
     emulator_program(e, row, m.coin_devices, state.coin_dac, state.coin_codes)
-    harvest(m, state)
+    if ahead.harvests:
+        harvest_ahead(m, state, ahead)
+    else:
+        harvest(m, state)
 
 
 @compiled
-def _emulated_coin(m: Machine, state: State, e: Emulator, row: int) -> bool:
-    """Program the entropy devices of ``row`` until the coin is ready.
+def _emulated_coin(m: Machine, state: State, e: Emulator, row: int, ahead: Ahead) -> int:
+    """Program the entropy devices of ``row`` until the coin is ready; the status.
 
-    False after an alarm or an invalid read-back of an entropy device.
+    INVALID after an invalid read-back of an entropy device. A chain that runs ahead is IRREGULAR
+    then, and if its word is zero.
     """
     begin_coin(state)
     propose_coin(m, state, row)
+    harvests = 0
     while not state.scalars[COIN_READY]:
-        _emulated_bits(m, state, e, row)
-        if state.scalars[ALARM] or not is_valid(m, state.coin_codes):
-            return False
-    return True
+        if ahead.harvests and harvests == ahead.harvests:
+            return IRREGULAR
+        _emulated_bits(m, state, e, row, ahead)
+        harvests += 1
+        if state.scalars[ALARM]:
+            return ENTROPY_ALARM
+        if not is_valid(m, state.coin_codes):
+            return IRREGULAR if ahead.harvests else INVALID
+    return RUNNING
 
 
 @compiled
@@ -182,7 +194,9 @@ def _emulated_sample(m: Machine, state: State, e: Emulator, row: int) -> None:
 
 
 @compiled
-def _start_emulated(m: Machine, data: Data, state: State, e: Emulator, logits: Any) -> int:
+def _start_emulated(
+    m: Machine, data: Data, state: State, e: Emulator, logits: Any, ahead: Ahead
+) -> int:
     """``Controller.start`` over the emulated array; returns the status."""
     scalars = state.scalars
     restart_tests(state)
@@ -195,7 +209,7 @@ def _start_emulated(m: Machine, data: Data, state: State, e: Emulator, logits: A
         row = first_row(m, group)
         begin_coin(state)
         propose_coin(m, state, row)
-        _emulated_bits(m, state, e, row)
+        _emulated_bits(m, state, e, row, ahead)
         give_back(m, state, region, group, not is_valid(m, state.coin_codes))
         scalars[TURN] = (region + 1) % m.regions
         if scalars[ALARM]:
@@ -222,14 +236,15 @@ def _start_emulated(m: Machine, data: Data, state: State, e: Emulator, logits: A
 @compiled
 def run_emulated(
     m: Machine, data: Data, state: State, e: Emulator, out: Stream, steps: int, start: bool,
-    logits: Any,
+    logits: Any, ahead: Ahead,
 ) -> int:  # fmt: skip
     """``steps`` MH steps over the emulated array, after a start if ``start``; the status.
 
-    Both share much of their machine code, hence one function. ``logits``: ``no_logits(m)``.
+    Both share much of their machine code, hence one function. ``logits``: ``no_logits(m)``. After
+    each step of a chain that runs ahead, the pulses of the others are skipped.
     """
     if start:
-        status = _start_emulated(m, data, state, e, logits)
+        status = _start_emulated(m, data, state, e, logits, ahead)
         if status != RUNNING:
             return status
     for _ in range(steps):
@@ -238,12 +253,13 @@ def run_emulated(
         if group == NO_GROUP:
             return EXHAUSTED
         row = first_row(m, group)
-        if not _emulated_coin(m, state, e, row):
-            if state.scalars[ALARM]:
-                push_free(m, state, region, group)
-                return ENTROPY_ALARM
+        coin = _emulated_coin(m, state, e, row, ahead)
+        if coin == INVALID:
             conclude(m, state, out, region, group, False, True, False, 0, 0, 0)
             continue
+        if coin != RUNNING:
+            push_free(m, state, region, group)
+            return coin
         t = minus_log_u(m, state)
         propose(m, state, region, row, False)
         _emulated_sample(m, state, e, row)
@@ -256,4 +272,5 @@ def run_emulated(
             count_dots(m, e.counts, state.proposed, points)
             accepted = loglik >= threshold
         conclude(m, state, out, region, group, valid, stuck, accepted, loglik, prior, points)
+        e.counter[0] += ahead.others
     return RUNNING

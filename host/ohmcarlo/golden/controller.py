@@ -14,6 +14,7 @@ from ..array.emulated import EmulatedArray
 from ..array.read_noise import RepeatedReads
 from ..errors import OhmcarloError, UsageError
 from ..spec import ACC_MAX, CODE_MAX, LOGIT_FRAC, STARTUP_WINDOWS, Points
+from ..threads import threads
 from .chain import (
     ENTROPY_ALARM,
     EXHAUSTED,
@@ -49,7 +50,9 @@ from .machine import (
     build_machine,
     build_state,
     build_stream,
+    in_turn,
 )
+from .parallel import Parallel, least_rounds, prepare
 from .proposal import is_stuck, is_valid, propose, propose_coin
 from .registers import Registers
 from .rows import NO_GROUP, first_row, give_back, push_free, take_free
@@ -124,6 +127,7 @@ class Controller:
         self.state = build_state(registers)
         self.data = build_data(points)
         self.external = external
+        self._parallel: Parallel | None = None
         self._rows = [
             np.flatnonzero(self.machine.slot_row == i) for i in range(self.machine.group_rows)
         ]
@@ -143,6 +147,8 @@ class Controller:
         Raises EntropyAlarm when the test fails; the rows of the array are then reset.
         """
         if self._emulated():
+            if self._several():
+                prepare(self.machine, self.state)
             status = self._run_emulated(build_stream(0, self.registers.sample_devices), 0, True)
             if status == ENTROPY_ALARM:
                 raise EntropyAlarm(NO_COIN)
@@ -203,8 +209,20 @@ class Controller:
     def _run_emulated(self, out: Stream, steps: int, start: bool) -> int:
         array: Any = self.array
         m = self.machine
-        arguments = (self.data, self.state, array.state, out, steps, start, no_logits(m))
+        arguments = self.data, self.state, array.state, out, steps, start, no_logits(m), in_turn()
         return int(run_emulated(m, *arguments))
+
+    def _several(self) -> bool:
+        """Whether threads can share the chains."""
+        return self.machine.regions > 1 and threads() > 1
+
+    def _run_threads(self, out: Stream, steps: int) -> int:
+        """The chains in threads, with the trace of ``_run_emulated``."""
+        array: Any = self.array
+        chains = self.machine, self.data, self.state, array.state
+        if self._parallel is None or not self._parallel.is_of(*chains):
+            self._parallel = Parallel(*chains)
+        return self._parallel.run(out, steps, threads())
 
     def run(self, steps: int) -> tuple[Stream, int]:
         """``steps`` steps of every region, in turn; returns the stream and the status."""
@@ -215,6 +233,8 @@ class Controller:
         if self.state.scalars[ALARM]:
             return out, ENTROPY_ALARM
         if self._emulated():
+            if self._several() and steps >= least_rounds(self.machine, self.data):
+                return out, self._run_threads(out, total)
             return out, self._run_emulated(out, total, False)
         for _ in range(total):
             status = self._step(out)

@@ -35,9 +35,12 @@ from .machine import (
     WORD,
     WORD_BITS,
     ZEROS_BEFORE,
+    Ahead,
     Machine,
     State,
 )
+
+SYMBOL_MASK = (1 << SYMBOL_BITS) - 1
 
 
 @compiled
@@ -111,13 +114,28 @@ def harvest(m: Machine, state: State) -> None:
     successive devices. Sets COIN_READY when a word other than zero is complete, ALARM when a health
     test fails.
     """
+    health_tests(m, state)
+    take_symbols(m, state)
+
+
+@compiled
+def take_symbols(m: Machine, state: State) -> None:
+    """Give the symbols of ``state.coin_codes`` to the coin, without the health tests."""
+    s, codes = state.scalars, state.coin_codes
+    for column in range(len(codes)):
+        _fold(m, s, codes[column] & SYMBOL_MASK)
+
+
+@compiled
+def health_tests(m: Machine, state: State) -> None:
+    """The health tests of the symbols of ``state.coin_codes``."""
     s, codes, counts = state.scalars, state.coin_codes, state.symbol_counts
     last, run = state.symbol_last, state.symbol_run
     # local variables over the loop: a coin may take thousands of bits
     same, length = s[RCT_LAST], s[RCT_RUN]
     first, seen, matches = s[APT_FIRST], s[APT_SEEN], s[APT_MATCHES]
     for column in range(len(codes)):
-        symbol = codes[column] & ((1 << SYMBOL_BITS) - 1)
+        symbol = codes[column] & SYMBOL_MASK
         counts[symbol] += 1
         failed = _test_symbol(last, run, column, symbol, m.rct_symbol_cutoff)
         for i in range(SYMBOL_BITS):
@@ -133,13 +151,41 @@ def harvest(m: Machine, state: State) -> None:
             if seen == APT_WINDOW:
                 seen = matches = 0
                 s[CLEAN_WINDOWS] += 1
-        _fold(m, s, symbol)
         if failed and not s[ALARM]:
             s[ALARM] = 1
             s[ALARMS] += 1
     s[RCT_LAST], s[RCT_RUN] = same, length
     s[APT_FIRST], s[APT_SEEN], s[APT_MATCHES] = first, seen, matches
     s[RAW_BITS] += SYMBOL_BITS * len(codes)
+
+
+@compiled
+def harvest_ahead(m: Machine, state: State, ahead: Ahead) -> None:
+    """``harvest`` of a chain that runs ahead: its tests come later, in the order of the steps."""
+    codes, taken = state.coin_codes, ahead.taken[0]
+    for column in range(len(codes)):
+        ahead.symbols[taken + column] = codes[column] & SYMBOL_MASK
+    ahead.taken[0] = taken + len(codes)
+    take_symbols(m, state)
+
+
+@compiled
+def late_health_tests(m: Machine, state: State, symbols: Any, steps: int, each: int) -> int:
+    """The health tests of steps that were made ahead, in the order of chains that take turns.
+
+    ``symbols`` is (chains, ≥ steps × each), ``each`` the number of symbols of a step. Returns the
+    steps of each chain before the first alarm.
+    """
+    codes = state.coin_codes
+    for step in range(steps):
+        for chain in range(symbols.shape[0]):
+            for first in range(step * each, (step + 1) * each, len(codes)):
+                for column in range(len(codes)):
+                    codes[column] = symbols[chain, first + column]
+                health_tests(m, state)
+                if state.scalars[ALARM]:
+                    return step
+    return steps
 
 
 @compiled

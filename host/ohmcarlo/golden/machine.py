@@ -171,6 +171,20 @@ class Stream(NamedTuple):
     sample_log_posterior: NDArray[np.int64]
 
 
+class Ahead(NamedTuple):
+    """How one chain runs ahead of the others of its array, see ``parallel.py``."""
+
+    harvests: int  # of a regular step; 0: the chains take turns
+    others: int  # SET pulses of the other chains between two steps of this one
+    symbols: NDArray[np.uint8]  # of the coin, for tests that come later
+    taken: NDArray[np.int64]  # (1,) symbols so far
+
+
+def in_turn() -> Ahead:
+    """The chains take turns."""
+    return Ahead(0, 0, np.zeros(0, np.uint8), np.zeros(1, np.int64))
+
+
 def _per_device(values: NDArray[Any] | None, default: int) -> NDArray[np.int32]:
     if values is None:
         return np.full((1, 1), default, np.int32)

@@ -24,7 +24,7 @@ from ohmcarlo.runs.train import train
 # Every other compiled function has one version: one type of each argument for all runs.
 # ``interpolate`` takes writable tables and constant ones.
 VERSIONS = {"interpolate": 2}
-ENTRIES = {"emulator_devices", "predict_sums", "run_emulated", "terms_of"}
+ENTRIES = {"emulator_devices", "late_health_tests", "predict_sums", "run_emulated", "terms_of"}
 MEASURING = {"_each_dac", "emulator_program", "emulator_reset"}
 """Entries of a measurement of the devices, which a run on devices that differ begins with."""
 TRAININGS = (
@@ -159,7 +159,7 @@ def test_one_version_of_every_function(tmp_path: Path) -> None:
     """A second type of an argument doubles the time of compilation."""
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", COUNTING, json.dumps(TRAININGS)],
-        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path)},
+        env=os.environ | {"XDG_CACHE_HOME": str(tmp_path), "OHMCARLO_THREADS": "2"},
         capture_output=True,
         text=True,
         check=False,
