@@ -15,7 +15,14 @@ from ..array.base import DIGITAL, DIGITAL_MACS, DOT, DOT_CODES, DOT_DEVICES
 from ..array.emulated import Emulator, emulator_program, emulator_reset
 from ..jit import allocating, compiled
 from ..spec import STARTUP_WINDOWS
-from .entropy import begin_coin, harvest, harvest_ahead, minus_log_u, restart_tests
+from .entropy import (
+    begin_coin,
+    harvest,
+    harvest_ahead,
+    late_health_tests,
+    minus_log_u,
+    restart_tests,
+)
 from .likelihood import NEVER, evaluate
 from .machine import (
     ALARM,
@@ -34,6 +41,7 @@ from .proposal import is_stuck, is_valid, log_hastings, log_prior, propose, prop
 from .rows import NO_GROUP, first_row, give_back, keep_retired, push_free, take_free
 
 RUNNING, EXHAUSTED, ENTROPY_ALARM = 0, 1, 2
+START, MAKE_STEPS, LATE_TESTS = 0, 1, 2  # kinds of work of ``run_emulated``
 INVALID, IRREGULAR = 3, 4  # results of a coin; the second one ends a chain that runs ahead
 
 
@@ -235,18 +243,20 @@ def _start_emulated(
 
 @compiled
 def run_emulated(
-    m: Machine, data: Data, state: State, e: Emulator, out: Stream, steps: int, start: bool,
+    m: Machine, data: Data, state: State, e: Emulator, out: Stream, work: int, steps: int,
     logits: Any, ahead: Ahead,
 ) -> int:  # fmt: skip
-    """``steps`` MH steps over the emulated array, after a start if ``start``; the status.
+    """Work over the emulated array. All kinds share much of their machine code, hence one function.
 
-    Both share much of their machine code, hence one function. ``logits``: ``no_logits(m)``. After
-    each step of a chain that runs ahead, the pulses of the others are skipped.
+    START is the start, MAKE_STEPS are MH steps; both return the status. After each step of a chain
+    that runs ahead, the pulses of the others are skipped. LATE_TESTS are the health tests of
+    ``steps`` steps that were made ahead; they return the steps of each chain before an alarm.
+    ``logits``: ``no_logits(m)``.
     """
-    if start:
-        status = _start_emulated(m, data, state, e, logits, ahead)
-        if status != RUNNING:
-            return status
+    if work == LATE_TESTS:
+        return late_health_tests(m, state, ahead, steps)
+    if work == START:
+        return _start_emulated(m, data, state, e, logits, ahead)
     for _ in range(steps):
         region = state.scalars[TURN]
         group = take_free(m, state, region)

@@ -18,7 +18,9 @@ from ..threads import threads
 from .chain import (
     ENTROPY_ALARM,
     EXHAUSTED,
+    MAKE_STEPS,
     RUNNING,
+    START,
     conclude,
     count_dots,
     first_sample,
@@ -52,7 +54,7 @@ from .machine import (
     build_stream,
     in_turn,
 )
-from .parallel import Parallel, least_rounds, prepare
+from .parallel import Parallel, least_rounds
 from .proposal import is_stuck, is_valid, propose, propose_coin
 from .registers import Registers
 from .rows import NO_GROUP, first_row, give_back, push_free, take_free
@@ -147,9 +149,8 @@ class Controller:
         Raises EntropyAlarm when the test fails; the rows of the array are then reset.
         """
         if self._emulated():
-            if self._several():
-                prepare(self.machine, self.state)
-            status = self._run_emulated(build_stream(0, self.registers.sample_devices), 0, True)
+            out = build_stream(0, self.registers.sample_devices)
+            status = self._run_emulated(out, START, 0)
             if status == ENTROPY_ALARM:
                 raise EntropyAlarm(NO_COIN)
             if status == EXHAUSTED:
@@ -206,10 +207,10 @@ class Controller:
         single = not self.registers.log_repeats
         return isinstance(self.array, EmulatedArray) and self.external is None and single
 
-    def _run_emulated(self, out: Stream, steps: int, start: bool) -> int:
+    def _run_emulated(self, out: Stream, work: int, steps: int) -> int:
         array: Any = self.array
         m = self.machine
-        arguments = self.data, self.state, array.state, out, steps, start, no_logits(m), in_turn()
+        arguments = self.data, self.state, array.state, out, work, steps, no_logits(m), in_turn()
         return int(run_emulated(m, *arguments))
 
     def _several(self) -> bool:
@@ -235,7 +236,7 @@ class Controller:
         if self._emulated():
             if self._several() and steps >= least_rounds(self.machine, self.data):
                 return out, self._run_threads(out, total)
-            return out, self._run_emulated(out, total, False)
+            return out, self._run_emulated(out, MAKE_STEPS, total)
         for _ in range(total):
             status = self._step(out)
             if status != RUNNING:

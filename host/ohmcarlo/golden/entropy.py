@@ -164,19 +164,19 @@ def harvest_ahead(m: Machine, state: State, ahead: Ahead) -> None:
     """``harvest`` of a chain that runs ahead: its tests come later, in the order of the steps."""
     codes, taken = state.coin_codes, ahead.taken[0]
     for column in range(len(codes)):
-        ahead.symbols[taken + column] = codes[column] & SYMBOL_MASK
+        ahead.symbols[ahead.chain, taken + column] = codes[column] & SYMBOL_MASK
     ahead.taken[0] = taken + len(codes)
     take_symbols(m, state)
 
 
 @compiled
-def late_health_tests(m: Machine, state: State, symbols: Any, steps: int, each: int) -> int:
+def late_health_tests(m: Machine, state: State, ahead: Ahead, steps: int) -> int:
     """The health tests of steps that were made ahead, in the order of chains that take turns.
 
-    ``symbols`` is (chains, ≥ steps × each), ``each`` the number of symbols of a step. Returns the
-    steps of each chain before the first alarm.
+    Returns the steps of each chain before the first alarm.
     """
-    codes = state.coin_codes
+    codes, symbols = state.coin_codes, ahead.symbols
+    each = ahead.harvests * len(codes)
     for step in range(steps):
         for chain in range(symbols.shape[0]):
             for first in range(step * each, (step + 1) * each, len(codes)):

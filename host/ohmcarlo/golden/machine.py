@@ -176,13 +176,14 @@ class Ahead(NamedTuple):
 
     harvests: int  # of a regular step; 0: the chains take turns
     others: int  # SET pulses of the other chains between two steps of this one
-    symbols: NDArray[np.uint8]  # of the coin, for tests that come later
+    chain: int
+    symbols: NDArray[np.uint8]  # (chains, n) of the coin, for tests that come later
     taken: NDArray[np.int64]  # (1,) symbols so far
 
 
 def in_turn() -> Ahead:
     """The chains take turns."""
-    return Ahead(0, 0, np.zeros(0, np.uint8), np.zeros(1, np.int64))
+    return Ahead(0, 0, 0, np.zeros((0, 0), np.uint8), np.zeros(1, np.int64))
 
 
 def _per_device(values: NDArray[Any] | None, default: int) -> NDArray[np.int32]:

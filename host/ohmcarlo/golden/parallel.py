@@ -26,8 +26,7 @@ from numpy.typing import NDArray
 from ..array.emulated import Emulator
 from ..spec import COIN_BITS, SYMBOL_BITS
 from ..threads import share
-from .chain import RUNNING, run_emulated
-from .entropy import late_health_tests
+from .chain import LATE_TESTS, MAKE_STEPS, RUNNING, run_emulated
 from .likelihood import no_logits
 from .machine import (
     COIN_READY,
@@ -87,11 +86,6 @@ def least_rounds(m: Machine, data: Data) -> int:
     return max(LEAST_ROUNDS, -(-LEAST_WORK // (step * m.regions)))
 
 
-def prepare(m: Machine, state: State) -> None:
-    """Load or compile the machine code that only blocks need."""
-    late_health_tests(m, state, np.zeros((m.regions, 0), np.uint8), 0, 1)
-
-
 def _apart(like: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Copies that share no cache line with any other memory."""
     places = np.cumsum([0, *((a.nbytes + LINE - 1) // LINE * LINE for a in like.values())])
@@ -110,9 +104,7 @@ class Chain:
     Its row groups are numbered from 0. Codes and wear of its devices are those of the whole array.
     """
 
-    def __init__(
-        self, region: int, m: Machine, state: State, e: Emulator, symbols: NDArray[np.uint8]
-    ) -> None:
+    def __init__(self, region: int, m: Machine, state: State, e: Emulator, tests: Ahead) -> None:
         self.region = region
         rows = slice(region * m.rows_per_region, (region + 1) * m.rows_per_region)
         self._first = region * m.region_groups
@@ -121,7 +113,7 @@ class Chain:
         tables = ("centre", "trim_offset", "trim_gain")
         own = {n: getattr(m, n)[rows] for n in tables if getattr(m, n).shape[0] > 1}
         self._machine = m._replace(regions=1, **own)
-        rounds = symbols.shape[0] // symbols_of_a_step(m)
+        rounds = tests.symbols.shape[1] // symbols_of_a_step(m)
         stream = build_stream(rounds, len(m.slot_row))
         counters = _apart({
             "counter": e.counter, "counts": e.counts, "cursor": stream.cursor,
@@ -131,8 +123,9 @@ class Chain:
         self._state = State(**_apart(self._part(state)))
         own = {n: getattr(e, n)[rows] for n in ("codes", "d2d", "stuck", "wear")}
         self._emulator = e._replace(counter=counters["counter"], counts=counters["counts"], **own)
-        others = (m.regions - 1) * self._pulses
-        self._ahead = Ahead(harvests_of_a_step(m), others, symbols, counters["taken"])
+        self._ahead = tests._replace(
+            others=(m.regions - 1) * self._pulses, chain=region, taken=counters["taken"]
+        )
         self._saved = self._emulator.codes.copy(), self._emulator.wear.copy()
 
     def _part(self, state: State) -> dict[str, NDArray[Any]]:
@@ -164,8 +157,9 @@ class Chain:
     def advance(self, data: Data, steps: int) -> bool:
         """Make steps ahead; whether all of them are regular."""
         m = self._machine
-        arguments = data, self._state, self._emulator, self.stream, steps, False, no_logits(m)
-        return int(run_emulated(m, *arguments, self._ahead)) == RUNNING
+        memories = data, self._state, self._emulator, self.stream
+        status = run_emulated(m, *memories, MAKE_STEPS, steps, no_logits(m), self._ahead)
+        return int(status) == RUNNING
 
     def restore(self) -> None:
         """The devices as they were when the block began."""
@@ -248,8 +242,9 @@ class Parallel:
         self._most = max(1, min(MOST_ROUNDS, MOST_BYTES // (m.regions * step_bytes)))
         self._least = least_rounds(m, data)
         self._rounds = FIRST_ROUNDS
-        self._symbols = np.zeros((m.regions, self._most * each), np.uint8)
-        self._chains = [Chain(r, m, state, e, self._symbols[r]) for r in range(m.regions)]
+        symbols = np.zeros((m.regions, self._most * each), np.uint8)
+        self._tests = in_turn()._replace(harvests=harvests_of_a_step(m), symbols=symbols)
+        self._chains = [Chain(r, m, state, e, self._tests) for r in range(m.regions)]
 
     def is_of(self, m: Machine, data: Data, state: State, e: Emulator) -> bool:
         """Whether it was made from these objects."""
@@ -275,7 +270,8 @@ class Parallel:
 
     def _in_turn(self, out: Stream, steps: int) -> int:
         m, data, state, e = self._of
-        return int(run_emulated(m, data, state, e, out, steps, False, no_logits(m), in_turn()))
+        memories = data, state, e, out
+        return int(run_emulated(m, *memories, MAKE_STEPS, steps, no_logits(m), in_turn()))
 
     def _block(self, out: Stream, rounds: int, threads: int) -> int:
         """Make up to ``rounds`` rounds, all of regular steps; returns the number of rounds."""
@@ -305,13 +301,18 @@ class Parallel:
 
     def _ahead(self, rounds: int, threads: int) -> tuple[int, State]:
         """Let the chains run ahead; the rounds that are as in turns, and the state of the tests."""
-        m, data, state, _ = self._of
-        race = Race(self._chains, data, rounds, threads)
+        race = Race(self._chains, self._of[1], rounds, threads)
         race.run()
+        return self._test(race.rounds)
+
+    def _test(self, rounds: int) -> tuple[int, State]:
+        """The health tests of the block; the rounds before an alarm, and the state of the tests."""
+        m, data, state, e = self._of
         names = (*OF_THE_TESTS, "coin_codes")
         tested = state._replace(**{name: getattr(state, name).copy() for name in names})
-        each = symbols_of_a_step(m)
-        return int(late_health_tests(m, tested, self._symbols, race.rounds, each)), tested
+        memories = data, tested, e, self._chains[0].stream
+        made = run_emulated(m, *memories, LATE_TESTS, rounds, no_logits(m), self._tests)
+        return int(made), tested
 
     def _merge(self, out: Stream, rounds: int) -> None:
         """Append the steps of the block to the stream, in the order of the rounds."""

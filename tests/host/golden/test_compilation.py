@@ -24,7 +24,7 @@ from ohmcarlo.runs.train import train
 # Every other compiled function has one version: one type of each argument for all runs.
 # ``interpolate`` takes writable tables and constant ones.
 VERSIONS = {"interpolate": 2}
-ENTRIES = {"emulator_devices", "late_health_tests", "predict_sums", "run_emulated", "terms_of"}
+ENTRIES = {"emulator_devices", "predict_sums", "run_emulated", "terms_of"}
 MEASURING = {"_each_dac", "emulator_program", "emulator_reset"}
 """Entries of a measurement of the devices, which a run on devices that differ begins with."""
 TRAININGS = (

@@ -180,19 +180,22 @@ def without_the_way_back(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def without_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parallel, "late_health_tests", lambda m, state, symbols, steps, each: steps)
+    test = Parallel._test
+    monkeypatch.setattr(Parallel, "_test", lambda self, rounds: (rounds, test(self, 0)[1]))
 
 
 def chain_after_chain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Health tests of all steps of a chain, then of the next chain."""
-    tests = parallel.late_health_tests
+    test = Parallel._test
 
-    def wrong(m: Any, state: Any, symbols: np.ndarray, steps: int, each: int) -> int:
-        turned = np.concatenate([own[: steps * each] for own in symbols])
-        turned = turned.reshape(steps, len(symbols), each).transpose(1, 0, 2)
-        return tests(m, state, turned.reshape(len(symbols), -1), steps, each)
+    def wrong(self: Parallel, rounds: int) -> tuple[int, Any]:
+        symbols, each = self._tests.symbols, parallel.symbols_of_a_step(self._of[0])
+        own = symbols[:, : rounds * each].copy()
+        turned = own.reshape(rounds, len(own), each).transpose(1, 0, 2)
+        symbols[:, : rounds * each] = turned.reshape(own.shape)
+        return test(self, rounds)
 
-    monkeypatch.setattr(parallel, "late_health_tests", wrong)
+    monkeypatch.setattr(Parallel, "_test", wrong)
 
 
 def without_pulses_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
