@@ -18,6 +18,7 @@ from ..readable import duration, first_few
 from ..runs.adaptation.record import Record
 from ..runs.sections.adaptation import adaptation_section
 from ..runs.sections.array import array_section, geometry_of
+from ..runs.sections.boards import BoardPart
 from ..runs.sections.chains import Chains, chains_section
 from ..runs.sections.commands import repeating
 from ..runs.sections.data import data_section
@@ -26,7 +27,7 @@ from ..runs.sections.state import BoardState
 from ..runs.stored import MANIFEST, intact
 from .growing import GrowingRun
 from .headline import EARLY, NO_VERDICT, State, headline
-from .thinned import ThinnedChains
+from .thinned import JointChains, ThinnedChains
 
 WEAR, BAD = "array.ledger.wear", "controller.bad"  # of a board's state; BAD: by row group
 STILL_READING = "This page is still reading the steps on disk."
@@ -53,7 +54,7 @@ class ChainParts:
         chains = chains_of(run)
         found = (
             _chains_section(run.chains, chains),
-            _array_section(run),
+            *_array_sections(run),
             _adaptation_section(run.record),
         )
         return cls(chains, tuple(section for section in found if section is not None))
@@ -103,7 +104,7 @@ def chains_of(run: GrowingRun) -> Chains | None:
     return Chains(list(run.note.weights.names), draws, levels, left_out, run.chains.every)
 
 
-def _chains_section(thinned: ThinnedChains, chains: Chains | None) -> Section | None:
+def _chains_section(thinned: ThinnedChains | JointChains, chains: Chains | None) -> Section | None:
     title = "Chains so far"
     if chains is not None:
         section = chains_section(chains, title=title)
@@ -124,16 +125,34 @@ def _chains_section(thinned: ThinnedChains, chains: Chains | None) -> Section | 
     return Section("chains", title, sentences=(EARLY,), charts=(chart,))
 
 
-def _array_section(run: GrowingRun) -> Section | None:
-    """The array at the last checkpoint."""
-    note, state = run.note, run.state
-    if note is None or not state.arrays:
+def _array_sections(run: GrowingRun) -> tuple[Section, ...]:
+    """The array of each board at its last checkpoint."""
+    names = run.boards
+    if run.note is None:
+        return ()
+    share = run.note.values["chains"] // max(1, len(names))
+    found = [
+        _array_section(
+            {**run.note.values, "chains": share},
+            state,
+            BoardPart(number, names[number], number * share) if names else None,
+        )
+        for number, state in enumerate(run.states)
+    ]
+    return tuple(section for section in found if section is not None)
+
+
+def _array_section(
+    values: Mapping[str, Any], state: BoardState, board: BoardPart | None
+) -> Section | None:
+    """The array of one board at its last checkpoint; ``values`` are those of its chains."""
+    if not state.arrays:
         return None
     bad = np.flatnonzero(state.arrays.get(BAD, np.empty(0)))
     try:
-        geometry = geometry_of(note.values)
+        geometry = geometry_of(values)
         retired = [geometry.group_row(int(group)) for group in bad]
-        return array_section({**note.values, "retired_rows": retired}, _wear(state), state)
+        return array_section({**values, "retired_rows": retired}, _wear(state), state, board)
     except (KeyError, TypeError, ValueError, OhmcarloError):  # a note of another version
         return None
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boards import Block
+from ..boards import RUNNING, Block
 from ..spec import LOGLIK_FRAC
 
 MOST = 1000
@@ -103,3 +106,55 @@ class ThinnedChains:
         if len(found) < len(self._chains) or not length:
             return None
         return np.stack([codes[:length] for codes in found])
+
+
+class JointChains:
+    """The chains of several boards, at the largest of their distances.
+
+    Parameters
+    ----------
+    boards : sequence of ThinnedChains
+        The chains of each board. Boards may be at different steps.
+    """
+
+    def __init__(self, boards: Sequence[ThinnedChains]) -> None:
+        self._boards = tuple(boards)
+
+    @property
+    def every(self) -> int:
+        """Distance of the steps that are kept."""
+        return max(board.every for board in self._boards)
+
+    @property
+    def status(self) -> str:
+        """``Block.status`` of the first board that has stopped, otherwise of any."""
+        found = [board.status for board in self._boards if board.status]
+        return next((status for status in found if status != RUNNING), found[0] if found else "")
+
+    @property
+    def steps(self) -> int:
+        """Steps that every chain has made."""
+        return min(board.steps for board in self._boards)
+
+    def acceptance(self) -> list[float]:
+        """Acceptance rate of each chain; 0 before its first step."""
+        return [rate for board in self._boards for rate in board.acceptance()]
+
+    def log_posterior(self) -> NDArray[np.float64]:
+        """float64 (chains, steps kept), nat."""
+        return self._joined([board.log_posterior() for board in self._boards])
+
+    def codes(self) -> NDArray[np.uint16] | None:
+        """As ``ThinnedChains.codes``."""
+        found = [codes for board in self._boards if (codes := board.codes()) is not None]
+        if len(found) < len(self._boards):
+            return None
+        joined = self._joined(found)
+        return joined if joined.shape[1] else None
+
+    def _joined(self, found: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Arrays (chains, steps kept, ...) of the boards as one, with the steps that all have."""
+        times = [self.every // board.every for board in self._boards]
+        kept = [each[:, n - 1 :: n] for each, n in zip(found, times, strict=True)]
+        length = min(each.shape[1] for each in kept)
+        return np.concatenate([each[:, :length] for each in kept])

@@ -18,7 +18,14 @@ from ohmcarlo.progress import Silence
 from ohmcarlo.runs import chain_run, stored
 from ohmcarlo.runs.chain_run import Interrupted
 from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.sections.array import geometry_of, held_rows
+from ohmcarlo.runs.sections.boards import boards_section, parts_of
+from ohmcarlo.runs.sections.state import read_state
 from ohmcarlo.runs.train import Outputs, resume_run, train, train_run
+from ohmcarlo.spec import LOGLIK_FRAC
+from ohmcarlo.watch.growing import GrowingRun
+from ohmcarlo.watch.page import ChainParts
+from ohmcarlo.watch.thinned import JointChains, ThinnedChains
 
 CONFIG = TrainConfig("toy2d", rows=64, pairs=8, steps=260, chains=4, seed=2, backend="model,model")
 ADAPTED = TrainConfig(**(CONFIG.to_dict() | {"adapt": True, "whiten": True, "steps": 120}))
@@ -158,6 +165,83 @@ def test_a_board_that_is_lost_during_the_adaptation(
         train_run(config, Outputs(run, checkpoint_seconds=0.0), Silence())
     resume_run(Outputs(run), Silence(), "serial:A")
     assert same(run, whole[True])
+
+
+OTHERS = {
+    "physics": {"array": "physics", "preset": "rram-1t1r", "adapt": True, "whiten": True},
+    "network": {"hidden": 2, "rho": 0.98, "pilot": True},
+    "regression": {"task": "diabetes", "pairs": 16, "adapt": True, "whiten": True},
+    "classes": {"task": "iris", "pairs": 16, "kind": "multiclass", "adapt": True, "whiten": True},
+    "policy": {"task": "cartpole", "steps": 12, "pairs": 16},
+}
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("kind", OTHERS)
+def test_every_kind_of_run_goes_on(
+    kind: str, tmp_path: Path, ports: type[Port], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A board is lost, and the other one takes over: the trace is that of the model."""
+    monkeypatch.setattr(chain_run, "MAX_BLOCK", 5)
+    if kind == "physics":  # a port of these tests has any array
+        monkeypatch.setattr(boards, "check_backend", lambda *_: None)
+    changes = {"steps": 60, **OTHERS[kind]}
+    config = changed(CONFIG, **changes, backend="serial:A,serial:B")
+    outputs = Outputs(tmp_path / "run", tmp_path / "run.npz", checkpoint_seconds=0.0)
+    monkeypatch.setattr(ports, "life", 6)
+    with pytest.raises(BoardLost, match=r"serial:B.*resume"):
+        train_run(config, outputs, Silence())
+    monkeypatch.setattr(ports, "life", 1 << 30)
+    resume_run(outputs, Silence(), "serial:A")
+    wanted = Outputs(None, tmp_path / "whole.npz")
+    train_run(changed(config, backend="model,model"), wanted, Silence())
+    found, whole = (np.load(tmp_path / f"{name}.npz") for name in ("run", "whole"))
+    assert whole.files and all(np.array_equal(found[name], whole[name]) for name in whole.files)
+
+
+def test_the_live_view_reads_every_board(
+    tmp_path: Path, ports: type[Port], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its chains are those on disk up to the step that all have made, and each board whose state
+    was read has an array: the one that was lost had no time for that."""
+    lose(tmp_path, ports, monkeypatch, 100)
+    run = GrowingRun(tmp_path / "run")
+    run.look(60.0)
+    assert not run.problem and not run.behind
+    kept = [int(np.load(run.path / f"board-{i}" / "checkpoint.npz")["steps"]) for i in range(2)]
+    assert run.chains.steps == min(kept) < max(kept) and len(run.chains.acceptance()) == 4
+    levels = train(CONFIG).trace.log_posterior_nat()[:, : min(kept)]
+    assert np.array_equal(run.chains.log_posterior(), levels)
+    sections = ChainParts.of(run).sections
+    assert [s.name for s in sections if s.name.startswith("array")] == ["array-0"]
+
+
+def test_a_page_shows_every_board(whole: dict[bool, Path]) -> None:
+    """The wear of each array is its part of the wear of all arrays."""
+    path = whole[False]
+    values, wear = stored.read_result(path), np.load(path / "evaluation.npz")["wear"]
+    assert wear.shape == (2 * 64, 16) and wear[:64].sum() != wear[64:].sum()
+    table = boards_section(values)
+    assert table is not None
+    assert [row[:3] for row in table.tables[0].rows] == [
+        ("0", "model", "0, 1"), ("1", "model", "2, 3")
+    ]  # fmt: skip
+    for (part, own), array in zip(parts_of(values), (wear[:64], wear[64:]), strict=True):
+        assert np.array_equal(part.wear(wear, 64), array)
+        held = held_rows(read_state(path, part.number), geometry_of(own), part.first_chain)
+        assert held is not None
+        current = [use for use in held.use if use.startswith("current")]
+        chains = values["boards"][part.number]["chains"]
+        assert sorted(current) == [f"current sample of chain {chain}" for chain in chains]
+
+
+def test_chains_at_different_distances_have_common_steps() -> None:
+    """A board that is far ahead keeps fewer of its steps."""
+    ahead, behind = ThinnedChains(1), ThinnedChains(1)
+    ahead.every, behind.every = 4, 2
+    for chains, steps in ((ahead, 40), (behind, 21)):
+        chains._chains[0].add_levels(np.arange(1, steps + 1) << LOGLIK_FRAC, chains.every)
+    assert JointChains([ahead, behind]).log_posterior().tolist() == [[4, 8, 12, 16, 20]] * 2
 
 
 class PressesCtrlC(Silence):

@@ -27,7 +27,7 @@ from ohmcarlo.runs.stored import RESULT
 from ohmcarlo.runs.verdict import Verdict
 from ohmcarlo.watch.growing import GrowingRun
 from ohmcarlo.watch.headline import State, headline
-from ohmcarlo.watch.page import BAD, ChainParts, _array_section, chains_of
+from ohmcarlo.watch.page import BAD, ChainParts, _array_sections, chains_of
 from ohmcarlo.watch.view import RunView
 
 
@@ -200,7 +200,7 @@ def test_notes_that_cannot_be_read(content: bytes, written: Path) -> None:
     assert read_progress(written) == Progress()
     run = GrowingRun(written)
     run.look(0.0)
-    assert run.note is None and not run.state.arrays
+    assert run.note is None and not run.states[0].arrays
 
 
 def test_a_note_of_another_model(written: Path) -> None:
@@ -249,9 +249,8 @@ def test_rows_out_of_service_are_rows(late: Path) -> None:
     bad = np.zeros(geometry.groups, bool)
     bad[[3, geometry.region_groups]] = True
     run._note.value = replace(run.note, values=values)
-    run._state.value = BoardState({**run.state.arrays, BAD: bad}, 500)
-    found = _array_section(run)
-    assert found is not None
+    run._states[0].value = BoardState({**run.states[0].arrays, BAD: bad}, 500)
+    (found,) = _array_sections(run)
     assert dict(found.facts)["rows out of service"] == f"6, {geometry.rows // 2}"
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,31 +15,53 @@ from ...pages.content import Chart, Section
 from ...readable import count, first_few
 from ...spec import Geometry
 from .. import rows
-from .state import OUT, BoardState, HeldRows
+from .boards import BoardPart, parts_of
+from .state import OUT, BoardState, HeldRows, read_state
 
 MOST_DEVICES = 1 << 15
 """Devices of a heat map."""
 
 
 def array_section(
-    values: Mapping[str, Any], wear: NDArray[np.integer[Any]] | None, state: BoardState
+    values: Mapping[str, Any],
+    wear: NDArray[np.integer[Any]] | None,
+    state: BoardState,
+    board: BoardPart | None = None,
 ) -> Section:
     """From a result (or the part of it that is known), the wear of each device (rows,
-    row_devices), and the state of the board."""
+    row_devices), and the state of the board. ``board`` is one of several, to which ``values`` and
+    ``wear`` belong."""
     geometry = geometry_of(values)
-    held = held_rows(state, geometry)
+    held = held_rows(state, geometry, 0 if board is None else board.first_chain)
     retired = [int(row) for row in values.get("retired_rows") or ()]
+    suffix = "" if board is None else f"-{board.number}"
     return Section(
-        "array",
-        "Array",
+        f"array{suffix}",
+        "Array" if board is None else f"Array of board {board.number}, {board.name}",
         sentences=(*_samples(state, held), *_wear(wear, geometry, retired)),
         facts=[
             ("array", rows.array(values)),
             *([("wear", rows.wear(values))] if "wear" in values else []),
             ("rows out of service", first_few(retired) if retired else "none"),
         ],
-        charts=tuple(_charts(geometry, held, wear, state.steps, retired)),
+        charts=tuple(
+            replace(chart, name=f"{chart.name}{suffix}")
+            for chart in _charts(geometry, held, wear, state.steps, retired)
+        ),
     )
+
+
+def array_sections(
+    path: Path, values: Mapping[str, Any], wear: NDArray[np.integer[Any]] | None
+) -> tuple[Section, ...]:
+    """``array_section`` of each array of the complete run in ``path``; ``wear`` is that of all
+    arrays, one after the other."""
+    rows = values["geometry"]["rows"]
+    several = tuple(
+        array_section(own, part.wear(wear, rows), read_state(path, part.number), part)
+        for part, own in parts_of(values)
+    )
+    return several or (array_section(values, wear, read_state(path)),)
 
 
 def geometry_of(values: Mapping[str, Any]) -> Geometry:
@@ -52,12 +76,12 @@ def geometry_of(values: Mapping[str, Any]) -> Geometry:
     )
 
 
-def held_rows(state: BoardState, geometry: Geometry) -> HeldRows | None:
+def held_rows(state: BoardState, geometry: Geometry, first_chain: int = 0) -> HeldRows | None:
     """The samples in the rows; None if the state does not hold them."""
     if not state.arrays:
         return None
     try:
-        return HeldRows.of(state.arrays, geometry)
+        return HeldRows.of(state.arrays, geometry, first_chain)
     except (KeyError, IndexError, ValueError):  # a state of another version
         return None
 

@@ -14,7 +14,8 @@ from ..rows import Rows
 from ..stored import read_manifest
 from ..verdict import Judgement
 from .adaptation import adaptation_section
-from .array import array_section
+from .array import array_sections
+from .boards import boards_section
 from .coin import coin_section
 from .commands import repeating
 from .data import data_section
@@ -50,7 +51,8 @@ def shared_sections(
     """
     manifest, state = read_manifest(path), read_state(path)
     found = (
-        None if wear is None else array_section(values, wear, state),
+        boards_section(values),
+        *(() if wear is None else array_sections(path, values, wear)),
         adaptation_section(values.get("adaptation"), values["energy_joules"]),
         energy_section(values),
         coin_section(values["entropy"], state.arrays),

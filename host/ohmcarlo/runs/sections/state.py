@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...errors import OhmcarloError
 from ...golden.machine import sample_slots
 from ...spec import CODE_LSB_US, Geometry
-from ..folder import Checkpoint
+from ..folder import Checkpoint, board_path
 from ..stored import CHECKPOINT, RUN, intact, read_linked, read_manifest
 
 NO_STATE = (
@@ -41,15 +41,17 @@ class BoardState:
     problem: str = ""
 
 
-def read_state(path: Path) -> BoardState:
-    """The state in the checkpoint of the run in ``path``; it need not be complete.
+def read_state(path: Path, board: int | None = None) -> BoardState:
+    """The state in the checkpoint of the run in ``path``; it need not be complete. ``board`` is the
+    number of one of several boards.
 
     Nothing is locked, so that a run may go on meanwhile. A checkpoint that is missing, damaged or
     of another run gives a state without arrays, which says so.
     """
-    file = path / CHECKPOINT
+    file = (path if board is None else board_path(path, board)) / CHECKPOINT
     if not file.exists():
-        return BoardState({}, problem=f"The run has no {CHECKPOINT} yet.")
+        whose = "The run" if board is None else f"Board {board}"
+        return BoardState({}, problem=f"{whose} has no {CHECKPOINT} yet.")
     try:
         stored, link, _ = read_linked(file)
         with intact(file):
@@ -81,13 +83,16 @@ class HeldRows:
     use: list[str]
 
     @classmethod
-    def of(cls, arrays: Mapping[str, NDArray[Any]], geometry: Geometry) -> HeldRows:
-        """From a state of a board. Raises KeyError or IndexError for another geometry."""
+    def of(
+        cls, arrays: Mapping[str, NDArray[Any]], geometry: Geometry, first_chain: int = 0
+    ) -> HeldRows:
+        """From a state of a board, whose first chain has the number ``first_chain``. Raises
+        KeyError or IndexError for another geometry."""
         use = ["free"] * geometry.rows
         conductance = np.full((geometry.rows, geometry.row_devices), np.nan)
         rows, devices = slots(arrays["controller.codes"].shape[1], geometry.row_group)
         found = _conductances(arrays)
-        for group, text in _groups(arrays, geometry).items():
+        for group, text in _groups(arrays, geometry, first_chain).items():
             first = geometry.group_row(group)
             for row in range(first, first + geometry.row_group):
                 use[row] = text
@@ -107,7 +112,9 @@ def _conductances(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
     return arrays["array.codes"] * CODE_LSB_US
 
 
-def _groups(arrays: Mapping[str, NDArray[Any]], geometry: Geometry) -> dict[int, str]:
+def _groups(
+    arrays: Mapping[str, NDArray[Any]], geometry: Geometry, first_chain: int
+) -> dict[int, str]:
     """What each row group is used for; free ones are absent."""
     held, bad = arrays["controller.held"], arrays["controller.bad"]
     found = {
@@ -115,7 +122,7 @@ def _groups(arrays: Mapping[str, NDArray[Any]], geometry: Geometry) -> dict[int,
     }
     for chain, group in enumerate(arrays["controller.group"][: geometry.regions]):
         if group >= 0:
-            found[int(group)] = f"current sample of chain {chain}"
+            found[int(group)] = f"current sample of chain {first_chain + chain}"
     return found | {int(g): OUT for g in np.flatnonzero(bad)}
 
 
