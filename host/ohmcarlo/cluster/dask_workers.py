@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import queue
+import time
 import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -21,7 +23,7 @@ from .versions import check_workers, other_sources
 from .work import Reply, compute
 
 EVERY_S = 0.5
-"""Between two looks at the connection while cells run."""
+"""Between two looks at the connection, and at the number of workers, while cells run."""
 AHEAD = 2
 """Cells that a worker has at hand, the one that it computes included."""
 OFF = logging.CRITICAL + 1
@@ -82,9 +84,10 @@ class DaskCluster(Cluster):
         self, jobs: Sequence[Job], sources: str, alone: bool
     ) -> Iterator[tuple[Job, Reply]]:
         """Keep every worker busy; yield what comes back."""
-        waiting = deque(jobs)
+        waiting, counted = deque(jobs), -math.inf
         while waiting or self._flying:
-            self._threads = self.workers
+            if time.monotonic() - counted > EVERY_S:
+                self._threads, counted = self.workers, time.monotonic()
             room = 1 if alone else max(AHEAD * self._threads, 1)
             while waiting and len(self._flying) < room:
                 self._submit(waiting.popleft(), sources)
