@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..spec import CODE_LSB_US, CODE_MAX, DAC_MAX, Geometry, target_nodes_us
 from .base import IntArray, Ledger, ledger_of
+from .cells_core import CELL_DRAWS, Cells, cells_program, cells_reset
 from .checks import check_array
 from .generator import check_generator, pack_generator, philox, unpack_generator
 from .presets import RESET_LIMIT_US, RRAM_1T1R
@@ -105,9 +106,10 @@ class MeasuredArray:
         self._sigma = None if sweep.word_line else self._median_sigma_us(sweep)
         self.reach_us = self._reach_us(sweep)
         shape = (geometry.rows, geometry.row_devices)
-        places, self._generator = philox(seed, 2)
+        places, self.generator = philox(seed, 2)
         self.cell = places.integers(sweep.cells, size=shape)
         self._state = self._hrs[self.cell, 0]
+        self.state = self._build_state()
 
     @classmethod
     def from_sweep(
@@ -178,6 +180,25 @@ class MeasuredArray:
         weak, typical = np.quantile(highest, [WEAK_CELLS, 0.5])
         return float(np.median(lowest)), float(weak), float(typical)
 
+    def _build_state(self) -> Cells:
+        """Arrays of the compiled operations."""
+        volts = self.volts_of_dac(np.arange(DAC_MAX + 1))
+        upper = np.clip(np.searchsorted(self._volts, volts), 1, len(self._volts) - 1)
+        below, above = self._volts[upper - 1], self._volts[upper]
+        return Cells(
+            cell=self.cell,
+            codes=self._state,
+            high=self._hrs,
+            repeats=np.ascontiguousarray(self._codes),
+            counted=self._repeats,
+            top=self._top.astype(np.int64),
+            below=upper - 1,
+            distance=(volts - below) / (above - below),
+            mix=int(self._mix),
+            counts=self.ledger.counts,
+            wear=self.ledger.wear,
+        )
+
     def volts_of_dac(self, dac: NDArray[Any]) -> FloatArray:
         """Level of DAC codes: voltage (V) of the swept line, or target (µS)."""
         low = self._volts[0]
@@ -201,28 +222,18 @@ class MeasuredArray:
         return np.clip(code, 0, DAC_MAX).astype(np.int32)
 
     def reset(self, row: int) -> None:
-        draw = self._generator.integers(self._hrs.shape[1], size=self.geometry.row_devices)
-        self._state[row] = self._hrs[self.cell[row], draw]
-        self.ledger.note_reset(self.geometry.row_devices)
+        draws = self.generator.integers(self._hrs.shape[1], size=self.geometry.row_devices)
+        cells_reset(self.state, row, draws)
 
     def program(self, row: int, devices: IntArray, dac: IntArray) -> IntArray:
+        out = np.empty(len(devices), np.int32)
         if len(devices) == 0:
-            return np.empty(0, np.int32)
+            return out
         if dac.min() < 0 or dac.max() > DAC_MAX:
             raise UsageError(f"DAC codes must lie in 0..{DAC_MAX}")
-        which, repeat = self._generator.random((2, len(devices)))
-        cells = self.cell[row, devices]
-        volts = self.volts_of_dac(dac)
-        upper = np.clip(np.searchsorted(self._volts, volts), 1, len(self._volts) - 1)
-        below, above = self._volts[upper - 1], self._volts[upper]
-        distance = (volts - below) / (above - below)
-        go_up = distance > (which if self._mix else 0.5)
-        level = np.minimum(upper - 1 + go_up, self._top[cells])
-        draw = (repeat * self._repeats[cells]).astype(np.int64)
-        codes = self._codes[cells, level, draw]
-        self._state[row, devices] = codes
-        self.ledger.note_program(row, devices, codes)
-        return codes
+        draws = self.generator.random(CELL_DRAWS * len(devices))
+        cells_program(self.state, row, devices, dac, draws, out)
+        return out
 
     def read(self, row: int, devices: IntArray) -> IntArray:
         self.ledger.note_read(len(devices))
@@ -237,7 +248,7 @@ class MeasuredArray:
             "seed": np.array([self.seed], np.uint64),
             "cells": self.cell.copy(),
             "codes": self._state.copy(),
-            "pulses": pack_generator(self._generator),
+            "pulses": pack_generator(self.generator),
             **{f"ledger.{k}": v for k, v in self.ledger.state_dict().items()},
         }
 
@@ -252,4 +263,4 @@ class MeasuredArray:
         check_generator("pulses", state)
         self.ledger.load_state_dict(ledger_of(state))
         self._state[...] = state["codes"]
-        unpack_generator(self._generator, state["pulses"])
+        unpack_generator(self.generator, state["pulses"])

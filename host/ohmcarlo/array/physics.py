@@ -16,14 +16,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..spec import CODE_LSB_US, CODE_MAX, DAC_MAX, Geometry, target_nodes_us
+from ..spec import DAC_MAX, Geometry, target_nodes_us
 from .base import IntArray, Ledger, ledger_of
 from .checks import check_array
-from .device_preset import DevicePreset, FloatArray
+from .device_preset import DevicePreset, FloatArray, LinearSpread, RelativeSpread
 from .generator import check_generator, pack_generator, philox, unpack_generator
+from .physics_core import (
+    SET_DRAWS,
+    Physics,
+    physics_cycle,
+    physics_program,
+    physics_read,
+    physics_reset,
+    physics_row,
+)
+from .physics_dot import dot_buffers, physics_dot
 from .presets import get_preset
 from .read_noise import with_read_noise
-from .wires import Wires
+from .wires import SIEMENS, Wires
 
 SIGNED = ("slow", "relax")  # arrays of the state that may be negative
 PULSES, READS = range(2)  # generators, so that reads leave the draws of pulses unchanged
@@ -122,15 +132,16 @@ class PhysicsArray:
         self.ledger = Ledger(geometry)
         self._warned = False
         self._build_devices()
-        self._build_constants()
+        self._read_rel = self.preset.read_noise_rel.value if self.effects.read_noise else 0.0
         self._build_wires()
+        self.state = self._build_state()
 
     def _build_devices(self) -> None:
         """Properties of each device, which the seed decides, and the state before any pulse."""
         p, on = self.preset, self.effects
         shape = (self.geometry.rows, self.geometry.row_devices)
         fixed, pulses, reads = philox(self.seed, 3)
-        self._generators = (pulses, reads)
+        self.generators = (pulses, reads)
         self._d2d = fixed.standard_normal(shape) * on.d2d
         spread_ln = fixed.standard_normal(shape) * (p.c2c_device_ln.value * on.c2c_device)
         self._sigma_device = np.exp(spread_ln)
@@ -141,27 +152,11 @@ class PhysicsArray:
         level = np.where(kind < p.stuck_hrs_share.value, STUCK_HRS_US, STUCK_LRS_US)
         self.stuck_us: FloatArray = np.where(broken, level, np.nan)
         self._moves = ~broken
-        self._any_stuck = bool(broken.any())
         self._slow = slow
-        self._g = np.where(broken, level, self._hrs_us(hrs, np.ones(shape)))
+        self._g = np.where(broken, level, self._hrs_us(hrs))
         self._relax = np.zeros(shape)
         self._time = np.zeros(shape)
         self._clock = np.zeros(1)
-
-    def _build_constants(self) -> None:
-        p, on = self.preset, self.effects
-        self._lookup_v = np.asarray(p.set_law.x)
-        self._lookup_us = np.asarray(p.set_law.y)
-        dac_valid = p.dac_of_us(np.array(p.valid_us))
-        self._valid_dac = (int(dac_valid[0]), int(dac_valid[1]))
-        share = p.slow_share.value if on.correlation else 0.0
-        self._slow_weight, self._new_weight = float(np.sqrt(share)), float(np.sqrt(1 - share))
-        self._phi = p.slow_phi.value
-        self._phi_new = float(np.sqrt(1 - self._phi**2))
-        self._read_rel = p.read_noise_rel.value if on.read_noise else 0.0
-        self._drifts = on.drift and (p.relax_us.value > 0 or p.drift_rel_per_decade.value > 0)
-        self._decades_at_1s = float(np.log10(1 + 1 / p.relax_onset_s.value))
-        self._ages = on.ageing and max(*p.ageing.sigma_gain, *p.ageing.hrs_gain) > 1
 
     def _build_wires(self) -> None:
         p, geometry = self.preset, self.geometry
@@ -169,10 +164,83 @@ class PhysicsArray:
         self._gains: dict[int, FloatArray] = {}
         if self.wires is None:
             return
-        self._medians_us = self.wires.medians_us(p, geometry.row_devices)
         caution = self.wires.caution(p, geometry)
         if caution:
             warnings.warn(caution, ValidityWarning, stacklevel=3)
+
+    def _build_state(self) -> Physics:
+        """Constants and arrays of the compiled operations."""
+        p, on = self.preset, self.effects
+        share = p.slow_share.value if on.correlation else 0.0
+        phi = p.slow_phi.value
+        ageing = p.ageing
+        floor_us, rel, intercept_us, slope = self._sigma_law()
+        ages = on.ageing and max(*ageing.sigma_gain, *ageing.hrs_gain) > 1
+        drifts = on.drift and (p.relax_us.value > 0 or p.drift_rel_per_decade.value > 0)
+        if self.wires is None:
+            medians = p.median_us(np.arange(DAC_MAX + 1))[None]
+        else:
+            medians = self.wires.medians_us(p, self.geometry.row_devices)
+        valid_lo, valid_hi = p.dac_of_us(np.array(p.valid_us)).tolist()
+        return Physics(
+            g_us=self._g,
+            slow=self._slow,
+            relax=self._relax,
+            time_s=self._time,
+            clock_s=self._clock,
+            outside=np.zeros(1, np.bool_),
+            moves=self._moves,
+            d2d=self._d2d,
+            sigma_device=self._sigma_device,
+            medians=medians,
+            age_nodes=np.log10(ageing.cycles),
+            age_gains=np.array([ageing.median_gain, ageing.sigma_gain, ageing.hrs_gain]),
+            counts=self.ledger.counts,
+            wear=self.ledger.wear,
+            cycles=self.cycles,
+            fresh=ageing.cycles[0] if ages else np.inf,
+            slow_weight=float(np.sqrt(share)),
+            new_weight=float(np.sqrt(1 - share)),
+            phi=phi,
+            phi_new=float(np.sqrt(1 - phi**2)),
+            d2d_rel=p.d2d_rel.value,
+            d2d_max_us=p.d2d_max_us.value,
+            sigma_floor_us=floor_us,
+            sigma_rel=rel,
+            sigma_intercept_us=intercept_us,
+            sigma_slope=slope,
+            hrs_us=p.hrs_median_us.value,
+            hrs_spread=p.hrs_ln_sigma.value if on.hrs else 0.0,
+            hrs_max_us=p.hrs_max_us.value,
+            relax_us=p.relax_us.value / float(np.log10(1 + 1 / p.relax_onset_s.value)),
+            relax_onset_s=p.relax_onset_s.value,
+            drift_rel=p.drift_rel_per_decade.value,
+            drifts=int(drifts),
+            read_rel=self._read_rel,
+            read_power=self._read_rel**2,
+            reset_s=p.pulse_reset_s.value,
+            set_read_s=p.pulse_set_s.value + p.pulse_read_s.value,
+            read_s=p.pulse_read_s.value,
+            line_s=p.wire_ohm.value * SIEMENS,
+            line_ohm=p.wire_ohm.value,
+            line_tile=0 if self.wires is None else self.wires.tile,
+            valid_lo=valid_lo,
+            valid_hi=valid_hi,
+            access_bits=self.geometry.access_bits,
+            tile_pairs=self.geometry.tile_pairs,
+            dot_shift=self.geometry.dot_shift,
+            dot_limit=self.geometry.dot_limit,
+        )
+
+    def _sigma_law(self) -> tuple[float, float, float, float]:
+        """c2c spread, µS: floor, rel, intercept, slope of
+        max(floor, min(rel · g, intercept - slope · g))."""
+        law = self.preset.c2c
+        if self.effects.c2c and isinstance(law, LinearSpread):
+            floor_us, intercept_us = law.floor_us.value, law.intercept_us.value
+            return floor_us, law.max_rel.value, intercept_us, law.slope.value
+        rel = law.rel.value if self.effects.c2c and isinstance(law, RelativeSpread) else 0.0
+        return -np.inf, rel, np.inf, 0.0
 
     # -- the array interface ----------------------------------------------------------------
 
@@ -189,88 +257,42 @@ class PhysicsArray:
         return self.preset.dac_of_us(target_nodes_us())
 
     def reset(self, row: int) -> None:
-        p = self.preset
-        z = self._generators[PULSES].standard_normal(self.geometry.row_devices)
-        gain = self._age(row, slice(None))[2]
-        g = self._hrs_us(z, gain)
-        self._g[row] = np.where(self._moves[row], g, self._g[row]) if self._any_stuck else g
-        self._relax[row] = 0.0
-        self._clock += p.pulse_reset_s.value
-        self._time[row] = self._clock[0]
-        self.ledger.note_reset(self.geometry.row_devices)
+        physics_reset(self.state, row, self._normals(PULSES, self.geometry.row_devices), True)
 
     def program(self, row: int, devices: IntArray, dac: IntArray) -> IntArray:
-        p, n = self.preset, len(devices)
+        n = len(devices)
+        out = np.empty(n, np.int32)
         if n == 0:
-            return np.empty(0, np.int32)
+            return out
         self._check_dac(dac)
-        pulses = self._generators[PULSES].standard_normal((3, n))
-        slow = self._phi * self._slow[row, devices] + self._phi_new * pulses[0]
-        self._slow[row, devices] = slow
-        median_gain, sigma_gain, _ = self._age(row, devices)
-        g = self._set_us(row, devices, dac, slow, pulses[1], median_gain, sigma_gain)
-        self._relax[row, devices] = pulses[2]
-        if self._any_stuck:
-            moves = self._moves[row, devices]
-            g = np.where(moves, g, self._g[row, devices])
-            self._relax[row, devices] *= moves
-        self._g[row, devices] = g
-        self._clock += n * (p.pulse_set_s.value + p.pulse_read_s.value)
-        self._time[row, devices] = self._clock[0]
-        codes = self._convert(self._read_us(row, devices, g))
-        self.ledger.note_program(row, devices, codes)
-        return codes
+        pulses, noise = self._normals(PULSES, SET_DRAWS * n), self._read_noise(n)
+        physics_program(self.state, row, devices, dac, pulses, noise, out)
+        return out
 
     def cycle(self, row: int, devices: IntArray, dac: IntArray) -> IntArray:
         """RESET ``row``, SET and READ ``devices``, for each line of ``dac``: int32 (pulses, n).
 
-        The result is bit-identical to alternate calls of ``reset`` and ``program``, in a tenth of
-        the time.
+        The result is bit-identical to alternate calls of ``reset`` and ``program``, in a fraction
+        of the time.
         """
-        p, (pulses, n) = self.preset, dac.shape
+        pulses, n = dac.shape
+        out = np.empty((pulses, n), np.int32)
         if n == 0 or pulses == 0:
             for _ in range(pulses):
                 self.reset(row)
-            return np.empty((pulses, n), np.int32)
+            return out
         self._check_dac(dac)
-        width = self.geometry.row_devices
-        draws = self._generators[PULSES].standard_normal((pulses, width + 3 * n))
-        innovation, new, relax = (draws[:, width + k * n : width + (k + 1) * n] for k in range(3))
-        slow = np.empty((pulses, n))
-        state = self._slow[row, devices]
-        for k in range(pulses):
-            state = self._phi * state + self._phi_new * innovation[k]
-            slow[k] = state
-        worn = np.arange(pulses)[:, None]
-        gains = self._age_of(self.ledger.wear[row, devices] + worn)
-        g = self._set_us(row, devices, dac, slow, new, gains[0], gains[1])
-        if self._any_stuck:
-            g = np.where(self._moves[row, devices], g, self._g[row, devices])
-        last_wear = self.ledger.wear[row].copy()
-        last_wear[devices] += pulses - 1
-        high = self._hrs_us(draws[-1, :width], self._age_of(last_wear)[2])
-        moves = self._moves[row]
-        self._g[row] = np.where(moves, high, self._g[row])
-        self._g[row, devices] = g[-1]
-        self._slow[row, devices] = slow[-1]
-        self._relax[row] = 0.0
-        self._relax[row, devices] = relax[-1] * moves[devices]
-        for _ in range(pulses):  # the same order of additions as in single operations
-            self._clock += p.pulse_reset_s.value
-            self._time[row] = self._clock[0]
-            self._clock += n * (p.pulse_set_s.value + p.pulse_read_s.value)
-        self._time[row, devices] = self._clock[0]
-        codes = self._convert(self._read_us(row, devices, g))
-        self.ledger.note_reset(pulses * width)
-        for line in codes:
-            self.ledger.note_program(row, devices, line)
-        return codes
+        normals = self._normals(PULSES, (pulses, self.geometry.row_devices + SET_DRAWS * n))
+        noise = self._read_noise((pulses, n))
+        physics_cycle(self.state, row, devices, dac, normals, noise, out)
+        return out
 
     def read(self, row: int, devices: IntArray) -> IntArray:
         n = len(devices)
-        self._clock += n * self.preset.pulse_read_s.value
-        self.ledger.note_read(n)
-        return self._convert(self._read_us(row, devices, self.conductance_us(row)[devices]))
+        out = np.empty(n, np.int32)
+        row_us = np.empty(self.geometry.row_devices)
+        physics_read(self.state, row, devices, row_us, self._read_noise(n), out)
+        return out
 
     def dot(self, row: int, inputs: NDArray[np.int8]) -> NDArray[np.int32]:
         """Dot products with read noise, converted access by access according to the geometry.
@@ -278,76 +300,41 @@ class PhysicsArray:
         The clock advances as if every point had been evaluated, whether or not the caller needs
         all of them.
         """
-        geometry = self.geometry
         points, pairs = inputs.shape
-        g = self._dot_us(row, pairs) / CODE_LSB_US
-        weights = g[0::2] - g[1::2]
-        power = (g[0::2] ** 2 + g[1::2] ** 2) * self._read_rel**2
-        tile = geometry.tile_pairs or pairs
-        planes = 8 // geometry.access_bits
-        total = np.zeros(points, np.int64)
-        for start in range(0, pairs, tile):
-            columns = slice(start, min(start + tile, pairs))
-            for plane in range(planes):
-                shift = plane * geometry.access_bits
-                x = inputs[:, columns] >> shift
-                if plane < planes - 1:
-                    x = x & np.int8((1 << geometry.access_bits) - 1)
-                drive = x.astype(np.float64)
-                reading = self._access(drive, weights[columns], power[columns])
-                total += reading << shift
-        accesses = points * planes * -(-pairs // tile)
-        self._clock += accesses * self.preset.pulse_read_s.value
-        return total.astype(np.int32)
-
-    def _access(self, drive: FloatArray, weights: FloatArray, power: FloatArray) -> Any:
-        """One access: analogue sum, noise, converter; int64 (points,)."""
-        geometry = self.geometry
-        value = drive @ weights
+        out = np.empty(points, np.int32)
+        buffers = dot_buffers(self.state, points, self.geometry.accesses_per_row(pairs))
         if self._read_rel:
-            noise = self._generators[READS].standard_normal(len(drive))
-            np.square(drive, out=drive)
-            value += noise * np.sqrt(drive @ power)
-        step = 1 << geometry.dot_shift
-        reading = np.floor(value / step + 0.5)
-        np.clip(reading, -geometry.dot_limit - 1, geometry.dot_limit, out=reading)
-        return reading.astype(np.int64) * step
+            buffers = buffers._replace(noise=self._normals(READS, buffers.noise.shape))
+        gains = self.line_gains(pairs)
+        physics_dot(self.state, row, np.ascontiguousarray(inputs.T), pairs, gains, buffers, out)
+        return out
 
-    # -- the lines ---------------------------------------------------------------------------
+    def _normals(self, generator: int, shape: int | tuple[int, ...]) -> FloatArray:
+        return self.generators[generator].standard_normal(shape)
 
-    def _read_us(self, row: int, devices: IntArray, g_us: FloatArray) -> FloatArray:
-        """Conductance (µS) of ``devices`` of ``row`` as a READ sees it; ``g_us`` (…, n)."""
-        return g_us if self.wires is None else self.wires.read_us(g_us, row, devices)
+    def _read_noise(self, shape: int | tuple[int, ...]) -> FloatArray:
+        """Draws of the READS of one operation; none without read noise."""
+        if self._read_rel:
+            return self._normals(READS, shape)
+        return np.empty(shape if isinstance(shape, int) else (shape[0], 0))
 
-    def _dot_us(self, row: int, pairs: int) -> FloatArray:
-        """Conductance (µS) of the devices of a row as a DOT over ``pairs`` pairs sees it."""
-        g = self.conductance_us(row)
-        if self.wires is None:
-            return g[: 2 * pairs]
-        return (self.wires.dot_us(g, row) * self._line_gains(pairs))[: 2 * pairs]
-
-    def _line_gains(self, pairs: int) -> FloatArray | float:
-        if self.wires is None or not self.preset.line_calibration.value:
-            return 1.0
+    def line_gains(self, pairs: int) -> FloatArray:
+        """Gains of the line drivers in a dot product over ``pairs`` pairs: (row_devices,)."""
         if pairs not in self._gains:
-            off_us = self.preset.hrs_median_us.value
-            self._gains[pairs] = self.wires.line_gains(self.geometry, pairs, off_us)
+            gains = np.ones(self.geometry.row_devices)
+            if self.wires is not None and self.preset.line_calibration.value:
+                off_us = self.preset.hrs_median_us.value
+                gains = self.wires.line_gains(self.geometry, pairs, off_us)
+            self._gains[pairs] = gains
         return self._gains[pairs]
 
     # -- the model ---------------------------------------------------------------------------
 
     def conductance_us(self, row: int) -> FloatArray:
         """True conductance (µS) of a row at present, without read noise; (row_devices,)."""
-        g = self._g[row]
-        if not self._drifts:
-            return g
-        p = self.preset
-        elapsed = self._clock[0] - self._time[row]
-        decades = np.log10(1 + elapsed / p.relax_onset_s.value)
-        change = self._relax[row] * (p.relax_us.value / self._decades_at_1s)
-        if p.drift_rel_per_decade.value:
-            change = change - p.drift_rel_per_decade.value * g * self._moves[row]
-        return np.maximum(g + change * decades, 0.0)
+        out = np.empty(self.geometry.row_devices)
+        physics_row(self.state, row, out)
+        return out
 
     def rest(self, seconds: float) -> None:
         """Advance the clock without an operation."""
@@ -369,55 +356,20 @@ class PhysicsArray:
         lowest, highest = int(dac.min()), int(dac.max())
         if lowest < 0 or highest > DAC_MAX:
             raise UsageError(f"DAC codes must lie in 0..{DAC_MAX}")
-        if not self._warned and (lowest < self._valid_dac[0] or highest > self._valid_dac[1]):
-            self._warn()
+        if lowest < self.state.valid_lo or highest > self.state.valid_hi:
+            self.state.outside[0] = True
+            self.warn_outside()
 
-    def _set_us(
-        self,
-        row: int,
-        devices: IntArray,
-        dac: IntArray,
-        slow: FloatArray,
-        new: FloatArray,
-        median_gain: FloatArray | float,
-        sigma_gain: FloatArray | float,
-    ) -> FloatArray:
-        """Conductance (µS) after SET pulses on devices that are not stuck: (…, n)."""
-        p = self.preset
-        if self.wires is None:
-            median = np.interp(p.gate_v(dac), self._lookup_v, self._lookup_us)
-        else:
-            median = self._medians_us[devices, dac]
-        median = median + self._d2d[row, devices] * p.d2d_us(median)
-        median = np.maximum(median * median_gain, 0.0)
-        if not self.effects.c2c:
-            return median
-        sigma = p.c2c(median) * (sigma_gain * self._sigma_device[row, devices])
-        g = median + sigma * (self._slow_weight * slow + self._new_weight * new)
-        return np.maximum(g, 0.0)
-
-    def _convert(self, g_us: FloatArray) -> IntArray:
-        if self._read_rel:
-            noise = self._generators[READS].standard_normal(g_us.shape)
-            g_us = g_us * (1 + self._read_rel * noise)
-        return np.clip(np.rint(g_us / CODE_LSB_US), 0, CODE_MAX).astype(np.int32)
-
-    def _hrs_us(self, z: FloatArray, gain: FloatArray | float) -> FloatArray:
+    def _hrs_us(self, z: FloatArray) -> FloatArray:
+        """State (µS) of fresh devices after RESET."""
         p = self.preset
         spread = p.hrs_ln_sigma.value if self.effects.hrs else 0.0
-        g = p.hrs_median_us.value * gain * np.exp(spread * z)
-        return np.minimum(g, p.hrs_max_us.value * gain)
+        return np.minimum(p.hrs_median_us.value * np.exp(spread * z), p.hrs_max_us.value)
 
-    def _age(self, row: int, devices: Any) -> tuple[Any, Any, Any]:
-        return self._age_of(self.ledger.wear[row, devices])
-
-    def _age_of(self, wear: NDArray[Any]) -> tuple[Any, Any, Any]:
-        """(median, σ, HRS) gains of devices that were SET so often by this object."""
-        if not self._ages or self.cycles + wear.max() <= self.preset.ageing.cycles[0]:
-            return 1.0, 1.0, 1.0
-        return self.preset.ageing.at(self.cycles + wear)
-
-    def _warn(self) -> None:
+    def warn_outside(self) -> None:
+        """Warn, once, if a SET was outside the range that the sources cover."""
+        if self._warned or not self.state.outside[0]:
+            return
         self._warned = True
         low, high = self.preset.valid_us
         warnings.warn(
@@ -444,8 +396,8 @@ class PhysicsArray:
             "seed": np.array([self.seed], np.uint64),
             "cycles": np.array([self.cycles]),
             "effects": np.array(list(asdict(self.effects).values())),
-            "pulses": pack_generator(self._generators[PULSES]),
-            "reads": pack_generator(self._generators[READS]),
+            "pulses": pack_generator(self.generators[PULSES]),
+            "reads": pack_generator(self.generators[READS]),
             **{name: value.copy() for name, value in self._arrays().items()},
             **{f"ledger.{k}": v for k, v in self.ledger.state_dict().items()},
         }
@@ -455,8 +407,8 @@ class PhysicsArray:
         self.ledger.load_state_dict(ledger_of(state))
         for name, value in self._arrays().items():
             value[...] = state[name]
-        unpack_generator(self._generators[PULSES], state["pulses"])
-        unpack_generator(self._generators[READS], state["reads"])
+        unpack_generator(self.generators[PULSES], state["pulses"])
+        unpack_generator(self.generators[READS], state["reads"])
 
     def _check_state_dict(self, state: dict[str, NDArray[Any]]) -> None:
         """Raise UsageError unless ``state`` is one of this array."""

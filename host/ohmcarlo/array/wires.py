@@ -39,7 +39,7 @@ GAIN_STEPS = 256
 
 
 @compiled
-def _along_line(load: Any, ohm: Any, out: Any) -> None:
+def along_line(load: Any, ohm: Any, out: Any) -> None:
     """Voltage at each device of a line whose end is at 1 V; load (k, n) to 0 V, S."""
     states, devices = load.shape
     for k in range(states):
@@ -99,7 +99,7 @@ class Wires:
             held = np.zeros_like(load)
             held[:, columns] = load[:, columns]
             reached = np.empty_like(load)
-            _along_line(held, self.ohm, reached)
+            along_line(held, self.ohm, reached)
             out[:, columns] = reached[:, columns]
         return np.asarray(own_us * out.reshape(own_us.shape))
 

@@ -55,6 +55,7 @@ from .machine import (
     in_turn,
 )
 from .parallel import Parallel, least_rounds
+from .physical_chain import PhysicalChain, has_compiled_loop
 from .proposal import is_stuck, is_valid, propose, propose_coin
 from .registers import Registers
 from .rows import NO_GROUP, first_row, give_back, push_free, take_free
@@ -82,7 +83,8 @@ class Controller:
     ----------
     registers : Registers
     array : Array
-        An ``EmulatedArray`` runs in one compiled loop; any other one operation by operation.
+        An ``EmulatedArray``, ``PhysicsArray`` or ``MeasuredArray`` runs in one compiled loop, any
+        other one operation by operation.
     points : Points
         The data memory (may be empty in external-likelihood mode).
     external : callable, optional
@@ -140,6 +142,9 @@ class Controller:
         if registers.digital and not array.exact_dot:
             shape = (registers.geometry.rows, registers.geometry.row_devices)
             self._stored = np.zeros(shape, np.int32)
+        self._physical: PhysicalChain | None = None
+        if has_compiled_loop(array) and external is None and not registers.log_repeats:
+            self._physical = PhysicalChain(self.machine, self.data, self.state, array, self._stored)
 
     # -- running -----------------------------------------------------------------------------
 
@@ -148,9 +153,9 @@ class Controller:
 
         Raises EntropyAlarm when the test fails; the rows of the array are then reset.
         """
-        if self._emulated():
+        if self._in_one_loop():
             out = build_stream(0, self.registers.sample_devices)
-            status = self._run_emulated(out, START, 0)
+            status = self._run_loop(out, START, 0)
             if status == ENTROPY_ALARM:
                 raise EntropyAlarm(NO_COIN)
             if status == EXHAUSTED:
@@ -202,8 +207,17 @@ class Controller:
             f"{int(self.state.bad.sum())} row groups are out of service"
         )
 
-    def _emulated(self) -> bool:
+    def _in_one_loop(self) -> bool:
         """Whether one compiled loop runs the whole chain."""
+        return self._physical is not None or self._emulated()
+
+    def _run_loop(self, out: Stream, work: int, steps: int) -> int:
+        if self._physical is not None:
+            return self._physical.run(out, steps, work == START)
+        return self._run_emulated(out, work, steps)
+
+    def _emulated(self) -> bool:
+        """Whether the loop is that of the emulated array."""
         single = not self.registers.log_repeats
         return isinstance(self.array, EmulatedArray) and self.external is None and single
 
@@ -233,10 +247,10 @@ class Controller:
         out = build_stream(total, self.registers.sample_devices)
         if self.state.scalars[ALARM]:
             return out, ENTROPY_ALARM
-        if self._emulated():
-            if self._several() and steps >= least_rounds(self.machine, self.data):
-                return out, self._run_threads(out, total)
-            return out, self._run_emulated(out, MAKE_STEPS, total)
+        if self._emulated() and self._several() and steps >= least_rounds(self.machine, self.data):
+            return out, self._run_threads(out, total)
+        if self._in_one_loop():
+            return out, self._run_loop(out, MAKE_STEPS, total)
         for _ in range(total):
             status = self._step(out)
             if status != RUNNING:
