@@ -29,6 +29,8 @@ MOST_LINES = 8
 SPAN = 20.0
 """Ratio of the largest to the smallest level from which an axis is logarithmic."""
 COVERAGE = 0.95
+REFERENCE, ALL_CELLS = "reference", "all cells"
+"""Labels of the curve that differs from ``[base]`` in nothing, beside others and alone."""
 
 
 class Estimate(NamedTuple):
@@ -382,10 +384,12 @@ def _differing(row: Row, names: Sequence[str], base: Mapping[str, Any]) -> dict[
 
 
 def _label(row: Row, names: Sequence[str], base: Mapping[str, Any], varied: Sequence[str]) -> str:
-    """Names and values of a curve's settings: those that tell the curves apart."""
+    """The settings of a curve that differ from the reference, or its own name."""
     others = _differing(row, names, base)
-    told = [name for name in names if name in varied or name in others]
-    return ", ".join(f"{shown_name(name)} {shown_value(row.get(name))}" for name in told)
+    if not others and TASK in varied:
+        return f"{TASK} {shown_value(row.get(TASK))}, {REFERENCE}"
+    shown = ", ".join(f"{shown_name(n)} {shown_value(value)}" for n, value in others.items())
+    return shown or (REFERENCE if varied else "")
 
 
 def _response(
@@ -403,7 +407,7 @@ def _response(
     varied = [n for n in others if len({_key(group[0].get(n)) for group in kept}) > 1]
     lines = tuple(
         Line(
-            label=_label(group[0], others, base, varied) or "all cells",
+            label=_label(group[0], others, base, varied) or ALL_CELLS,
             others=_differing(group[0], others, base),
             levels=tuple(_levels(parameter, group)),
         )

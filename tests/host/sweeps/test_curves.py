@@ -31,10 +31,10 @@ def test_a_parameter_has_a_curve_for_every_setting_of_the_others(found):
     assert rows.values == [16, 64, 256, 1024]  # a missing level is none
     labels = [line.label for line in rows.lines]
     assert labels[:2] == [
-        "task toy2d, slow_share 0.25",
-        "task breast-cancer, slow_share 0.25",
+        "task toy2d, reference",
+        "task breast-cancer",
     ]
-    assert "task toy2d, slow_share 1" in labels
+    assert "slow_share 1" in labels
     first = {level.value: level for level in rows.lines[0].levels}
     assert (first[16].cells, first[16].failed) == (4, 4)
     assert math.isnan(first[16].estimates["posterior-error"].middle)

@@ -41,7 +41,7 @@ def test_levels_that_failed_and_their_messages_are_named(page):
 def test_the_table_of_a_chart_has_its_means_and_intervals(page):
     chart = next(c for c in page.charts() if c.name == "curve-0-posterior-error")
     assert chart.title == "Posterior error over rows"
-    place = chart.table.header.index("task toy2d, slow_share 0.25")
+    place = chart.table.header.index("task toy2d, reference")
     (row,) = (row for row in chart.table.rows if row[0] == "64")
     assert float(row[place]) == pytest.approx(0.52, rel=0.02)
     low, high = map(float, row[place + 1].split(" to "))
@@ -86,7 +86,7 @@ def test_a_picture_has_a_panel_for_each_quantity():
     titles = [ax.get_ylabel() for ax in found["rows"].axes]
     assert titles[0] == "posterior error (posterior sd)"
     lines = {line.get_label(): line for line in found["rows"].axes[0].lines}
-    first = lines["task toy2d, slow_share 0.25"]
+    first = lines["task toy2d, reference"]
     assert first.get_xdata().tolist() == [64.0, 256.0, 1024.0]
     assert first.get_ydata() == pytest.approx([0.52, 0.27, 0.145], rel=0.02)
     assert found["rows"].axes[0].get_xscale() == "log"

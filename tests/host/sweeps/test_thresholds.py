@@ -6,7 +6,6 @@ import pytest
 
 from ohmcarlo.errors import OhmcarloError
 from ohmcarlo.sweeps.curves import POSTERIOR_ERROR, QUANTITIES, Estimate, Level, Line, responses
-from ohmcarlo.sweeps.requirements import error_table, level_table, requirement, requirement_table
 from ohmcarlo.sweeps.summary import read_curves, write_curves
 from ohmcarlo.sweeps.thresholds import range_text, within
 from sweep_rows import example_table
@@ -79,18 +78,3 @@ def test_a_file_without_curves_is_refused(tmp_path, text):
         read_curves(tmp_path / "curves.csv")
     with pytest.raises(OhmcarloError, match="cannot read"):
         read_curves(tmp_path / "absent.csv")
-
-
-def test_tables_have_the_numbers_of_the_curves():
-    table = example_table()
-    found = responses(table.rows, table.swept, table.reference)
-    curves = {"task toy2d, slow_share 0.25": "two features", "task toy2d, rows 256": "two features"}
-    rows = level_table(found[0], curves).splitlines()
-    assert rows[2].startswith("| two features | 16 | 0 of 4 | – |")
-    assert rows[3].startswith("| two features | 64 | 4 | 0.523 [0.403, 0.620] | 91.5 | 141 |")
-    needed = requirement_table(found, curves).splitlines()
-    assert needed[2:] == [
-        "| `rows` | none |",
-        f"| `slow_share` | {requirement(found[1].lines[0])} |",
-    ]
-    assert error_table(found[0]).splitlines()[2].endswith("|  | 0.523 | 0.272 | 0.146 |")
