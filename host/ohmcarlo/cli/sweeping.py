@@ -38,6 +38,10 @@ def sweep(
             "present folder).",
         ),
     ] = None,
+    example: Annotated[
+        bool,
+        typer.Option("--example", help="Write an example of a sweep file to FILE, and stop."),
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
@@ -67,7 +71,7 @@ def sweep(
 
     A file `study.toml`:
 
-        seeds = 5
+        seeds = 3
 
         [base]
         task = "breast-cancer"
@@ -76,11 +80,13 @@ def sweep(
 
         [one_at_a_time]
         rows = [64, 128, 256]
-        preset.d2d_rel = {from = 0.0, to = 0.1, steps = 6}
+        preset.d2d_rel = {from = 0.0, to = 0.1, steps = 5}
 
     Examples:
 
-    - `ohmcarlo sweep study.toml --dry-run`: 40 cells, and how long they take
+    - `ohmcarlo sweep study.toml --example`: write such a file
+
+    - `ohmcarlo sweep study.toml --dry-run`: 21 cells, and how long they take
 
     - `ohmcarlo sweep study.toml --html study.html`: table, draws, pictures, and a page
 
@@ -96,6 +102,9 @@ def sweep(
     from .exit_codes import FAILED
 
     console = Console(json)
+    if example:
+        _write_example(console, file)
+        return
     description = read_description(file)
     folder = Path(file.stem) if out is None else out
     if folder == file:
@@ -116,6 +125,20 @@ def sweep(
     _show(console, results, folder, command)
     if results.failures():
         raise typer.Exit(FAILED)
+
+
+def _write_example(console: Console, file: Path) -> None:
+    """Write the example of a sweep file; UsageError if the file exists."""
+    from importlib.resources import files
+
+    from ..errors import UsageError
+    from ..files import check_file, write_bytes
+
+    check_file(file)
+    if file.exists():
+        raise UsageError(f"{file} exists: choose another FILE for the example")
+    write_bytes(file, files("ohmcarlo.sweeps").joinpath("example.toml").read_bytes())
+    console.say(f"wrote {file}: ohmcarlo sweep {file} --dry-run")
 
 
 def _command(file: Path, out: Path | None, scheduler: str | None, workers: int | None) -> str:
