@@ -9,7 +9,7 @@ import pytest
 from console_page import Step, agrees, page_steps, run, steps_of
 from paths import TESTS
 
-PAGES = ["docs/your-die.md", "docs/guide.md", "docs/tutorials/scientist.md"]
+PAGES = ["docs/your-die.md", "docs/guide.md", "docs/tutorials/scientist.md", "docs/sweeps.md"]
 
 
 @pytest.mark.verify

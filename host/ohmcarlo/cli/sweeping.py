@@ -185,7 +185,9 @@ def _compute(
         try:
             with open_cluster(**chosen) as cluster:
                 work = [cell.work for cell in cells.possible]
-                for _ in cluster.run(work, folder.store, retry_failed=retry_failed):
+                for _ in cluster.run(
+                    work, folder.store, retry_failed=retry_failed, what="computing"
+                ):
                     pass
         except KeyboardInterrupt as interrupt:
             results = collect(cells, folder.store)

@@ -1,5 +1,7 @@
 """Sweep files: what their blocks describe, what is refused, and which cells are the same."""
 
+import re
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from ohmcarlo.errors import UsageError
 from ohmcarlo.sweeps.description import read_description
 from ohmcarlo.sweeps.planning import plan
+from ohmcarlo.sweeps.table import COLUMNS
 
 BASE = '[base]\ntask = "toy2d"\narray = "physics"\npreset = "relative-5pct"\nsteps = 500\n'
 
@@ -101,3 +104,18 @@ def test_impossible_points_are_known_before_they_are_computed(tmp_path):
     assert "34 inputs" in wide.problem and "32 pairs" in wide.problem
     assert slow.problem == 'the emulated array has no slow_share: use array = "physics"'
     assert len(cells) == 4
+
+
+def test_the_page_has_every_column(request):
+    page = (request.config.rootpath / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    lines = [f"| `{column.name}` | {column.meaning} |" for column in COLUMNS]
+    assert "\n".join(lines) in page
+
+
+def test_examples_of_the_page_are_sweep_files(request, tmp_path):
+    page = (request.config.rootpath / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"(?:^ {4}.*\n|^\n)+", page, flags=re.M)
+    files = [textwrap.dedent(block) for block in blocks if "[base]" in block]
+    assert len(files) == 2
+    for text in files:
+        assert described(tmp_path, text).points
