@@ -206,8 +206,13 @@ def expected_longest_stay(current: NDArray[np.integer[Any]]) -> float:
     """The length that the longest of these stays exceeds with a chance of ``STAY_CHANCE``, if each
     step is accepted with equal odds: the stays then follow a geometric law. Infinite for chains
     that never moved."""
-    stays = len(_moves(current)) - 1
-    moves, chances = stays - len(current), current.size - len(current)
+    moves = len(_moves(current)) - 1 - len(current)
+    return expected_stay(moves, current.size - len(current), len(current))
+
+
+def expected_stay(moves: int, chances: int, chains: int) -> float:
+    """``expected_longest_stay`` of chains that accepted ``moves`` of ``chances`` steps."""
+    stays = moves + chains
     if not moves:
         return float("inf")
     if moves == chances:
@@ -237,7 +242,7 @@ def rhat(draws: ArrayLike) -> FloatArray:
     >>> (rhat(draws) < 1.05).tolist()
     [True, False]
     """
-    values = np.asarray(draws, np.float64)
+    values = np.asarray(draws)
     if values.ndim == 3 and len(values) == 1:
         half = values.shape[1] // 2
         values = np.concatenate([values[:, :half], values[:, half : 2 * half]])
@@ -261,7 +266,7 @@ def mcse(draws: ArrayLike) -> FloatArray:
 
 
 def _per_weight(draws: ArrayLike, statistic: str, stuck: float, **options: Any) -> FloatArray:
-    values = np.asarray(draws, np.float64)
+    values = np.asarray(draws)
     if values.ndim != 3:
         raise UsageError(f"draws must be (chains, steps, weights), got shape {values.shape}")
     out = np.full(values.shape[2], np.nan)
@@ -276,7 +281,8 @@ def _per_weight(draws: ArrayLike, statistic: str, stuck: float, **options: Any) 
             warnings.simplefilter("ignore")  # more chains than draws in a short run
             # arrays: a data set costs xarray more time than the statistic of a short run takes
             for w in np.flatnonzero(~frozen):
-                out[w] = np.squeeze(function(values[..., w], **options))
+                own = values[..., w].astype(np.float64)
+                out[w] = np.squeeze(function(own, **options))
     return out
 
 

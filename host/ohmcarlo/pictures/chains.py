@@ -17,19 +17,24 @@ MAX_CHAINS = 4
 MANY_WEIGHTS = 24  # more need a tall picture
 
 
-def draw_log_posterior(ax: Axes, lp: NDArray[np.float64], burn_in: int, rhat: float | None) -> None:
-    """Log-posterior of every chain's current sample: lp float64 (chains, steps), nat."""
-    steps = np.arange(1, lp.shape[1] + 1)
+def draw_log_posterior(
+    ax: Axes, lp: NDArray[np.float64], burn_in: int, rhat: float | None, every: int = 1
+) -> None:
+    """Log-posterior of every chain's current sample: lp float64 (chains, steps), nat.
+
+    The first ``burn_in`` of its steps are left out; ``every`` is their distance in the chain.
+    """
+    steps = every * np.arange(1, lp.shape[1] + 1)
     for chain, values in enumerate(lp[:MAX_CHAINS]):
         colour = COLOURS[chain % len(COLOURS)]
         ax.plot(steps, values, lw=0.7, color=colour, label=f"chain {chain}")
     if burn_in:
-        ax.axvspan(0, burn_in, color=GREY, alpha=0.15, lw=0, label="left out (burn-in)")
+        ax.axvspan(0, every * burn_in, color=GREY, alpha=0.15, lw=0, label="left out (burn-in)")
     # the first steps may rise by hundreds of nat, so the axis shows the settled range
     settled = lp[:, burn_in:]
     low, high = np.quantile(settled, [0.001, 1.0])
     ax.set_ylim(low - 0.3 * (high - low + 1), high + 0.15 * (high - low + 1))
-    ax.set(xlabel="step", ylabel="log-posterior (nat, unnormalised)", xlim=(0, lp.shape[1]))
+    ax.set(xlabel="step", ylabel="log-posterior (nat, unnormalised)", xlim=(0, steps[-1]))
     judged = "too few steps for an R-hat" if rhat is None else f"worst split R-hat {rhat:.3f}"
     ax.set_title(f"Log-posterior of the chains ({judged}; should be below {RHAT_LIMIT})")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.15), fontsize=8, ncols=5, frameon=False)

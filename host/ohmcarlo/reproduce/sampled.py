@@ -69,14 +69,13 @@ def sample_posterior(
     burn_in = burn_in_of(trace)
     used = encoder if setup.encoder is None else setup.encoder
     weights = standardised_weights(setup.registers, used, trace.codes)
-    current = trace.draws()[:, burn_in:]
-    draws = weights[current]
+    draws = weights[trace.draws()[:, burn_in:]]
     values = judged(
         {
             **request_of(setup),
             "whiten": config.whiten,
             **chain_of(trace, burn_in),
-            **mixing(draws.astype(np.float32), current),
+            **mixing(draws.astype(np.float32), trace, burn_in),
             "posterior_error": errors_to_dict(setup.errors),
             "retired_rows": retired,
         }

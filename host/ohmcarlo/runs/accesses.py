@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..boards import Block
 from ..golden import Registers
 from .setup import ChainSetup
 from .summary import adaptation_of, cost_of
+from .thinning import totals_of
 
 
 def accesses_per_point(registers: Registers) -> int:
@@ -28,10 +27,10 @@ def accesses_per_point(registers: Registers) -> int:
 def accesses_of(setup: ChainSetup, streamed: Block) -> dict[str, Any]:
     """Accesses of a run, and those that it would have needed without early rejection."""
     per_point = accesses_per_point(setup.registers)
-    proposals = int(streamed.valid.sum())
+    total = totals_of(streamed)
     return {
-        "accesses": int(streamed.points.sum(dtype=np.int64)) * per_point,
-        "accesses_without_early_reject": proposals * len(setup.points) * per_point,
+        "accesses": total.points * per_point,
+        "accesses_without_early_reject": total.valid * len(setup.points) * per_point,
     }
 
 

@@ -21,13 +21,14 @@ from ..progress import Observer, Silence, phase
 from .adaptation.record import Record
 from .adaptation.stages import Stages
 from .algebra import few_threads
-from .folder import Checkpoint, RunFolder, join_blocks
+from .folder import Checkpoint, RunFolder
 from .interruption import Interrupted as Interrupted
 from .network_pilot import PilotStages
 from .replay import can_replay, next_stop, replayed, sort_points
 from .setup import ChainSetup, warm_up
 from .several_boards import SeveralChains
 from .stored import ADAPTATION, CHECKPOINT, intact
+from .thinning import Draws, distance_of, join_blocks, most_draws
 
 log = logging.getLogger(__name__)
 SAVING_SHARE = 0.1  # largest share of the time that reading the board's state may take
@@ -74,8 +75,8 @@ class ChainRun:
         self.status = RUNNING
         self._before_sampling = before_sampling
         self._checkpoint_seconds = checkpoint_seconds
-        self._blocks: list[Block] = []  # everything streamed
-        self._saved = 0  # blocks on disk
+        self._draws = Draws(setup.config.chains)
+        self._fresh: list[Block] = []  # blocks that the folder does not hold yet
         self._kept = False  # a checkpoint is on disk
         self._kept_steps = 0  # steps of every chain on disk
         self._state: dict[str, NDArray[Any]] | None = None  # of the board, and when it was read
@@ -95,6 +96,7 @@ class ChainRun:
             self._before_sampling(self.setup)
         if (streamed := self.board.streamed) is not None:
             self.observer.say(streamed.describe(self.board.clock_hz))
+        self._say_distance()
         with _ctrl_c() as stop:
             if isinstance(self.board, SeveralBoards):
                 self._sample_on(self.board, stop)
@@ -125,6 +127,17 @@ class ChainRun:
                 f"the coin failed its health test after {self.steps} steps and nothing was "
                 "accepted on its bits: run `ohmcarlo characterize` on this array; `resume` "
                 "repeats the start-up test"
+            )
+
+    def _say_distance(self) -> None:
+        """Tell the user if the result will not hold every step."""
+        config, weights = self.setup.config, self.setup.registers.sample_devices // 2
+        every = distance_of(config.steps, config.chains, weights)
+        if every > 1:
+            rest = "are not kept without --out" if self.folder is None else "stay in its chunks"
+            self.observer.say(
+                f"more than {most_draws(weights):,} steps: the result keeps one step in {every} of "
+                f"each chain, the others {rest}"
             )
 
     def _sample_on(self, board: SeveralBoards, stop: threading.Event) -> None:
@@ -231,24 +244,24 @@ class ChainRun:
         return f"{where}; they are kept: `ohmcarlo resume {self.folder.path}` continues"
 
     def streamed(self) -> Block:
-        """All blocks as one; raises OhmcarloError when no step could be made."""
+        """All blocks as one, a ``LongBlock`` of a long run; raises OhmcarloError when no step could
+        be made."""
         if self._boards is not None:
             return self._boards.streamed()
-        if not self._blocks or not len(self._blocks[0].accepted):
+        if self._draws.empty:
             raise OhmcarloError("the array has too few working rows for a single step")
-        return join_blocks(self._blocks)
+        return self._draws.block()
 
     def _restore_or_start(self) -> None:
         if self.folder is None:
             self._start()
             return
         with phase("reading the checkpoint"):
-            found, self._blocks = self.folder.resume(self.observer.say)
+            found = self.folder.resume(self.observer.say, self._draws)
         if found is None:
             self._start()
             self._state = {} if can_replay(self.setup) else None
             return
-        self._saved = len(self._blocks)
         self.steps, self.seconds, self.status = found.steps, found.seconds, found.status
         self._kept_steps, self._kept = found.steps, True
         with intact(self.folder.path / CHECKPOINT):
@@ -261,20 +274,20 @@ class ChainRun:
 
     def _state_of(self, found: Checkpoint) -> dict[str, NDArray[Any]]:
         """The board's state after the last step of a checkpoint."""
+        assert self.folder is not None
         if found.state and found.state_steps == found.steps:
             return found.state
         if not can_replay(self.setup):
             raise ValueError("its state is that of an earlier step")
-        self.observer.begin(
-            0, found.steps - found.state_steps, "making steps again, up to the checkpoint"
-        )
+        since = found.steps - found.state_steps
+        self.observer.begin(0, since, "making steps again, up to the checkpoint")
         try:
             state = replayed(
                 self.setup,
                 found.state,
                 found.state_steps,
                 found.steps,
-                join_blocks(self._blocks),
+                self.folder.last_steps(since * self.setup.config.chains),
                 begin={} if self.setup.adaptation is None else self.setup.adaptation.state,
                 made=self.observer.advance,
             )
@@ -300,7 +313,9 @@ class ChainRun:
         with self._timed():
             block = self.board.run(wanted)
         taken = self.seconds - before
-        self._blocks.append(block)
+        self._draws.add(block)
+        if self.folder is not None:
+            self._fresh.append(block)
         self.status = block.status
         self.steps += len(block.accepted) // self.setup.config.chains
         if self.status == RUNNING:
@@ -335,7 +350,7 @@ class ChainRun:
         return self.steps >= self.setup.config.steps
 
     def _checkpoint(self) -> None:
-        fresh = self._blocks[self._saved :]
+        fresh = self._fresh
         if self.folder is None or (self._kept and not fresh):
             return
         state, counters = self._read_state(), self.board.counters()
@@ -352,7 +367,7 @@ class ChainRun:
         except OhmcarloError as error:
             raise OhmcarloError(f"{error}; {self.resume_hint()}") from error
         log.debug("checkpoint after %d steps, state of step %d", self.steps, self._state_steps)
-        self._saved, self._kept_steps, self._kept = len(self._blocks), self.steps, True
+        self._fresh, self._kept_steps, self._kept = [], self.steps, True
 
     def resume_hint(self) -> str:
         """A line for the user of an interrupted run: the steps that are kept, and the command to

@@ -30,7 +30,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,7 @@ from .stored import (
     write_linked,
     write_manifest,
 )
+from .thinning import PER_SAMPLE, join_blocks
 
 try:  # absent on Windows, where two processes in one folder are not noticed
     import fcntl
@@ -66,7 +67,6 @@ except ImportError:  # pragma: no cover
 GROUPS = {"state": "board.", "counters": "counters."}  # dictionaries of a checkpoint: prefixes
 STATUSES = (RUNNING, EXHAUSTED, ENTROPY_ALARM)
 PER_STEP = ("accepted", "valid", "log_posterior", "chain", "points")
-PER_SAMPLE = ("codes", "multiplicity", "sample_chain", "sample_log_posterior")
 KINDS: dict[str, tuple[type[np.generic], int]] = {  # dtype and dimensions of the arrays of a block
     "accepted": (np.bool_, 1),
     "valid": (np.bool_, 1),
@@ -148,6 +148,18 @@ class Checkpoint:
         for group, prefix in GROUPS.items():
             found |= {prefix + name: value for name, value in getattr(self, group).items()}
         return found
+
+
+class Taker(Protocol):
+    """Takes the chunks of a run in their order; ``thinning.Draws`` is one."""
+
+    def add(self, block: Block) -> None:
+        """The next chunk."""
+        ...
+
+    def clear(self) -> None:
+        """The first chunk follows."""
+        ...
 
 
 @dataclass
@@ -279,19 +291,18 @@ class RunFolder:
         path = self.path / CHECKPOINT
         return self._read_checkpoint(path)[0] if path.exists() else None
 
-    def resume(self, say: Say) -> tuple[Checkpoint | None, list[Block]]:
-        """The newest intact checkpoint, and the chunks before it.
+    def resume(self, say: Say, draws: Taker) -> Checkpoint | None:
+        """The newest intact checkpoint; ``draws`` gets the chunks before it.
 
         All later files are removed; their steps are made again. ``say`` is called with a line of
         text if the newest checkpoint cannot be used. Raises OhmcarloError, which names a file and
         a remedy, when no checkpoint is intact, or when a file belongs elsewhere.
         """
         found, problem = [p for p in self._checkpoints() if p.exists()], None
-        blocks: list[Block] = []
         self._so_far = _Chain(self._first)
         for path in found:
             try:
-                checkpoint = self._resume_from(path, blocks)
+                checkpoint = self._resume_from(path, draws)
             except Damaged as error:
                 problem = problem or error
                 continue
@@ -303,24 +314,36 @@ class RunFolder:
             if path.name != CHECKPOINT:
                 path.replace(self.path / CHECKPOINT)
             self._remove_chunks_from(checkpoint.chunks)
-            return checkpoint, blocks
+            return checkpoint
         if problem is not None:
             raise problem
         self._remove_chunks_from(0)
-        return None, []
+        draws.clear()
+        return None
+
+    def last_steps(self, records: int) -> Block:
+        """The last chunks, which hold so many steps of all chains, or all of them."""
+        found: list[Block] = []
+        for index in reversed(range(self._so_far.chunks)):
+            path = self._chunk(index)
+            found.insert(0, block_of(path, read_linked(path)[0]))
+            records -= len(found[0].accepted)
+            if records <= 0:
+                break
+        return join_blocks(found)
 
     def _checkpoints(self) -> list[Path]:
         """Newest first."""
         return [self.path / CHECKPOINT, self.path / PREVIOUS]
 
-    def _resume_from(self, path: Path, blocks: list[Block]) -> Checkpoint:
-        """A checkpoint; fills ``blocks`` with its chunks. They may hold those of another one."""
+    def _resume_from(self, path: Path, draws: Taker) -> Checkpoint:
+        """A checkpoint; fills ``draws`` with its chunks. They may hold those of another one."""
         checkpoint, link = self._read_checkpoint(path)
-        blocks.clear()
+        draws.clear()
         chain = self._so_far = _Chain(self._first)
         for index in range(checkpoint.chunks):
             chunk, digest = self._read_chunk(self._chunk(index), chain.last)
-            blocks.append(chunk)
+            draws.add(chunk)
             chain.add(digest, chunk)
         self._require_place(path, link, chain.last)
         with intact(path):
@@ -511,10 +534,3 @@ def block_of(path: Path, stored: Mapping[str, NDArray[Any]]) -> Block:
             raise ValueError("not every accepted step has a sample")
         values["status"] = values["status"].item()
         return Block(**values)
-
-
-def join_blocks(blocks: list[Block]) -> Block:
-    """Consecutive blocks as one; ``blocks`` must not be empty."""
-    names = [f.name for f in fields(Block) if f.name != "status"]
-    joined: dict[str, Any] = {n: np.concatenate([getattr(b, n) for b in blocks]) for n in names}
-    return Block(**joined, status=blocks[-1].status)

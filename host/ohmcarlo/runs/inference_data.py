@@ -99,6 +99,7 @@ def inference_data(
     sample_stats: Mapping[str, Variable] | None = None,
     burn_in: int = 0,
     every: int = 1,
+    distance: int = 1,
     observations: Observations | None = None,
     coords: Mapping[str, Sequence[Any]] | None = None,
     attributes: Mapping[str, Any] | None = None,
@@ -114,6 +115,8 @@ def inference_data(
     every : int
         Steps from one draw to the next (``every_of``), the same in all groups. The coordinate
         ``draw`` is the number of the step.
+    distance : int
+        Steps of the chain from one step of the arrays to the next (``Trace.every``).
     observations : Observations, optional
         Adds ``log_likelihood``, ``posterior_predictive``, ``observed_data`` and
         ``constant_data``.
@@ -137,9 +140,20 @@ def inference_data(
                 groups[f"warmup_{name}"] = _drawn(found, before, labels)
     if observations is not None:
         groups |= _observed_groups(observations, axes, labels)
-    described = {**flat(attributes or {}), "draws_every": every, **LIBRARY}
+    described = {**flat(attributes or {}), "draws_every": every * distance, **LIBRARY}
+    if distance > 1:
+        groups = {name: _numbered(found, distance) for name, found in groups.items()}
+
     groups["posterior"].attrs = described
     return xarray.DataTree.from_dict({"/": xarray.Dataset(attrs=described), **groups})
+
+
+def _numbered(found: xarray.Dataset, distance: int) -> xarray.Dataset:
+    """A group whose draws have the number of their step in the chain, from 0."""
+    if DRAW not in found.coords:
+        return found
+    numbers = (found[DRAW].to_numpy() + 1) * distance - 1
+    return found.assign_coords({DRAW: numbers})
 
 
 def _drawn(

@@ -13,7 +13,7 @@ from typing import Any
 from ..array.read_noise import CODES
 from ..readable import brief, count, first_few, si
 from .setup import proposal_name
-from .summary import COMPLETE
+from .summary import COMPLETE, distance_in
 from .verdict import judge
 
 Rows = list[tuple[str, str]]
@@ -55,7 +55,13 @@ def chains(v: Mapping[str, Any]) -> str:
     return (
         f"{v['chains']} × {count(v['steps'], 'step')}, {v['acceptance_rate']:.1%} accepted, "
         f"{count(v['samples'], 'sample')}, the first {count(v['burn_in'], 'step')} left out"
+        f"{_thinned(v)}"
     )
+
+
+def _thinned(v: Mapping[str, Any]) -> str:
+    every = distance_in(v)
+    return f", one step in {every} kept" if every > 1 else ""
 
 
 def array(v: Mapping[str, Any]) -> str:

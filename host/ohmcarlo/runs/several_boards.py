@@ -14,11 +14,11 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from ..boards import Block, BoardLost, SeveralBoards
-from ..boards.several.merging import merged
 from ..errors import OhmcarloError
 from ..progress import Observer, Silence
 from ..readable import first_few
 from .interruption import Interrupted
+from .thinning import merged_draws
 
 POLL_S = 0.1
 PATIENCE_S = 1.0
@@ -225,4 +225,4 @@ class SeveralChains:
 
     def streamed(self) -> Block:
         """The steps of all boards in one order, which does not depend on their speed."""
-        return merged([m.streamed() for m in self._members], self._board.geometry.regions)
+        return merged_draws([m.streamed() for m in self._members], self._board.geometry.regions)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import xarray
 
 COMPLETE = "complete"
+DRAWS_EVERY = "draws_every"
+"""Key of the result of a long run: steps of a chain from one draw to the next."""
 ATTRIBUTES = (  # of a posterior file
     "task", "backend", "array", "preset", "kernel", "rho", "wide_every", "whiten", "adapt",
     "gamma_us", "sigma_p", "dot_products", "repeats", "seed", "geometry", "hidden", "chains",
@@ -45,11 +47,11 @@ class ChainResult:
         Content of the JSON file.
     trace : Trace
     burn_in : int
-        Steps of every chain that are left out of all averages.
+        Steps of every chain of the trace that are left out of all averages.
     wear : int32 (rows, row_devices)
         SET pulses of each device.
     draws : float32 (chains, steps, weights)
-        The weights, step by step.
+        The weights, step by step of the trace.
     weight_names : list of str
     """
 
@@ -73,6 +75,7 @@ class ChainResult:
             {"w": (self.draws, ("weight",))},
             sample_stats=sample_stats(self.trace),
             burn_in=self.burn_in,
+            distance=self.trace.every,
             coords={"weight": self.weight_names},
             attributes=attributes_of(self.values),
         )
@@ -134,12 +137,23 @@ def chain_of(trace: Trace, burn_in: int) -> dict[str, Any]:
     """Length and acceptance of the chains."""
     return {
         "chains": trace.chains,
-        "steps": trace.steps,
-        "burn_in": burn_in,
-        "accepted": int(trace.accepted.sum()),
-        "acceptance_rate": float(trace.accepted.mean()),
-        "samples": len(trace.codes),
+        "steps": trace.steps if trace.long is None else trace.all_steps // trace.chains,
+        "burn_in": burn_in * trace.every,
+        "accepted": trace.all_accepted,
+        "acceptance_rate": trace.acceptance_rate,
+        "samples": len(trace.codes) if trace.long is None else trace.all_accepted + trace.chains,
+        **({} if trace.long is None else {DRAWS_EVERY: trace.every}),
     }
+
+
+def distance_in(values: Mapping[str, Any]) -> int:
+    """Steps of a chain from one draw of a result to the next: 1, except for a long run."""
+    return int(values.get(DRAWS_EVERY, 1))
+
+
+def left_out(values: Mapping[str, Any]) -> int:
+    """Steps of the trace of every chain that are left out of a result's averages."""
+    return int(values["burn_in"]) // distance_in(values)
 
 
 def cost_of(setup: ChainSetup, seconds: float) -> dict[str, Any]:
@@ -181,22 +195,24 @@ def pulses_of(ledger: Ledger) -> dict[str, int]:
     }
 
 
-def mixing(draws: NDArray[np.float32], current: NDArray[np.int64]) -> dict[str, Any]:
+def mixing(draws: NDArray[np.float32], trace: Trace, burn_in: int) -> dict[str, Any]:
     """ESS and split R-hat of the worst weight, and the longest stay of a chain.
 
-    float32 (chains, steps, weights), and the number of the sample of each step, (chains, steps).
+    float32 (chains, steps, weights) after the first ``burn_in`` steps of the trace. The effective
+    samples of a long run are those of the draws that are kept.
     """
     ess, tail = diagnostics.ess(draws), diagnostics.tail_ess(draws)
     rhat = diagnostics.rhat(draws)
-    steps = draws.shape[0] * draws.shape[1]
+    steps = draws.shape[0] * draws.shape[1] * trace.every
+    longest, expected = trace.stays(burn_in)
     return {
         "ess_min": float(np.min(ess)),
         "ess_median": float(np.median(ess)),
         "ess_tail_min": float(np.min(tail)),
         "ess_min_per_1000_steps": float(np.min(ess)) * 1000 / steps,
         "rhat_max": float(np.max(rhat)),
-        "longest_stay": diagnostics.longest_stay(current),
-        "longest_stay_expected": diagnostics.expected_longest_stay(current),
+        "longest_stay": longest,
+        "longest_stay_expected": expected,
     }
 
 

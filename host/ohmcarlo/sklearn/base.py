@@ -199,7 +199,6 @@ def _draws(
 def _values_of(
     setup: ChainSetup, encoder: Encoder, trace: Trace, burn_in: int, labels: HiddenLabels | None
 ) -> dict[str, Any]:
-    current = trace.draws()[:, burn_in:]
     draws = _draws(setup.registers, encoder, trace, labels)[:, burn_in:]
     return judged(
         {
@@ -210,7 +209,7 @@ def _values_of(
             "sigma_p_choice": setup.config.sigma_p_choice,
             "hidden": setup.registers.hidden,
             **chain_of(trace, burn_in),
-            **mixing(draws.astype(np.float32), current),
+            **mixing(draws.astype(np.float32), trace, burn_in),
             **_predictions(setup, trace, burn_in),
             "posterior_error": errors_to_dict(setup.errors),
             "retired_rows": setup.board.retired_rows(),

@@ -225,7 +225,7 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         else:
             self.binary_problems_ = binary_problems(x, labels, self.multi_class)
             self.problems_ = self._sample_all(config, x, labels, others, points.rows)
-        self.acceptance_rate_ = float(np.mean([p.trace.accepted.mean() for p in self.problems_]))
+        self.acceptance_rate_ = float(np.mean([p.trace.acceptance_rate for p in self.problems_]))
         self._judge(*self._verdict())
         return self
 

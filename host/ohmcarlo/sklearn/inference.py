@@ -46,13 +46,18 @@ def class_tree(
         sample_stats={"lp": (lp, ()), "accepted": (accepted, ("class",))},
         burn_in=burn_in,
         every=every,
+        distance=parts[0].trace.every,
         observations=_observations(parts, problems, classes, kept_steps(steps, burn_in, every)),
         coords={
             "class": [str(classes[problem.positive]) for problem in problems],
             "weight": names,
             "feature": parts[0].learnt.feature_names,
         },
-        attributes={**_attributes(parts[0]), "burn_in": burn_in, "multi_class": STICK_BREAKING},
+        attributes={
+            **_attributes(parts[0]),
+            "burn_in": burn_in * parts[0].trace.every,
+            "multi_class": STICK_BREAKING,
+        },
     )
 
 

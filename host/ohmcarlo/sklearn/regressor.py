@@ -199,7 +199,7 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
             registers, encoder, trace, burn_in, x, y, config.seed
         )
         self.trace_, self.sigma_p_ = trace, encoder.widths()
-        self.acceptance_rate_ = float(trace.accepted.mean())
+        self.acceptance_rate_ = trace.acceptance_rate
         self.posterior_error_ = errors_to_dict(setup.errors)
         mean = self.posterior_.mean
         self.coef_ = np.zeros(x.shape[1])

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chunks import Chunks
 from ohmcarlo import files
 from ohmcarlo.array.base import Array
 from ohmcarlo.boards import Block, ModelBoard
@@ -85,7 +86,8 @@ def other(tmp_path: Path) -> Path:
 
 def resumed(path: Path, say: Callable[[str], None] = print) -> Content:
     with RunFolder.open(path) as folder:
-        return folder.resume(say)
+        blocks = Chunks()
+        return folder.resume(say, blocks), blocks
 
 
 def flat(content: Content) -> list[Any]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from chunks import Chunks
 from ohmcarlo import diagnostics
 from ohmcarlo.boards import Block
 from ohmcarlo.runs.config import TrainConfig
@@ -146,10 +147,11 @@ def test_chunks_after_the_checkpoint_are_removed(tmp_path: Path) -> None:
     assert sorted(p.name for p in run.glob("chunk-*")) == ["chunk-000000.npz", "chunk-000001.npz"]
     (run / PREVIOUS).replace(run / CHECKPOINT)
     with RunFolder.open(run) as folder:
-        found, blocks = folder.resume(print)
+        blocks = Chunks()
+        found = folder.resume(print, blocks)
         assert found is not None and found.steps == 8 and found.state["a"].tolist() == [0, 1, 2]
         assert len(blocks) == 1 and np.array_equal(blocks[0].codes, block.codes)
         assert [p.name for p in run.glob("chunk-*")] == ["chunk-000000.npz"]
         folder.save(block, steps=16, state={}, **rest)
-        again, blocks = folder.resume(print)
+        again = folder.resume(print, blocks)
         assert again is not None and again.records == 32 and len(blocks) == 2

@@ -62,7 +62,7 @@ def merged(blocks: Sequence[Block], regions: int) -> Block:
     regions : int
         Chains of each board.
     """
-    places = [_steps_of(block, regions) for block in blocks]
+    places = [steps_of(block, regions) for block in blocks]
     order = np.argsort(np.concatenate(places), kind="stable")
     accepted = np.concatenate([block.accepted for block in blocks])
     sample_of = np.cumsum(accepted) - 1
@@ -71,13 +71,13 @@ def merged(blocks: Sequence[Block], regions: int) -> Block:
     found |= {n: np.concatenate([getattr(b, n) for b in blocks])[samples] for n in PER_SAMPLE}
     return Block(
         **found,
-        chain=_numbered([block.chain for block in blocks], regions)[order],
-        sample_chain=_numbered([block.sample_chain for block in blocks], regions)[samples],
+        chain=numbered([block.chain for block in blocks], regions)[order],
+        sample_chain=numbered([block.sample_chain for block in blocks], regions)[samples],
         status=next((b.status for b in blocks if b.status != RUNNING), RUNNING),
     )
 
 
-def _steps_of(block: Block, regions: int) -> NDArray[np.int64]:
+def steps_of(block: Block, regions: int) -> NDArray[np.int64]:
     """Step of its chain that each record belongs to, from 0."""
     steps = np.empty(len(block.chain), np.int64)
     for region in range(regions):
@@ -86,7 +86,7 @@ def _steps_of(block: Block, regions: int) -> NDArray[np.int64]:
     return steps
 
 
-def _numbered(chains: Sequence[NDArray[np.uint8]], regions: int) -> NDArray[np.uint8]:
+def numbered(chains: Sequence[NDArray[np.uint8]], regions: int) -> NDArray[np.uint8]:
     """Numbers of chains in the whole run, from those on each board."""
     return np.concatenate(
         [(own + board * regions).astype(np.uint8) for board, own in enumerate(chains)]

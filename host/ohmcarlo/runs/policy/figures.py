@@ -12,6 +12,7 @@ from ...golden.policy import Policy
 from ...pictures.canvas import new_figure
 from ...pictures.chains import draw_log_posterior, draw_wear
 from ...pictures.policy import draw_action_map, draw_learning, draw_policy_weights, draw_returns
+from ..summary import left_out
 from ..trace import Trace
 from ..verdict import judge
 
@@ -23,11 +24,11 @@ def draw_policy_figures(
     values: Mapping[str, Any], trace: Trace, evaluation: Mapping[str, NDArray[Any]]
 ) -> dict[str, Figure]:
     """Every picture of a run, by name; ``evaluation`` as in ``PolicyResult.evaluation``."""
-    burn_in = int(values["burn_in"])
+    burn_in = left_out(values)
     policy = Policy.of(*trace.after(burn_in))
     figures: dict[str, Figure] = {}
     figures["log-posterior"], ax = new_figure()
-    draw_log_posterior(ax, trace.log_posterior_nat(), burn_in, values["rhat_max"])
+    draw_log_posterior(ax, trace.log_posterior_nat(), burn_in, values["rhat_max"], trace.every)
 
     figures["learning"], ax = new_figure()
     means = evaluation["returns"].mean(axis=1)[trace.draws()]

@@ -25,6 +25,7 @@ from ..sections.marks import caution, marked, sentence
 from ..sections.marks import mark as mark_of
 from ..sections.page import numbers_section, shared_sections, title_of
 from ..stored import read_evaluation, read_trace
+from ..summary import left_out
 from ..trace import Trace
 from ..verdict import Verdict, judge
 from .gymnasium_episodes import TEST_SEED, environment, episode
@@ -44,7 +45,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 def policy_page(path: Path, values: Mapping[str, Any]) -> HtmlPage:
     """The page of the complete run in ``path``, whose result has the ``values``."""
     found, trace = read_evaluation(path, check_evaluation), read_trace(path)
-    burn_in, judgement = int(values["burn_in"]), judge(values)
+    burn_in, judgement = left_out(values), judge(values)
     policy = Policy.of(*trace.after(burn_in))
     sections = (
         numbers_section(policy_rows(values), [], judgement),
@@ -267,4 +268,4 @@ def _episode(
 def _chains_of(trace: Trace, burn_in: int) -> Chains:
     weights = (CODE_LSB_US * policy_weights(trace.codes)).astype(np.float32)
     draws = weights[trace.draws()[:, burn_in:]]
-    return Chains(list(INPUT_NAMES), draws, trace.log_posterior_nat(), burn_in)
+    return Chains(list(INPUT_NAMES), draws, trace.log_posterior_nat(), burn_in, trace.every)

@@ -24,6 +24,7 @@ from ..summary import (
     request_of,
     state_of,
 )
+from ..thinning import LongBlock, totals_of
 from ..trace import Trace
 from .experiment import PolicyExperiment
 from .gymnasium_episodes import TEST_EPISODES, gymnasium_returns
@@ -76,7 +77,8 @@ def evaluate_policy(
     policy = Policy.of(*trace.after(burn_in))
     returns = np.array([episodes.steps(codes) for codes in trace.codes])
     # a proposal outside the valid window is rejected without an episode
-    played = episodes.episodes * (trace.chains + np.cumsum(streamed.valid))
+    valid = streamed.proposals if isinstance(streamed, LongBlock) else streamed.valid
+    played = episodes.episodes * (trace.chains + np.cumsum(valid, dtype=np.int64))
     tested = gymnasium_returns(policy, setup.config.seed)
     draws = setup.registers.weights(trace.codes).astype(np.float32)[trace.draws()]
     means = returns.mean(axis=1)[trace.draws()]
@@ -84,7 +86,7 @@ def evaluate_policy(
         **request_of(setup),
         **chain_of(trace, burn_in),
         "training": {
-            "episodes": int(played[-1]),
+            "episodes": episodes.episodes * (trace.chains + totals_of(streamed).valid),
             "episodes_of_a_policy": episodes.episodes,
             "beta": beta,
             "first_return": float(means[:, 0].mean()),
@@ -97,7 +99,7 @@ def evaluate_policy(
         },
         "test": {"episodes": TEST_EPISODES, **summary_of(tested)},
         **cost_of(setup, sampling_seconds),
-        **mixing(draws[:, burn_in:], trace.draws()[:, burn_in:]),
+        **mixing(draws[:, burn_in:], trace, burn_in),
         **state_of(setup, streamed),
     }
     return PolicyResult(

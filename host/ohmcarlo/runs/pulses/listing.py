@@ -93,10 +93,10 @@ def _file_of(out: Path | None, problem: str) -> Path | None:
 
 
 def _check_part(part: Part, stored: StoredRun) -> None:
-    if part.first is not None and not 0 <= part.first <= stored.trace.steps:
+    steps = stored.trace.all_steps // stored.trace.chains
+    if part.first is not None and not 0 <= part.first <= steps:
         raise UsageError(
-            f"step {part.first} does not exist: the chains of {stored.path} have steps 1 to "
-            f"{stored.trace.steps}"
+            f"step {part.first} does not exist: the chains of {stored.path} have steps 1 to {steps}"
         )
 
 

@@ -27,6 +27,7 @@ from ..multiclass.predict import folder_of
 from ..provenance import require_same_files, require_same_inputs, require_same_version
 from ..stored import RUN, read_manifest, read_trace, require_complete
 from ..tap import Tap, tapped
+from ..thinning import Draws
 from ..trace import Trace
 
 PER_STEP = ("accepted", "log_posterior", "chain")
@@ -138,8 +139,11 @@ class _Progress:
 class _Again(ChainRun):
     """The chains of a set-up with a tap, until a step."""
 
-    def __init__(self, setup: Any, observer: Observer, tap: Tap, last: int | None) -> None:
+    def __init__(
+        self, setup: Any, observer: Observer, tap: Tap, last: int | None, every: int
+    ) -> None:
         super().__init__(setup, observer=_Progress(observer))
+        self._draws = Draws(setup.config.chains, every)
         self._tap, self._last = tap, last
 
     def _warm_up(self) -> None:
@@ -197,7 +201,7 @@ def _make_again(
         with closing(kind.build(stored.config, silent)) as experiment:
             measured()
             require_same_inputs(stored.manifest, experiment.inputs())
-            run = _Again(experiment.setup, observer, tap, last)
+            run = _Again(experiment.setup, observer, tap, last, stored.trace.every)
             run.run()
             different = difference(run.streamed(), stored.trace)
     finally:
@@ -217,7 +221,7 @@ def difference(made: Block, stored: Trace) -> str:
     for name in PER_STEP:
         unequal = np.flatnonzero(getattr(made, name) != getattr(stored, name)[:steps])
         if len(unequal):
-            return f"{name} of step {unequal[0] // stored.chains + 1}"
+            return f"{name} of step {stored.every * (unequal[0] // stored.chains + 1)}"
     samples = len(made.codes)
     for name in PER_SAMPLE:
         ours: NDArray[Any] = getattr(made, name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...pictures.canvas import drawn
 from ...pictures.chains import MANY_WEIGHTS, draw_log_posterior, draw_wear, draw_weights
 from ...pictures.numbers import draw_predictions, draw_residuals
+from ..summary import left_out
 from ..trace import Trace
 from ..verdict import Verdict, judge
 from .predict import RegressionPredictor
@@ -29,7 +30,7 @@ def draw_figures(
         "residuals": lambda ax: draw_residuals(ax, mean, truth - mean, noise),
         "weights": lambda ax: draw_weights(ax, predictor.weight_names, weights, caution),
         "log-posterior": lambda ax: draw_log_posterior(
-            ax, trace.log_posterior_nat(), int(values["burn_in"]), values["rhat_max"]
+            ax, trace.log_posterior_nat(), left_out(values), values["rhat_max"], trace.every
         ),
         "wear": lambda ax: draw_wear(ax, found["wear"]),
     }

@@ -58,6 +58,7 @@ class LearntNumbers:
             sample_stats=sample_stats(trace),
             burn_in=posterior.burn_in,
             every=every,
+            distance=trace.every,
             observations=self.observations(posterior, steps),
             coords={"weight": weight_names, "feature": self.feature_names},
             attributes=attributes,

@@ -20,6 +20,7 @@ from ..sections.marks import caution, headline, mark, marked
 from ..sections.page import numbers_section, shared_sections, title_of
 from ..sections.weights import weights_section
 from ..stored import read_trace
+from ..summary import left_out
 from ..supervised.predict import prediction_registers
 from ..trace import Trace
 from ..verdict import Verdict, judge
@@ -236,12 +237,12 @@ def _natural(predictor: RegressionPredictor, weights: FloatArray) -> tuple[list[
 
 def _chains(values: Mapping[str, Any], predictor: RegressionPredictor, trace: Trace) -> Section:
     """The chains with the samples of the array, before they are rescaled to a drawn noise."""
-    burn_in, posterior = int(values["burn_in"]), predictor.posterior
+    burn_in, posterior = left_out(values), predictor.posterior
     registers = prediction_registers({**values, "hidden": 0})
     sampled = sampled_weights(registers, posterior.encoder, trace.codes).astype(np.float32)
     draws = sampled[trace.draws()[:, burn_in:]]
     found = chains_section(
-        Chains(predictor.weight_names, draws, trace.log_posterior_nat(), burn_in)
+        Chains(predictor.weight_names, draws, trace.log_posterior_nat(), burn_in, trace.every)
     )
     note = (
         "If the assumed noise is larger than the estimated noise, the verdict counts fewer "

@@ -139,7 +139,7 @@ def mixing_of(posterior: JointPosterior, registers: Registers, trace: Trace) -> 
     """
     draws, burn_in = trace.draws()[:, posterior.burn_in :], posterior.burn_in
     sampled = sampled_weights(registers, posterior.encoder, trace.codes)[draws]
-    found = mixing(sampled.astype(np.float32), draws)
+    found = mixing(sampled.astype(np.float32), trace, burn_in)
     noise = float(np.sqrt((posterior.noise[:, burn_in:] ** 2).mean()))
     share = min(1.0, noise / posterior.encoder.noise) ** 2
     counted = {name: value * share for name, value in found.items() if name.startswith("ess")}

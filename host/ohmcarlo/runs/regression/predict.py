@@ -24,6 +24,7 @@ from ..stored import (
     read_trace,
     stored_encoder,
 )
+from ..summary import left_out
 from ..supervised.predict import prediction_registers
 from .posterior import JointPosterior
 from .result import INTERVAL, RESULT_KEYS, check_evaluation
@@ -77,7 +78,7 @@ class RegressionPredictor:
                 prediction_registers(result | {"hidden": 0}),
                 encoder,
                 trace,
-                int(result["burn_in"]),
+                left_out(result),
                 noise,
                 int(result["seed"]),
             )

@@ -12,6 +12,7 @@ from ...pictures.canvas import drawn, new_figure, new_panels
 from ...pictures.chains import MANY_WEIGHTS, draw_log_posterior, draw_wear, draw_weights
 from ...pictures.predictions import draw_referral, draw_reliability
 from ...pictures.surface import Surface
+from ..summary import left_out
 from ..trace import Trace
 from ..verdict import Verdict, judge
 from .predict import Predictor
@@ -24,7 +25,7 @@ def draw_figures(
     values: Mapping[str, Any], trace: Trace, predictor: Predictor
 ) -> dict[str, Figure]:
     """Every picture of a run, by name; nothing is written."""
-    burn_in = int(values["burn_in"])
+    burn_in = left_out(values)
     held_out = predictor.evaluation
     labels, probability = held_out["labels"], held_out["probability"]
     positive = predictor.class_names[1]
@@ -32,7 +33,7 @@ def draw_figures(
     caution = "" if verdict is Verdict.SETTLED else verdict.label
     drawings = {
         "log-posterior": lambda ax: draw_log_posterior(
-            ax, trace.log_posterior_nat(), burn_in, values["rhat_max"]
+            ax, trace.log_posterior_nat(), burn_in, values["rhat_max"], trace.every
         ),
         "weights": lambda ax: draw_weights(
             ax, predictor.weight_names, predictor.weights(), caution

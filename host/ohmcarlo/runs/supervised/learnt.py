@@ -95,6 +95,7 @@ class LearntData:
             sample_stats=sample_stats(trace),
             burn_in=burn_in,
             every=every,
+            distance=trace.every,
             observations=self.observations(trace, kept_steps(trace.steps, burn_in, every)),
             coords={"weight": weight_names, "feature": self.feature_names},
             attributes=attributes,

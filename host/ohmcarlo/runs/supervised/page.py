@@ -18,6 +18,7 @@ from ..sections.marks import caution, headline, mark, marked, sentence
 from ..sections.page import numbers_section, shared_sections, title_of
 from ..sections.weights import weights_section
 from ..stored import read_trace
+from ..summary import left_out
 from ..trace import Trace
 from ..verdict import Verdict, judge
 from .experiment import labels_of, standardised_weights
@@ -49,7 +50,7 @@ def supervised_page(path: Path, values: Mapping[str, Any]) -> HtmlPage:
             natural=natural_weights(predictor, weights),
             effect="" if values["hidden"] else "the logit",
         ),
-        chains_section(chains_of(predictor, trace, int(values["burn_in"]))),
+        chains_section(chains_of(predictor, trace, left_out(values))),
         *shared_sections(path, values, held_out["wear"]),
     )
     return HtmlPage(
@@ -69,7 +70,7 @@ def chains_of(predictor: Predictor, trace: Trace, burn_in: int) -> Chains:
     labels = labels_of(predictor.registers, predictor.codes, predictor.counts)
     weights = standardised_weights(predictor.registers, predictor.encoder, trace.codes, labels)
     draws = weights.astype(np.float32)[trace.draws()[:, burn_in:]]
-    return Chains(predictor.weight_names, draws, trace.log_posterior_nat(), burn_in)
+    return Chains(predictor.weight_names, draws, trace.log_posterior_nat(), burn_in, trace.every)
 
 
 def _probabilities(values: Mapping[str, Any], predictor: Predictor, verdict: Verdict) -> Section:

@@ -27,6 +27,7 @@ from ..stored import (
     read_trace,
     stored_encoder,
 )
+from ..summary import left_out
 from .experiment import labels_of, standardised_weights
 from .result import RESULT_KEYS, check_evaluation
 
@@ -71,7 +72,7 @@ class Predictor:
         trace, encoder = read_trace(path), stored_encoder(path, Encoder.from_dict)
         with intact(path / RESULT):
             registers = prediction_registers(result)
-            codes, counts = samples_of(registers, trace, int(result["burn_in"]))
+            codes, counts = samples_of(registers, trace, left_out(result))
         with intact(path / MANIFEST):
             return cls(
                 encoder=encoder,

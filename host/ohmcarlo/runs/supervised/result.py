@@ -104,7 +104,7 @@ def evaluate_supervised(
         **quality(experiment.test_labels, probability, variance),
         "baseline": experiment.baseline(),
         **learning_costs(setup, streamed, sampling_seconds),
-        **mixing(draws[:, burn_in:], trace.draws()[:, burn_in:]),
+        **mixing(draws[:, burn_in:], trace, burn_in),
         **_predictions(experiment, trace, burn_in),
         **state_of(setup, streamed),
     }
