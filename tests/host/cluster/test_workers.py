@@ -31,6 +31,8 @@ from ohmcarlo.reproduce.base import Bench
 
 HELPERS = Path(cluster_cells.__file__).parent
 PATIENCE_S = 60.0
+HEAD = {"address": "tcp://head:8786", "port": "--port 8786", "workers": "--nworkers 16"}
+"""What the commands of docs/sweeps.md have in place of a test's addresses and numbers."""
 
 
 class Shown(Silence):
@@ -365,18 +367,28 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
+def documented(command: str, **replaced: str) -> list[str]:
+    """A command of docs/sweeps.md with other addresses and numbers."""
+    page = (Path(__file__).parents[3] / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    (line,) = [text.strip() for text in page.splitlines() if text.startswith(f"    {command}")]
+    for old, new in replaced.items():
+        assert HEAD[old] in line
+        line = line.replace(HEAD[old], new)
+    return line.split()
+
+
 @contextmanager
 def scheduler_by_hand(folder: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A scheduler, started with the command of docs/sweeps.md."""
     port = free_port()
-    command = ("dask", "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
-    with program(*command, cwd=folder) as made:
+    command = documented("dask scheduler", port=f"--port {port}")
+    with program(*command, "--host", "127.0.0.1", cwd=folder) as made:
         yield f"tcp://127.0.0.1:{port}", made
 
 
 def workers_by_hand(address: str, folder: Path, path: str = "") -> Any:
     """Two workers, started with the command of docs/sweeps.md."""
-    command = ("dask", "worker", address, "--nworkers", "2", "--nthreads", "1", "--no-dashboard")
+    command = documented("dask worker", address=address, workers="--nworkers 2")
     return program(*command, cwd=folder, path=path)
 
 
