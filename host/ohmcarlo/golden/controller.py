@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..array.emulated import EmulatedArray
 from ..array.read_noise import RepeatedReads
 from ..errors import OhmcarloError, UsageError
 from ..spec import ACC_MAX, CODE_MAX, LOGIT_FRAC, STARTUP_WINDOWS, Points
-from ..threads import threads
+from ..threads import share_range, threads
 from .chain import (
     ENTROPY_ALARM,
     EXHAUSTED,
@@ -54,7 +55,7 @@ from .machine import (
     build_stream,
     in_turn,
 )
-from .parallel import Parallel, least_rounds
+from .parallel import LEAST_WORK, Parallel, least_rounds
 from .physical_chain import PhysicalChain, has_compiled_loop
 from .proposal import is_stuck, is_valid, propose, propose_coin
 from .registers import Registers
@@ -471,9 +472,23 @@ def prediction_sums(
     if not len(codes):
         raise UsageError("prediction needs at least one sample")
     sums = np.zeros((len(points), 2), np.int64)
-    data = build_data(points)
-    predict_sums(build_machine(registers), data, np.ascontiguousarray(codes), multiplicity, sums)
+    machine, data, adding = build_machine(registers), build_data(points), Lock()
+    samples = np.ascontiguousarray(codes)
+
+    def add(part: slice) -> None:
+        own = np.zeros_like(sums)
+        predict_sums(machine, data, samples[part], multiplicity[part], own)
+        with adding:
+            np.add(sums, own, out=sums)
+
+    share_range(len(samples), add, _threads_over(samples, points))
     return sums, int(multiplicity.sum())
+
+
+def _threads_over(samples: NDArray[Any], points: Points) -> int:
+    """Threads that an evaluation of the points under each sample is worth."""
+    work = samples.size // 2 * len(points)
+    return min(threads(), max(1, work // LEAST_WORK), max(1, len(samples)))
 
 
 def log_posteriors(registers: Registers, points: Points, codes: NDArray[Any]) -> NDArray[np.int64]:
@@ -482,9 +497,13 @@ def log_posteriors(registers: Registers, points: Points, codes: NDArray[Any]) ->
     The dot products are those of the codes, without read noise.
     """
     out = np.empty(len(codes), np.int64)
-    machine = build_machine(registers)
+    machine, data = build_machine(registers), build_data(points)
     samples = np.ascontiguousarray(codes, np.uint16)
-    log_posteriors_of(machine, build_data(points), samples, no_logits(machine), out)
+
+    def fill(part: slice) -> None:
+        log_posteriors_of(machine, data, samples[part], no_logits(machine), out[part])
+
+    share_range(len(samples), fill, _threads_over(samples, points))
     return out
 
 
@@ -503,8 +522,13 @@ def logits(registers: Registers, points: Points, codes: NDArray[Any]) -> NDArray
     """
     machine, data = build_machine(registers), build_data(points)
     out = np.empty((len(codes), len(points)), np.float32)
-    found = np.empty(len(points), np.int64)
-    for sample, row in zip(np.ascontiguousarray(codes, np.int32), out, strict=True):
-        logits_of(machine, data, sample, found)
-        np.ldexp(found.astype(np.float32), -LOGIT_FRAC, out=row)
+    samples = np.ascontiguousarray(codes, np.int32)
+
+    def fill(part: slice) -> None:
+        found = np.empty(len(points), np.int64)
+        for sample, row in zip(samples[part], out[part], strict=True):
+            logits_of(machine, data, sample, found)
+            np.ldexp(found.astype(np.float32), -LOGIT_FRAC, out=row)
+
+    share_range(len(samples), fill, _threads_over(samples, points))
     return out

@@ -17,12 +17,15 @@ from ohmcarlo.golden import (
     Calibration,
     Controller,
     EntropyAlarm,
+    log_posteriors,
+    logits,
     parallel,
 )
+from ohmcarlo.golden import controller as golden_controller
 from ohmcarlo.golden.machine import TURN
 from ohmcarlo.golden.parallel import Chain, Parallel
 from ohmcarlo.spec import Geometry, Points
-from ohmcarlo.threads import limit_threads
+from ohmcarlo.threads import limit_threads, share_range
 from problems import controller, same_trace, trace, wdbc_points, xor_points
 
 CASES = 30
@@ -291,3 +294,35 @@ def test_short_runs_take_no_thread(
     assert counted["rounds"] == least
     many = made.data._replace(labels=np.zeros(1_000_000, np.uint8))
     assert parallel.least_rounds(made.machine, many) == 4 < least
+
+
+@pytest.mark.parametrize("network", [False, True])
+def test_evaluations_in_threads(
+    network: bool, wdbc: Points, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Predictions, log-posteriors and logits are those of one thread, for any number of samples."""
+    points = xor_points() if network else wdbc
+    more = {"geometry": Geometry(row_group=4), "hidden": 3} if network else {}
+    made = controller(points, **more)
+    found = trace(made, 400)
+    monkeypatch.setattr(golden_controller, "LEAST_WORK", 1)
+    shared = []
+    monkeypatch.setattr(
+        golden_controller,
+        "share_range",
+        lambda count, work, number: (shared.append(number), share_range(count, work, number)),
+    )
+    for samples in (1, 2, 7, 30):
+        codes, counts = found["codes"][:samples], found["multiplicity"][:samples]
+        results = []
+        for number in (1, 4):
+            limit_threads(number)
+            sums, total = golden_controller.prediction_sums(made.registers, points, codes, counts)
+            results.append(
+                (sums, total, log_posteriors(made.registers, points, codes),
+                 logits(made.registers, points, codes))
+            )  # fmt: skip
+        for one, other in zip(*results, strict=True):
+            assert np.array_equal(one, other)
+        assert np.array_equal(results[1][2], found["sample_log_posterior"][:samples])
+    assert shared == [1] * 9 + [2] * 3 + [1] * 3 + [4] * 3 + [1] * 3 + [4] * 3
