@@ -22,6 +22,14 @@ from .options import (
 from .watching import BrowserOption, LiveOption, PortOption, free_run, live_view
 
 
+def _use_threads(number: int | None) -> None:
+    """Take over the option; UsageError for a wrong number in the environment."""
+    from .. import threads
+
+    threads.limit_threads(number)
+    threads.threads()
+
+
 def train(
     context: typer.Context,
     task: Annotated[
@@ -346,7 +354,6 @@ def train(
     from ..runs.kinds import kind_of
     from ..runs.pulses.listing import check_later_list, list_pulses
     from ..runs.train import Outputs, train_run
-    from ..threads import limit_threads
     from . import run_file
     from .console import Console
     from .measured import read_measurements
@@ -354,7 +361,7 @@ def train(
     from .sigma_p import read_sigma_p
 
     console = Console(json)
-    limit_threads(threads)
+    _use_threads(threads)
     options: dict[str, Any] = {
         "task": task,
         "backend": backend,
@@ -452,12 +459,11 @@ def resume(
     from ..runs.kinds import kind_of
     from ..runs.stored import require_run
     from ..runs.train import Outputs, resume_run
-    from ..threads import limit_threads
     from .console import Console
     from .show_runs import show_next_step, show_result
 
     console = Console(json)
-    limit_threads(threads)
+    _use_threads(threads)
     outputs = Outputs(run, trace, console.json_file)
     require_run(run)
     with live_view(console, run, live, port, browser):

@@ -269,6 +269,8 @@ class Parallel:
         return self._in_turn(out, end - int(out.cursor[0])) if status == RUNNING else status
 
     def _in_turn(self, out: Stream, steps: int) -> int:
+        if not steps:
+            return RUNNING
         m, data, state, e = self._of
         memories = data, state, e, out
         return int(run_emulated(m, *memories, MAKE_STEPS, steps, no_logits(m), in_turn()))
