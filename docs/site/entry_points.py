@@ -126,6 +126,7 @@ GROUPS = (
         "Drive the model, simulated boards and real boards through one interface.",
         (
             "ohmcarlo.boards.open_board",
+            "ohmcarlo.boards.open_boards",
             "ohmcarlo.boards.Board",
             "ohmcarlo.boards.Block",
             "ohmcarlo.boards.pynq.register",

@@ -159,7 +159,7 @@ class ChainRun:
             self.cpu_seconds += time.process_time() - cpu_began
         if stop.is_set():
             raise Interrupted(self.resume_hint())
-        self.status = boards.streamed().status
+        self.status = boards.status
 
     @property
     def kept_steps(self) -> int:

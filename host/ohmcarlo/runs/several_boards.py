@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from ..boards import Block, BoardLost, SeveralBoards
+from ..boards import RUNNING, Block, BoardLost, SeveralBoards
 from ..errors import OhmcarloError
 from ..progress import Observer, Silence
 from ..readable import first_few
@@ -30,6 +30,7 @@ class Member(Protocol):
 
     steps: int
     seconds: float
+    status: str
 
     @property
     def kept_steps(self) -> int:
@@ -222,6 +223,12 @@ class SeveralChains:
         left = [name for i, name in enumerate(names) if i not in self._errors]
         gone = self._errors and left
         return ",".join(left) if gone else None
+
+    @property
+    def status(self) -> str:
+        """``Block.status`` of the first board that stopped before its last step."""
+        found = [member.status for member in self._members]
+        return next((status for status in found if status != RUNNING), RUNNING)
 
     def streamed(self) -> Block:
         """The steps of all boards in one order, which does not depend on their speed."""
