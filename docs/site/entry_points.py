@@ -117,6 +117,7 @@ GROUPS = (
             "ohmcarlo.golden.Registers",
             "ohmcarlo.golden.Controller",
             "ohmcarlo.golden.predict",
+            "ohmcarlo.threads.limit_threads",
             "ohmcarlo.golden.Thresholds",
         ),
     ),

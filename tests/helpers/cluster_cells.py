@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ohmcarlo.errors import UsageError
+from ohmcarlo.threads import threads
 
 
 def square(x: int, log: str = "", gate: str = "", seconds: float = 0.0) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def square(x: int, log: str = "", gate: str = "", seconds: float = 0.0) -> dict[
     if log:
         with Path(log).open("a") as file:
             file.write(f"{x}\n")
-    return {"square": x * x, "row": np.arange(x), "process": os.getpid()}
+    return {"square": x * x, "row": np.arange(x), "process": os.getpid(), "threads": threads()}
 
 
 def refuse(x: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from .cells import DIED, Cell
 from .local import processes
 from .reach import SECONDS, require_scheduler
 from .versions import check_workers, other_sources
-from .work import Reply, compute
+from .work import Reply, compute_on_worker
 
 EVERY_S = 0.5
 """Between two looks at the connection, and at the number of workers, while cells run."""
@@ -100,7 +100,7 @@ class DaskCluster(Cluster):
         key = f"cell-{digest[:16]}-{uuid.uuid4().hex[:8]}"
         arguments = (cell.function, cell.canonical, digest, sources)
         try:
-            future = self._client.submit(compute, *arguments, key=key)
+            future = self._client.submit(compute_on_worker, *arguments, key=key)
         except (OSError, RuntimeError) as error:
             raise self._gone() from error
         self._flying[future] = job

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import traceback
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import OhmcarloError
+from ..threads import VARIABLE
 from . import sources
 from .cells import BROKEN, REFUSED, Cell, Values, function_of
 from .encoding import pack
@@ -53,6 +55,13 @@ def compute(function: str, arguments: str, digest: str, wanted: str) -> Reply:
     except (Exception, SystemExit) as error:
         message = f"{type(error).__name__}: {_line(error)}".rstrip(": ")
         return Reply(kind=BROKEN, message=message, details=traceback.format_exc())
+
+
+def compute_on_worker(function: str, arguments: str, digest: str, wanted: str) -> Reply:
+    """``compute`` in a worker. Workers share the cores: a cell takes one thread, unless the
+    environment of the worker tells another number."""
+    os.environ.setdefault(VARIABLE, "1")
+    return compute(function, arguments, digest, wanted)
 
 
 def _line(error: BaseException) -> str:

@@ -87,6 +87,7 @@ def test_two_processes_share_the_cells(local: Cluster, tmp_path: Path) -> None:
     assert values[3]["row"].tolist() == [0, 1, 2]
     processes = {v["process"] for v in values.values()}
     assert len(processes) == 2 and os.getpid() not in processes
+    assert {v["threads"] for v in values.values()} == {1}
     assert shown.begun == [(2, 12, "squares", "cells")] and shown.counts == [*range(3, 13)]
     assert shown.words[0] == "squares (2 running)" and shown.words[-1] == "squares"
 
