@@ -57,6 +57,12 @@ $(VENV)/.installed-verify: $(VENV)/.installed-dev
 	$(PIP) install --editable '.[veriloga,bus-models,site,notebooks,browser]'
 	$(TIMED); touch $@
 
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	$(BEGIN)
+	@echo "installing the samplers that make bench compares into $(VENV) (once) ..."
+	$(PIP) install --editable '.[samplers]'
+	$(TIMED); touch $@
+
 $(VENV)/.installed-site: $(VENV)/.installed
 	$(BEGIN)
 	@echo "installing the packages of the site into $(VENV) (once) ..."
@@ -129,7 +135,7 @@ coverage: $(VENV)/.installed-dev  ## measure line and toggle coverage of the cor
 	COVERAGE=1 $(PYTEST) verif/test_core.py verif/test_core_service.py
 	$(BIN)/python -m verif.coverage
 
-bench: $(VENV)/.installed-dev  ## measure accuracy, speed, clocks and the link: tables of docs/results.md (15 minutes)
+bench: $(VENV)/.installed-bench  ## measure accuracy, speed, clocks, the link, and other samplers: tables of docs/results.md (25 minutes)
 	@for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench || exit 1; done
 
 clean:  ## remove all builds and installations

@@ -1,0 +1,1 @@
+"""Effective samples per second of arrays and of samplers on ordinary computers."""
