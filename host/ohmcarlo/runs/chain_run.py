@@ -374,6 +374,12 @@ class ChainRun:
         resume."""
         if self._boards is not None:
             return self._boards_hint(self._boards)
+        if self.setup.adapts:
+            where = "interrupted during the adaptation"
+            if self.folder is None:
+                return f"{where}; {NOTHING_KEPT}"
+            path = self.folder.path
+            return f"{where}; its stages on disk are kept: `ohmcarlo resume {path}` continues it"
         where = f"interrupted after {self.steps} of {self.setup.config.steps} steps"
         if self.folder is None:
             return f"{where}; {NOTHING_KEPT}"
