@@ -57,22 +57,28 @@ def reached_hz(page: str) -> float:
     raise OhmcarloError(f"docs/results.md has no row {REACHED!r} in its table of boards")
 
 
-def contenders(problem: Problem, sequential: bool) -> dict[str, list[Sampler]]:
-    """The configurations of every sampler, by the name of its row."""
+def contenders(problem: Problem, more: bool) -> dict[str, list[Sampler]]:
+    """The configurations of every sampler, by the name of its row.
+
+    ``more``: also diagonal mass matrices, and the chains of JAX one after the other. Both were
+    slower on every problem.
+    """
     golden = [GoldenModel(tables.GOLDEN, problem, "`train`", {})]
     tuned = [GoldenModel(tables.TUNED_GOLDEN, problem, n, o) for n, o in TUNED.items()]
     found: dict[str, list[Sampler]] = {tables.GOLDEN: [*golden], tables.TUNED_GOLDEN: [*tuned]}
-    orders = (True, False) if sequential else (True,)
+    both = (True, False) if more else (True,)
     found[tables.NUMPYRO] = [
         jax_samplers.numpyro_nuts(problem, dense=dense, together=together)
-        for dense in (True, False)
-        for together in orders
+        for dense in both
+        for together in both
     ]
     found[tables.NUTPIE] = [
-        Nutpie(problem, low_rank, kernel) for low_rank in (True, False) for kernel in (NUMBA, JAX)
+        Nutpie(problem, low_rank, kernel) for low_rank in both for kernel in (NUMBA, JAX)
     ]
     found[tables.BLACKJAX] = [
-        jax_samplers.blackjax_nuts(problem, dense=True, together=together) for together in orders
+        jax_samplers.blackjax_nuts(problem, dense=dense, together=together)
+        for dense in both
+        for together in both
     ]
     found[tables.HMC] = [jax_samplers.blackjax_hmc(problem, leaps=leaps) for leaps in LEAPS]
     return found
@@ -93,7 +99,7 @@ class Comparison:
 
     problem: Problem
     hz: float | None
-    sequential: bool
+    more: bool
     compiled: dict[str, float] = field(default_factory=dict)
     _rounds: dict[str, list[Rates]] = field(default_factory=dict)
     _clocks: dict[str, BoardClock] = field(default_factory=dict)
@@ -101,7 +107,7 @@ class Comparison:
     def prepare(self) -> dict[str, Sampler]:
         """Compile and try all configurations; the best one of every row."""
         best: dict[str, Sampler] = {}
-        for name, samplers in contenders(self.problem, self.sequential).items():
+        for name, samplers in contenders(self.problem, self.more).items():
             rates, costs = [], []
             for sampler in samplers:
                 began = time.process_time()
@@ -174,10 +180,10 @@ BEGAN = time.perf_counter()
 
 
 def compare(
-    problems: Sequence[Problem], rounds: int, hz: float | None, sequential: bool
+    problems: Sequence[Problem], rounds: int, hz: float | None, more: bool
 ) -> tuple[list[Result], dict[str, dict[str, float]]]:
     """Results and compilation times."""
-    comparisons = [Comparison(problem, hz, sequential) for problem in problems]
+    comparisons = [Comparison(problem, hz, more) for problem in problems]
     best = [comparison.prepare() for comparison in comparisons]
     share_compilation(comparisons)
     for number in range(rounds):
@@ -219,7 +225,7 @@ def main() -> None:
     parser.add_argument("--no-board", action="store_true", help="do not count clocks")
     parser.add_argument("--float64", action="store_true", help="JAX in double precision")
     parser.add_argument(
-        "--sequential", action="store_true", help="also try one chain after the other in JAX"
+        "--more", action="store_true", help="try diagonal mass matrices and sequential chains, too"
     )
     given = parser.parse_args()
     absent = [name for name in EXTRA if importlib.util.find_spec(name) is None]
@@ -232,7 +238,7 @@ def main() -> None:
     print("\n".join(missing), file=sys.stderr)
     page = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
     hz = None if given.no_board else reached_hz(page)
-    results, compiled = compare(problems, given.rounds, hz, given.sequential)
+    results, compiled = compare(problems, given.rounds, hz, given.more)
     show(results, compiled)
     given.json.parent.mkdir(parents=True, exist_ok=True)
     values = [

@@ -123,7 +123,7 @@ def test_the_best_configuration_is_measured_and_all_take_turns(
     monkeypatch.setattr("tests.bench.bench_samplers.contenders", lambda *_: samplers)
     monkeypatch.setattr(tables, "OTHERS", ("fast", "slow"))
     turns: list[str] = []
-    comparison = Comparison(_problem(), hz=None, sequential=False)
+    comparison = Comparison(_problem(), hz=None, more=False)
     best = comparison.prepare()
     assert best["fast"] is samplers["fast"][1]
     for sampler in best.values():
@@ -139,7 +139,7 @@ def test_the_best_configuration_is_measured_and_all_take_turns(
 
 
 def test_one_golden_model_is_compiled_for_all_problems() -> None:
-    comparisons = [Comparison(_problem(), hz=None, sequential=False) for _ in range(2)]
+    comparisons = [Comparison(_problem(), hz=None, more=False) for _ in range(2)]
     for comparison, cost in zip(comparisons, (3.0, 0.1), strict=True):
         comparison.compiled = {tables.GOLDEN: cost, tables.TUNED_GOLDEN: 0.1, tables.NUMPYRO: 9.0}
     share_compilation(comparisons)
@@ -195,7 +195,7 @@ def test_all_samplers_draw_from_one_posterior() -> None:
     jax_samplers.import_jax(False)
     problem = wdbc()
     found = {}
-    for name, samplers in contenders(problem, sequential=False).items():
+    for name, samplers in contenders(problem, more=False).items():
         for sampler in samplers[:1]:
             sampler.compile()
             found[name] = _moments(sampler.run(7).draws)
