@@ -135,7 +135,7 @@ coverage: $(VENV)/.installed-dev  ## measure line and toggle coverage of the cor
 	COVERAGE=1 $(PYTEST) verif/test_core.py verif/test_core_service.py
 	$(BIN)/python -m verif.coverage
 
-bench: $(VENV)/.installed-bench  ## measure accuracy, speed, clocks, the link, and other samplers: tables of docs/results.md (25 minutes)
+bench: $(VENV)/.installed-bench  ## measure accuracy, speed, clocks, the link, costs, and other samplers: tables of docs/results.md (35 minutes)
 	@for bench in tests/bench/bench_*.py; do $(BIN)/python $$bench || exit 1; done
 
 clean:  ## remove all builds and installations
