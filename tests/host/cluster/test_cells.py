@@ -121,14 +121,14 @@ class Malicious:
         return Path.touch, (self.mark,)
 
 
-def malicious_files(mark: Path) -> dict[str, bytes]:
+def malicious_files(mark: Path, digest: str) -> dict[str, bytes]:
     """Files of a foreign folder that make the file ``mark`` where they are unpickled."""
     evil = np.array([Malicious(mark)], dtype=object)
     plain, packed, inside = io.BytesIO(), io.BytesIO(), io.BytesIO()
     np.save(plain, evil, allow_pickle=True)
     np.savez(packed, values=evil)
     with zipfile.ZipFile(inside, "w") as archive:
-        document = {"digest": "DIGEST", "seconds": 1.0, "values": {"a": {"$array": 0}}}
+        document = {"digest": digest, "seconds": 1.0, "values": {"a": {"$array": 0}}}
         archive.writestr(DOCUMENT, json.dumps(document))
         archive.writestr("0.npy", plain.getvalue())
     return {
@@ -145,7 +145,7 @@ def test_a_foreign_folder_executes_no_code(kind: str, tmp_path: Path) -> None:
     mark, folder = tmp_path / "executed", tmp_path / "cells"
     (cell,) = cells(range(3, 4))
     digest = cell.digest(sources.sources_digest())
-    content = malicious_files(mark)[kind].replace(b"DIGEST", digest.encode())
+    content = malicious_files(mark, digest)[kind]
     folder.mkdir()
     (folder / f"{digest}.cell").write_bytes(content)
     (folder / f"{digest}.failed").write_bytes(content)
@@ -155,7 +155,7 @@ def test_a_foreign_folder_executes_no_code(kind: str, tmp_path: Path) -> None:
     assert isinstance(found, Outcome) and found.values["square"] == 9
     assert "damaged: the cell is computed again" in said.lines[0]
     assert not mark.exists()
-    np.load(io.BytesIO(malicious_files(mark)["npy"]), allow_pickle=True)
+    np.load(io.BytesIO(malicious_files(mark, digest)["npy"]), allow_pickle=True)
     assert mark.exists()
 
 
