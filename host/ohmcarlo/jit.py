@@ -125,6 +125,8 @@ def _one_at_a_time(dispatcher: Any) -> Any:
 
     Without this, each worker of a sweep compiles the same functions in the first minute.
     """
+    if not hasattr(dispatcher, "compile"):  # NUMBA_DISABLE_JIT leaves the function in Python
+        return dispatcher
     compile_or_load = dispatcher.compile
 
     @functools.wraps(compile_or_load)
