@@ -18,7 +18,7 @@ from .physics_core import Physics, physics_row
 from .wires import SIEMENS, along_line
 
 INPUT_BITS = 8
-BLOCK = 256  # points whose sums stay in the first cache
+BLOCK = 1024  # points whose sums stay in the first cache
 
 
 class DotBuffers(NamedTuple):
@@ -69,27 +69,30 @@ def lines_of_dot(e: Physics, row: int, gains: Any, b: DotBuffers) -> None:
 
 
 @compiled
-def sums_of_access(
-    inputs: Any, first: int, last: int, shift: int, mask: int, b: DotBuffers, noisy: bool
+def add_input(
+    inputs: Any, shift: int, mask: int, weight: float, power: float, value: Any, variance: Any
 ) -> None:
-    """Σ x w, and Σ x² p if ``noisy``, over pairs ``first`` to ``last``, of every point."""
-    value, variance, weights, power = b.value, b.variance, b.weights, b.power
-    points = len(value)
+    """Add x w to ``value`` and x² p to ``variance`` for the bits x of one input, (n,)."""
+    for i in range(len(value)):
+        x = float((np.int32(inputs[i]) >> shift) & mask)
+        value[i] += x * weight
+        variance[i] += x * x * power
+
+
+@compiled
+def sums_of_access(
+    inputs: Any, first: int, last: int, shift: int, mask: int, b: DotBuffers
+) -> None:  # fmt: skip
+    """Σ x w and Σ x² p over pairs ``first`` to ``last``, of every point."""
+    b.value[:] = 0.0
+    b.variance[:] = 0.0
+    points = len(b.value)
     for start in range(0, points, BLOCK):
         stop = min(start + BLOCK, points)
-        for i in range(start, stop):
-            value[i] = 0.0
-            variance[i] = 0.0
+        value, variance = b.value[start:stop], b.variance[start:stop]
         for j in range(first, last):
-            line, weight, spread = inputs[j], weights[j], power[j]
-            if noisy:
-                for i in range(start, stop):
-                    x = float((np.int32(line[i]) >> shift) & mask)
-                    value[i] += x * weight
-                    variance[i] += x * x * spread
-            else:
-                for i in range(start, stop):
-                    value[i] += float((np.int32(line[i]) >> shift) & mask) * weight
+            line = inputs[j, start:stop]
+            add_input(line, shift, mask, b.weights[j], b.power[j], value, variance)
 
 
 @compiled
@@ -131,7 +134,7 @@ def physics_dot(
             shift = plane * e.access_bits
             mask = -1 if plane == planes - 1 else (1 << e.access_bits) - 1
             noise = b.noise[access]
-            sums_of_access(inputs, first, last, shift, mask, b, len(noise) > 0)
+            sums_of_access(inputs, first, last, shift, mask, b)
             convert_access(e, shift, noise, b, out)
             access += 1
     e.clock_s[0] += len(out) * access * e.read_s

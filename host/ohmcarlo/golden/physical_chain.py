@@ -86,7 +86,7 @@ def program_physics(a: DrawnPhysics, row: int, devices: Any, dac: Any, out: Any)
 
 
 @compiled
-def dot_physics(m: Machine, a: DrawnPhysics, row: int, inputs: Any) -> None:
+def dot_physics(a: DrawnPhysics, row: int, inputs: Any) -> None:
     """``PhysicsArray.dot`` over all pairs, into ``a.dots``."""
     noise = a.buffers.noise
     for access in range(noise.shape[0]):
@@ -98,15 +98,19 @@ def dot_physics(m: Machine, a: DrawnPhysics, row: int, inputs: Any) -> None:
 @compiled
 def logits_of_physics(m: Machine, data: Data, a: DrawnPhysics, row: int, logits: Any) -> None:
     """Logits of all points, computed by the array."""
-    inputs, dots, hidden = a.inputs, a.dots, a.hidden
-    for h in range(m.hidden):
-        dot_physics(m, a, row + h, a.inputs)
-        for i in range(len(dots)):
-            hidden[h, i] = activation(np.int64(dots[i]), m.logit)
-    if m.hidden:
-        hidden[m.hidden] = 1 << FEATURE_FRAC
-        inputs = hidden
-    dot_physics(m, a, row + m.group_rows - 1, inputs)
+    dots, hidden = a.dots, a.hidden
+    for h in range(m.hidden + 1):
+        output = h == m.hidden
+        place, inputs = row + h, a.inputs
+        if output:
+            place = row + m.group_rows - 1
+            if m.hidden:
+                hidden[h] = 1 << FEATURE_FRAC
+                inputs = hidden
+        dot_physics(a, place, inputs)
+        if not output:
+            for i in range(len(dots)):
+                hidden[h, i] = activation(np.int64(dots[i]), m.logit)
     logits_from_dots(m, dots, data.offsets, logits)
 
 
