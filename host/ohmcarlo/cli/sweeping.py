@@ -307,16 +307,26 @@ def _cost_rows(found: Estimate, workers: int) -> list[tuple[str, str]]:
 
 
 def _show_cells(console: Console, cells: Plan) -> None:
-    """The parameters of the first cells."""
+    """What the first cells change of the base; cells that differ in the seed share a line."""
+    from collections import Counter
+
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title="first cells", title_justify="left")
-    for name in cells.names:
-        table.add_column(escape(name))
-    for cell in cells.cells[:MOST_SHOWN]:
-        values = (cell.parameters[name] for name in cells.names)
-        table.add_row(*(escape("" if v is None else f"{v}") for v in values))
+    kinds = Counter(_changes(cell.parameters, cells.reference) for cell in cells.cells)
+    table = Table(title="cells", title_justify="left")
+    table.add_column("changed from \\[base]", overflow="fold")
+    table.add_column("cells", justify="right")
+    for changes, number in list(kinds.items())[:MOST_SHOWN]:
+        table.add_row(escape(changes), f"{number:,}")
     console.out.print(table)
-    if len(cells.cells) > MOST_SHOWN:
-        console.out.print(f"and {len(cells.cells) - MOST_SHOWN:,} more")
+    if len(kinds) > MOST_SHOWN:
+        console.out.print(f"and {len(kinds) - MOST_SHOWN:,} more")
+
+
+def _changes(parameters: Mapping[str, Any], reference: Mapping[str, Any]) -> str:
+    """The parameters that differ from the base, the seed apart."""
+    from ..sweeps.description import SEED
+
+    changed = {k: v for k, v in parameters.items() if k != SEED and v != reference.get(k)}
+    return ", ".join(f"{name} = {value}" for name, value in changed.items()) or "nothing"
