@@ -147,10 +147,11 @@ class Comparison:
             clock = self._clocks[sampler.name]
             adaptation, sampling = clock.adaptation(done), clock.sampling(done)
             board = tables.BOARD if sampler.name == tables.GOLDEN else tables.TUNED_BOARD
-            self._add(board, Rates.of(sizes, adaptation, sampling))
+            host = self.compiled[sampler.name]  # the host adapts with the same compiled functions
+            self._add(board, Rates.of(sizes, adaptation, sampling, host))
             if board == tables.BOARD:
                 line = sampling + array_sampler.serial_seconds(done)
-                self._add(tables.LINE, Rates.of(sizes, adaptation, line))
+                self._add(tables.LINE, Rates.of(sizes, adaptation, line, host))
 
     def _add(self, name: str, rates: Rates) -> None:
         self._rounds.setdefault(name, []).append(rates)
