@@ -57,13 +57,13 @@ def threads() -> int:
         return min(_limit, MOST_THREADS)
     wanted = os.environ.get(VARIABLE)
     if not wanted:
-        return min(_cores(), MOST_THREADS)
+        return min(cores(), MOST_THREADS)
     if not wanted.isdecimal() or int(wanted) < 1:
         raise UsageError(f"{VARIABLE} is {wanted!r}: set a whole number from 1, or unset it")
     return min(int(wanted), MOST_THREADS)
 
 
-def _cores() -> int:
+def cores() -> int:
     """Cores that this process may use: its affinity, and the quota of its control group."""
     known = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):

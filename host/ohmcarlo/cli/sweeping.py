@@ -92,6 +92,7 @@ def sweep(
 
     - `ohmcarlo sweep study.toml --scheduler tcp://head:8786`: on a cluster
     """
+    given = dict(locals())
     from ..errors import UsageError
     from ..pages.checks import check_page
     from ..progress import phase
@@ -100,6 +101,7 @@ def sweep(
     from ..sweeps.planning import plan
     from .console import Console
     from .exit_codes import FAILED
+    from .repeating import command_of
 
     console = Console(json)
     if example:
@@ -116,7 +118,7 @@ def sweep(
     if dry_run:
         _dry_run(console, cells, folder, workers)
         return
-    command = _command(file, out, scheduler, workers)
+    command = command_of(sweep, {**given, "retry_failed": False})
     if html is not None:
         check_page(html)
     chosen = {"scheduler": scheduler, "workers": workers}
@@ -141,15 +143,6 @@ def _write_example(console: Console, file: Path) -> None:
     console.say(f"wrote {file}: ohmcarlo sweep {file} --dry-run")
 
 
-def _command(file: Path, out: Path | None, scheduler: str | None, workers: int | None) -> str:
-    """The line that continues a sweep."""
-    import shlex
-
-    given = {"--out": out, "--scheduler": scheduler, "--workers": workers}
-    words = [word for name, value in given.items() if value is not None for word in (name, value)]
-    return shlex.join(map(str, ["ohmcarlo", "sweep", file, *words]))
-
-
 def _announce(console: Console, cells: Plan) -> None:
     """A line about the cells, and one about each reason why some cannot work."""
     from collections import Counter
@@ -161,6 +154,13 @@ def _announce(console: Console, cells: Plan) -> None:
     problems = Counter(cell.problem for cell in cells.cells if cell.problem)
     for problem, number in problems.most_common(MOST_SHOWN):
         console.say(f"note: {count(number, 'cell')} cannot work: {problem}")
+    _say_more(console, len(problems), "reasons")
+
+
+def _say_more(console: Console, number: int, what: str) -> None:
+    """How many of a list the screen does not show."""
+    if number > MOST_SHOWN:
+        console.say(f"and {number - MOST_SHOWN:,} more {what}")
 
 
 def _compute(
@@ -236,7 +236,7 @@ def _write_page(console: Console, results: Results, command: str, html: Path | N
 def _show(console: Console, results: Results, folder: Path, command: str) -> None:
     """Counts, verdicts, failures and the next step."""
     from ..readable import duration
-    from ..sweeps.folder import CURVES, PICTURES, POSTERIORS, TABLE
+    from ..sweeps.folder import CURVES, PICTURES, POSTERIORS, SUMMARY, TABLE
     from ..sweeps.results import SHOWN_DIGEST
     from ..sweeps.table import FAILED, FINISHED
 
@@ -253,6 +253,7 @@ def _show(console: Console, results: Results, folder: Path, command: str) -> Non
         digests = ", ".join(row["digest"][:SHOWN_DIGEST] for row in cells[:3])
         more = ", …" if len(cells) > 3 else ""
         console.note(f"{len(cells):,} failed: {message} ({digests}{more})")
+    _say_more(console, len(results.failures()), f"messages, which {folder / SUMMARY} lists")
     if failed > results.impossible:
         console.say(f"`{command} --retry-failed` computes failed cells again")
     written = [name for name in (TABLE, POSTERIORS, CURVES, PICTURES) if (folder / name).exists()]
@@ -261,14 +262,14 @@ def _show(console: Console, results: Results, folder: Path, command: str) -> Non
 
 def _dry_run(console: Console, cells: Plan, path: Path, workers: int | None) -> None:
     """Show the cells, their time and the disk that they need."""
-    from ..cluster.engine import processors
     from ..cluster.store import CellStore
     from ..sweeps.estimate import estimate
     from ..sweeps.folder import CELLS
+    from ..threads import cores
 
     there = (path / CELLS).is_dir()
     found = estimate(cells, CellStore(path / CELLS) if there else None)
-    count = workers or processors()
+    count = workers or cores()
     console.json(_costs(cells, found, count))
     console.table(f"sweep {cells.description.path.stem}, not computed", _cost_rows(found, count))
     _show_cells(console, cells)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 
 from ..errors import UsageError
+from ..threads import cores
 from .base import Cluster, Computed
 from .cells import Cell
 from .work import compute
@@ -23,11 +23,6 @@ class InThisProcess(Cluster):
             yield digest, cell, compute(cell.function, cell.canonical, digest, sources)
 
 
-def processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def open_cluster(*, scheduler: str | None = None, workers: int | None = None) -> Cluster:
     """What computes cells; use it as a context.
 
@@ -36,7 +31,8 @@ def open_cluster(*, scheduler: str | None = None, workers: int | None = None) ->
     scheduler : str, optional
         Address of a Dask scheduler, ``tcp://host:port``. Its workers compute.
     workers : int, optional
-        Processes on this computer, one for each processor by default. One process is this one.
+        Processes on this computer, by default one for each core that this process may use. One
+        process is this one.
 
     Raises
     ------
@@ -60,7 +56,7 @@ def open_cluster(*, scheduler: str | None = None, workers: int | None = None) ->
         raise UsageError("--scheduler brings its own workers: leave out the number of processes")
     if workers is not None and workers < 1:
         raise UsageError(f"{workers} processes cannot compute: choose 1 or more")
-    count = workers or processors()
+    count = workers or cores()
     if scheduler is None and count == 1:
         return InThisProcess()
     from .dask_workers import connected, local
