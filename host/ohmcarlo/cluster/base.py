@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -50,8 +50,10 @@ class Cluster(ABC):
         *,
         retry_failed: bool = False,
         what: str = "cells",
-    ) -> Iterator[Outcome | Failure]:
+    ) -> Generator[Outcome | Failure]:
         """The result of each distinct cell: stored ones first, then in order of completion.
+
+        Close it to cancel what is left, before the next run begins.
 
         Parameters
         ----------
@@ -72,12 +74,13 @@ class Cluster(ABC):
         wanted = {cell.digest(digest_of_sources): cell for cell in cells}
         missing = []
         for digest, cell in wanted.items():
-            found = store.outcome(cell, digest)
-            failed = None if found or retry_failed else store.failure(digest)
-            if found or failed:
-                yield found or failed  # type: ignore[misc]
-            else:
+            found: Outcome | Failure | None = store.outcome(cell, digest)
+            if found is None and not retry_failed:
+                found = store.failure(digest)
+            if found is None:
                 missing.append((digest, cell))
+            else:
+                yield found
         if missing:
             first = len(wanted) - len(missing)
             with _shown(what, first, len(wanted)) as shown:

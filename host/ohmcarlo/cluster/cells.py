@@ -7,14 +7,14 @@ import importlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from ..errors import UsageError
 
 Values = dict[str, Any]
-REFUSED, BROKEN, DIED = "refused", "broken", "died"
-"""Kinds of failures: an error of ohmcarlo, any other exception, processes that died."""
+REFUSED, STOPPED, BROKEN, DIED = "refused", "stopped", "broken", "died"
+"""Kinds of failures: a wrong request (UsageError), another error of ohmcarlo, any other exception,
+processes that died."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +49,12 @@ class Cell:
         if not same:
             raise UsageError(f"arguments of {self.function} are no JSON: use lists and text keys")
 
-    @cached_property
+    @property
     def canonical(self) -> str:
-        """The arguments as JSON that is the same for equal arguments."""
+        """The arguments as JSON that is the same for equal arguments.
+
+        It is not kept: thousands of cells may share a large argument, such as a data file.
+        """
         return json.dumps(self.arguments, sort_keys=True, allow_nan=False, separators=(",", ":"))
 
     def digest(self, sources: str) -> str:
@@ -82,7 +85,7 @@ class Failure:
     message : str
         One line.
     kind : str
-        ``REFUSED``, ``BROKEN`` or ``DIED``.
+        ``REFUSED``, ``STOPPED``, ``BROKEN`` or ``DIED``.
     details : str
         The traceback of a broken cell, otherwise empty.
     """

@@ -18,7 +18,7 @@ from ..progress import current_observer
 from .base import Cluster, Computed
 from .cells import DIED, Cell
 from .local import processes
-from .reach import SECONDS, require_scheduler
+from .reach import require_scheduler
 from .versions import check_workers, other_sources
 from .work import Reply, compute_on_worker
 
@@ -68,6 +68,8 @@ class DaskCluster(Cluster):
 
     def _computed(self, cells: Sequence[Job], sources: str) -> Iterator[Computed]:
         suspects: list[Job] = []
+        flying = self._flying = {}  # a run that was left ends later, and takes only its own away
+        self._done = queue.SimpleQueue()
         try:
             for job, reply in self._replies(cells, sources, alone=False):
                 if reply.kind == DIED:
@@ -78,7 +80,7 @@ class DaskCluster(Cluster):
                 for job, reply in self._replies([suspect], sources, alone=True):
                     yield *job, reply
         finally:
-            self._cancel()
+            self._cancel(flying)
 
     def _replies(
         self, jobs: Sequence[Job], sources: str, alone: bool
@@ -145,19 +147,19 @@ class DaskCluster(Cluster):
             return Reply(kind=DIED, message=_deaths(error.allowed_failures + 1))
         except (FutureCancelledError, OSError) as error:
             raise self._gone() from error
-        except ImportError as error:
+        except (ImportError, AttributeError) as error:  # a worker that came later
             raise UsageError(
-                f"a worker of {self._address} lacks a package: {error}; install ohmcarlo there"
+                f"a worker of {self._address} cannot compute cells: {error}; install there the "
+                "version of ohmcarlo that is here, and start it again"
             ) from error
         if reply.sources:
             raise other_sources(self._address)
         return reply
 
-    def _cancel(self) -> None:
+    def _cancel(self, flying: dict[Any, Job]) -> None:
         with suppress(Exception):
-            self._client.cancel(list(self._flying))
-        self._flying.clear()
-        self._done = queue.SimpleQueue()
+            self._client.cancel(list(flying))
+        flying.clear()
 
 
 def _deaths(count: int) -> str:
@@ -182,18 +184,26 @@ def local(count: int) -> DaskCluster:
     """``count`` processes on this computer, with one thread each."""
     with ExitStack() as resources:
         starting = resources.enter_context(processes(count))
-        distributed = _distributed()  # while they start
-        client = distributed.Client(starting.address(), set_as_default=False, name="ohmcarlo")
-        resources.callback(client.close)
+        _distributed()  # is imported while they start
+        client = _client(starting.address(), resources)
         return DaskCluster(client, resources.pop_all())
 
 
 def connected(address: str) -> DaskCluster:
     """The workers of the scheduler at ``address``."""
-    distributed = _distributed()
+    _distributed()
     require_scheduler(address)
     with ExitStack() as resources:
-        client = distributed.Client(address, timeout=SECONDS, set_as_default=False, name="ohmcarlo")
-        resources.callback(client.close)
+        client = _client(address, resources)
         check_workers(client, address)
         return DaskCluster(client, resources.pop_all(), address)
+
+
+def _client(address: str, resources: ExitStack) -> Any:
+    """A client of the scheduler at ``address``, which ``resources`` closes."""
+    try:
+        client = _distributed().Client(address, set_as_default=False, name="ohmcarlo")
+    except OSError as error:
+        raise OhmcarloError(f"the scheduler {address} has gone: repeat the command") from error
+    resources.callback(client.close)
+    return client

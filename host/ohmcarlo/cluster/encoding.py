@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
+import struct
+import tokenize
 import zipfile
 import zlib
 from typing import Any
@@ -19,7 +22,8 @@ ARRAY, BYTES, TUPLE, PAIRS = "$array", "$bytes", "$tuple", "$dict"
 FIRST_DATE = (1980, 1, 1, 0, 0, 0)  # of ZIP: equal values give equal bytes
 DAMAGE = (
     zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, IndexError, EOFError,
-    RuntimeError, NotImplementedError, RecursionError, MemoryError, OverflowError,
+    RuntimeError, NotImplementedError, RecursionError, MemoryError, OverflowError, OSError,
+    lzma.LZMAError, struct.error, tokenize.TokenError, SyntaxError,
 )  # fmt: skip
 """What ``unpack`` may raise for bytes that ``pack`` did not write."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,17 +51,23 @@ class CellStore:
         found = self._content(digest)
         return None if found is None else Outcome(cell, digest, found["values"], found["seconds"])
 
+    def path(self, digest: str) -> Path:
+        """The file of a finished cell, whether it exists or not."""
+        return self.folder / (digest + FINISHED)
+
     def _content(self, digest: str) -> dict[str, Any] | None:
-        path = self.folder / (digest + FINISHED)
+        path = self.path(digest)
         try:
-            content = unpack(path.read_bytes())
-            if content["digest"] != digest or not isinstance(content["values"], dict):
-                raise ValueError("another cell")
-            content["seconds"] = float(content["seconds"])
+            packed = path.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise OhmcarloError(f"{explain(error, path)}: make it readable or remove it") from error
+        try:
+            content = unpack(packed)
+            if content["digest"] != digest or not isinstance(content["values"], dict):
+                raise ValueError("another cell")
+            content["seconds"] = float(content["seconds"])
         except DAMAGE:
             current_observer().say(f"{path} is damaged: the cell is computed again")
             return None
@@ -68,8 +75,9 @@ class CellStore:
 
     def write(self, digest: str, packed: bytes) -> None:
         """Store what ``work.compute`` packed; OhmcarloError where that is impossible."""
-        write_bytes(self.folder / (digest + FINISHED), packed)
-        (self.folder / (digest + FAILED)).unlink(missing_ok=True)
+        write_bytes(self.path(digest), packed)
+        with suppress(OSError):  # a result counts more than an old failure
+            (self.folder / (digest + FAILED)).unlink(missing_ok=True)
 
     def write_failure(self, failure: Failure) -> None:
         write_json(

@@ -9,10 +9,10 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import OhmcarloError
+from ..errors import OhmcarloError, UsageError
 from ..threads import VARIABLE
 from . import sources
-from .cells import BROKEN, REFUSED, Cell, Values, function_of
+from .cells import BROKEN, REFUSED, STOPPED, Cell, Values, function_of
 from .encoding import pack
 
 
@@ -51,7 +51,8 @@ def compute(function: str, arguments: str, digest: str, wanted: str) -> Reply:
         packed = pack(content_of(cell, digest, values, time.perf_counter() - began))
         return Reply(packed)
     except OhmcarloError as error:
-        return Reply(kind=REFUSED, message=_line(error))
+        kind = REFUSED if isinstance(error, UsageError) else STOPPED
+        return Reply(kind=kind, message=_line(error))
     except (Exception, SystemExit) as error:
         message = f"{type(error).__name__}: {_line(error)}".rstrip(": ")
         return Reply(kind=BROKEN, message=message, details=traceback.format_exc())

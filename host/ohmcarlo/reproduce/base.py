@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,12 +13,12 @@ import numpy as np
 
 from ..cluster import sources
 from ..cluster.base import Cluster
+from ..cluster.cells import REFUSED, Failure, name_of
 from ..cluster.cells import Cell as Work
-from ..cluster.cells import Failure, name_of
 from ..cluster.engine import open_cluster
 from ..cluster.store import CellStore
 from ..datasets import load
-from ..errors import OhmcarloError
+from ..errors import OhmcarloError, UsageError
 from ..files import json_ready
 from ..tasks import get_task
 
@@ -185,15 +185,17 @@ class Bench:
 
         ``function`` belongs to a module (no closure). A cell holds JSON values, including its seed;
         the result must depend on nothing else. It holds JSON values, tuples and arrays. ``what`` is
-        shown beside the progress. Raises OhmcarloError at the first cell that fails.
+        shown beside the progress. Raises OhmcarloError at the first cell that fails, UsageError
+        if the cell did.
         """
         name, digest = name_of(function), sources.sources_digest()
         work = [Work(name, json_ready(cell)) for cell in cells]
         wanted = [cell.digest(digest) for cell in work]
         store, found = CellStore(self._folder), dict[str, Cell]()
-        done = self._cluster.run(work, store, retry_failed=True, what="")
-        for result in self.watcher.track(done, len(set(wanted)), what):
-            if isinstance(result, Failure):
-                raise OhmcarloError(f"{what}: {result.message}{store.note(result)}")
-            found[result.digest] = result.values
+        with closing(self._cluster.run(work, store, retry_failed=True, what="")) as done:
+            for result in self.watcher.track(done, len(set(wanted)), what):
+                if isinstance(result, Failure):
+                    kind = UsageError if result.kind == REFUSED else OhmcarloError
+                    raise kind(f"{what}: {result.message}{store.note(result)}")
+                found[result.digest] = result.values
         return [found[key] for key in wanted]

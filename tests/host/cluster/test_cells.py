@@ -197,6 +197,17 @@ def test_no_changed_byte_changes_a_result() -> None:
     assert noticed > 0.5 * len(content)
 
 
+@pytest.mark.parametrize("method", [8, 12, 14, 99])
+def test_other_compression_is_damage_and_no_other_error(method: int) -> None:
+    """The methods of ZIP in a foreign file: deflate, bzip2, LZMA and an unknown one."""
+    packed = bytearray(pack({"text": "abc" * 20}))
+    assert unpack(bytes(packed))  # the control
+    for mark, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        packed[packed.index(mark) + place] = method
+    with pytest.raises(DAMAGE):
+        unpack(bytes(packed))
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_damage_and_no_other_error(content: bytes) -> None:
     with pytest.raises(DAMAGE):
@@ -206,7 +217,11 @@ def test_any_bytes_are_damage_and_no_other_error(content: bytes) -> None:
 # -- in this process -------------------------------------------------------------------------------
 
 
-def test_cells_are_computed_once_and_come_back(tmp_path: Path) -> None:
+def test_cells_are_computed_once_and_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process needs no Dask."""
+    monkeypatch.setitem(sys.modules, "distributed", None)
     log = tmp_path / "log"
     work = cells(range(4), log=str(log))
     first = computed([*work, work[0]], tmp_path / "cells")
@@ -214,7 +229,6 @@ def test_cells_are_computed_once_and_come_back(tmp_path: Path) -> None:
     assert log.read_text().split() == ["0", "1", "2", "3"]
     for found in (first, again):
         assert [f.values["square"] for f in found if isinstance(f, Outcome)] == [0, 1, 4, 9]
-    assert "distributed" not in sys.modules or sys.modules["distributed"]  # Dask is not needed
 
 
 def test_failures_are_one_line_and_are_retried_on_demand(
@@ -257,12 +271,14 @@ def test_a_full_disk_ends_the_work_and_keeps_what_is_finished(
         return write(self, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
+    log, folder = tmp_path / "log", tmp_path / "cells"
+    work = cells(range(4), log=str(log))
     with pytest.raises(OhmcarloError, match=r"No space left on device: free some space"):
-        computed(cells(range(4)), tmp_path)
-    assert len(list(tmp_path.iterdir())) == 2  # no partial file
+        computed(work, folder)
+    assert len(list(folder.iterdir())) == 2  # no partial file
     monkeypatch.setattr(Path, "write_bytes", write)
-    log = tmp_path / "log"
-    assert len(computed(cells(range(4)), tmp_path)) == 4 and not log.exists()
+    assert len(computed(work, folder)) == 4
+    assert log.read_text().split() == ["0", "1", "2", "2", "3"]
 
 
 def test_wrong_requests() -> None:

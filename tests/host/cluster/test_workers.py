@@ -122,6 +122,17 @@ def test_few_cells_are_in_flight(
     assert max(most) == 4
 
 
+def test_a_run_that_is_left_takes_nothing_from_the_next(local: Cluster, tmp_path: Path) -> None:
+    store = CellStore(tmp_path)
+    left = local.run(squares(range(6), seconds=0.02), store)
+    next(left)
+    following = local.run(squares(range(10, 20), seconds=0.02), store)
+    first = next(following)
+    left.close()
+    assert len({f.digest for f in (first, *following)}) == 10
+    assert len(list(tmp_path.glob("*.cell"))) < 16  # the rest of the first one is cancelled
+
+
 def test_a_figure_computes_its_cells_on_processes(
     local: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,10 +149,11 @@ def test_a_figure_computes_its_cells_on_processes(
     cells = [{"x": x, "seconds": 0.05 * (x == 0)} for x in (0, 1, 2, 1)]
     found = bench.map("squares", cluster_cells.square, cells)
     assert [f["square"] for f in found] == [0, 1, 4, 1]
-    with pytest.raises(OhmcarloError, match=r"^refused: 33 features do not fit .*: use fewer$"):
+    with pytest.raises(UsageError, match=r"^refused: 33 features do not fit .*: use fewer$"):
         bench.map("refused", cluster_cells.refuse, [{"x": 33}])
-    with pytest.raises(OhmcarloError, match=r"ZeroDivisionError.*details in .*\.failed"):
+    with pytest.raises(OhmcarloError, match=r"ZeroDivisionError.*details in .*\.failed") as caught:
         bench.map("broken", cluster_cells.break_down, [{"x": 33}])
+    assert not isinstance(caught.value, UsageError)  # another exit code
 
 
 def test_a_cell_whose_worker_is_killed_is_computed_by_another(
