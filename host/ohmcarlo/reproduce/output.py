@@ -9,6 +9,7 @@ from typing import Any
 from .. import __version__
 from ..files import json_ready, make_folder, write_bytes, write_json
 from ..pictures.canvas import write_pictures
+from ..runs.folder import locked
 from .base import Bench, Figure, Goal, Table, Watcher
 from .catalogue import maker, require_data_of
 
@@ -31,12 +32,12 @@ def reproduce(
 
     Cells in ``out`` from an earlier run with the same sources are not computed again.
     Raises UsageError when data of one of them are missing, OhmcarloError when a file cannot be
-    written.
+    written, or while another process works in ``out``.
     """
     require_data_of(names)
     make_folder(out, "--out")
     values: dict[str, Any] = {"version": __version__, "seeds": seeds, "figures": {}}
-    with Bench(out / CELLS, seeds, jobs, watcher, scheduler) as bench:
+    with locked(out), Bench(out / CELLS, seeds, jobs, watcher, scheduler) as bench:
         for name in names:
             watcher.say(f"{name} ...")
             figure = maker(name)(bench)

@@ -48,6 +48,7 @@ from ohmcarlo.reproduce.strategies import (
     weights_of,
 )
 from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.folder import locked
 from ohmcarlo.runs.supervised.figures import draw_figures
 from ohmcarlo.spec import CODE_LSB_US, Geometry
 
@@ -461,6 +462,16 @@ def test_a_csv_file_gets_the_pictures_of_a_built_in_task(tmp_path: Path) -> None
 
 
 # -- figures, small --------------------------------------------------------------------------------
+
+
+def test_a_second_process_in_a_folder_is_refused(tmp_path: Path) -> None:
+    with (
+        locked(tmp_path),
+        patch("ohmcarlo.reproduce.output.require_data_of"),
+        pytest.raises(OhmcarloError, match="another process is working in"),
+    ):
+        reproduce(["fig3"], tmp_path, 2, 1, Quiet())
+    assert not list(tmp_path.iterdir())
 
 
 def small(name: str, tmp_path: Path) -> dict[str, Any]:
