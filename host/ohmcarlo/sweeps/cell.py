@@ -120,7 +120,7 @@ def _row(values: Mapping[str, Any], chains: Sequence[Mapping[str, Any]]) -> dict
     return {
         **row,
         "settled": row["verdict"] == "settled",
-        "predicted_error_sd": float(np.linalg.norm(errors)) if len(chains) == 1 else None,
+        "predicted_error_sd": float(np.linalg.norm(errors)) if errors and not chains[1:] else None,
         "energy_per_sample_joules": row["energy_joules"] / bulk if bulk else None,
         "retired_rows": sum(len(each.get("retired_rows") or ()) for each in chains),
     }

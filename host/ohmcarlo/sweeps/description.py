@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,8 @@ CONSTANT = f"{PRESET}."
 """Begin of the key of a constant of the preset."""
 USUAL_DRAWS = 100
 MOST_SEEDS, MOST_DRAWS, MOST_CELLS = 100_000, 100_000, 1_000_000
+MOST_WHOLE = (1 << 63) - 1
+"""The largest whole number of a table."""
 Settings = dict[str, Any]
 
 
@@ -161,6 +164,8 @@ class _Reader:
         varied: dict[str, list[Any]] = {}
         fixed: Settings = {}
         for key, value in self._flat(entries):
+            if key == SEED and own is not None:
+                raise self._error(key, f"{SEEDS} gives the seeds of this block: leave out one")
             self._swept[key] = None
             if kind != CELL and (isinstance(value, list) or is_range(value)):
                 varied[key] = self._values(key, value)
@@ -246,7 +251,7 @@ class _Reader:
             value = int(value)
         elif kind is float and _is_whole(value):
             value = float(value)
-        wrong = _wanted(key, value)
+        wrong = "a finite number" if _is_too_large(value) else _wanted(key, value)
         if wrong:
             raise self._error(key, f"{key} = {value!r}: give {wrong}")
         return value
@@ -258,7 +263,7 @@ class _Reader:
         if _is_whole(value) and 1 <= value <= MOST_SEEDS:
             return list(range(value))
         if isinstance(value, list) and value and all(map(_is_whole, value)):
-            return list(value)
+            return [self._checked(SEED, seed) for seed in value]
         raise self._error(
             SEEDS, f"seeds = {value!r}: give a number of seeds, 1 to {MOST_SEEDS:,}, or a list"
         )
@@ -287,6 +292,13 @@ def _wanted(key: str, value: Any) -> str | None:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return None if number else "a number"
     return wanted_of(key, value)
+
+
+def _is_too_large(value: Any) -> bool:
+    """Whether a value is a number that no table can hold."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, int) and abs(value) > MOST_WHOLE
 
 
 def _type_of(key: str) -> Any:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from ..cluster.encoding import pack
+from ..cluster.cells import Cell
+from ..cluster.encoding import pack, unpack
 from ..cluster.sources import sources_digest
 from ..cluster.store import CellStore
+from ..cluster.work import compute
 from ..errors import OhmcarloError
 from ..progress import phase
 from ..readable import count
 from ..runs.config import TrainConfig
-from .cell import LOG_POSTERIOR, WEIGHTS, compute
+from .cell import LOG_POSTERIOR, WEIGHTS
 from .planning import Plan, Planned
 
 SHORT, LONG = 250, 1000
@@ -66,7 +69,7 @@ class Estimate:
         return None if self.seconds is None else self.seconds / workers
 
 
-def kind_of(cell: Planned) -> Kind:
+def cost_kind(cell: Planned) -> Kind:
     """Cells of one kind take the same time for a step, about."""
     config = _config(cell)
     return (
@@ -88,20 +91,19 @@ def estimate(plan: Plan, store: CellStore | None) -> Estimate:
     failed = len(plan.cells) - len(plan.possible)
     for cell in plan.possible:
         digest = cell.work.digest(sources)
-        found = None if store is None else store.outcome(cell.work, digest)
-        if found is not None:
-            finished.setdefault(kind_of(cell), []).append((found.seconds, _config(cell).steps))
-            sizes.setdefault(kind_of(cell), []).append(len(pack(found.values)))
+        if store is not None and (found := store.outcome(cell.work, digest)) is not None:
+            finished.setdefault(cost_kind(cell), []).append((found.seconds, _config(cell).steps))
+            sizes.setdefault(cost_kind(cell), []).append(store.path(digest).stat().st_size)
         elif store is not None and store.failure(digest) is not None:
             failed += 1
         else:
             missing.append(cell)
     lines: list[str] = []
     costs = {kind: _known(times, sizes[kind]) for kind, times in finished.items()}
-    for kind in dict.fromkeys(kind_of(cell) for cell in missing):
+    for kind in dict.fromkeys(cost_kind(cell) for cell in missing):
         if kind in costs:
             continue
-        tried = _tried([cell for cell in missing if kind_of(cell) == kind])
+        tried = _tried([cell for cell in missing if cost_kind(cell) == kind])
         if isinstance(tried, str):
             lines.append(tried)
         else:
@@ -147,12 +149,17 @@ def _tried(cells: Sequence[Planned]) -> Cost | str:
 
 
 def _trial(cell: Planned, steps: int) -> tuple[float, dict[str, Any]]:
-    """CPU time of a cell with other steps, s, and its values."""
+    """CPU time of a cell with other steps, s, and its values. OhmcarloError if it fails."""
     arguments = cell.work.arguments
     short = replace(TrainConfig.from_dict(arguments["config"]), steps=steps, more_steps=False)
+    work = Cell(
+        cell.work.function, {**arguments, "config": json.loads(json.dumps(short.to_dict()))}
+    )
     began = time.process_time()
-    found = compute(short.to_dict(), arguments["files"], arguments["draws"])
-    return time.process_time() - began, found
+    reply = compute(work.function, work.canonical, "", sources_digest())
+    if not reply.packed:
+        raise OhmcarloError(reply.message)
+    return time.process_time() - began, unpack(reply.packed)["values"]
 
 
 def _bytes(found: dict[str, Any], cell: Planned) -> float:
@@ -165,12 +172,12 @@ def _bytes(found: dict[str, Any], cell: Planned) -> float:
 
 
 def _total(cells: Sequence[Planned], costs: dict[Kind, Cost]) -> float | None:
-    known = [cell for cell in cells if kind_of(cell) in costs]
+    known = [cell for cell in cells if cost_kind(cell) in costs]
     if cells and not known:
         return None
-    return sum(costs[kind_of(cell)].seconds(_config(cell).steps) for cell in known)
+    return sum(costs[cost_kind(cell)].seconds(_config(cell).steps) for cell in known)
 
 
 def _size(cells: Sequence[Planned], costs: dict[Kind, Cost]) -> float:
-    known = [costs[kind].size for cell in cells if (kind := kind_of(cell)) in costs]
+    known = [costs[kind].size for cell in cells if (kind := cost_kind(cell)) in costs]
     return (1 + POSTERIOR_SHARE) * sum(known)

@@ -1,8 +1,8 @@
 """The user's files of a cell: they travel to the worker, or are read where it runs.
 
-The digest of a cell covers the content of its files and their names, and no folder. A file up to
-``CARRIED`` bytes (compressed) is part of the arguments. A larger one must be readable on the
-worker under the same absolute path.
+The digest of a cell covers the content of its files and their names. A file up to ``CARRIED``
+bytes (compressed) is part of the arguments, so that its folder does not matter. A larger one must
+be readable on the worker under the same absolute path, which belongs to the digest.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def plan(description: Description) -> Plan:
     found: dict[str, Planned] = {}
     for point in description.points:
         cell = planned(description, point, reference)
-        found.setdefault(cell.work.canonical, cell)
+        found.setdefault(cell.work.digest(""), cell)
     return Plan(description, tuple(found.values()), reference)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..cluster.cells import Outcome
 from ..cluster.sources import sources_digest
 from ..cluster.store import CellStore
 from ..errors import OhmcarloError
@@ -47,12 +48,11 @@ class Results:
 
     def failures(self) -> list[tuple[str, list[Row]]]:
         """Messages of failed cells with their rows, the most frequent first."""
-        failed = [row for row in self.table.rows if row["status"] == FAILED]
-        messages = Counter(row["message"] for row in failed)
-        return [
-            (message, [row for row in failed if row["message"] == message])
-            for message, _ in messages.most_common()
-        ]
+        found: dict[str, list[Row]] = {}
+        for row in self.table.rows:
+            if row["status"] == FAILED:
+                found.setdefault(row["message"], []).append(row)
+        return sorted(found.items(), key=lambda entry: -len(entry[1]))
 
     def summary(self) -> dict[str, Any]:
         """Content of ``summary.json``."""
@@ -104,16 +104,31 @@ def _read(cell: Planned, digest: str, store: CellStore) -> tuple[Row, Shape | No
         return {**row, "status": FAILED, "message": cell.problem}, None
     outcome = store.outcome(cell.work, digest)
     if outcome is not None:
-        values = outcome.values
-        row |= {"status": FINISHED, "seconds": outcome.seconds, **values[ROW]}
-        if values[WEIGHTS] is None:
-            return row, None
-        chains, draws = values[WEIGHTS].shape[:2]
-        return row, Shape(digest, chains, draws, tuple(values[NAMES]), cell.parameters)
+        try:
+            shape = _shape(outcome, cell)
+            row |= {"status": FINISHED, "seconds": outcome.seconds, **outcome.values[ROW]}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise OhmcarloError(
+                f"{store.path(digest)} is not the result of a sweep: remove it, and repeat the "
+                "command"
+            ) from error
+        return row, shape
     failure = store.failure(digest)
     if failure is not None:
         row |= {"status": FAILED, "message": failure.message}
     return row, None
+
+
+def _shape(outcome: Outcome, cell: Planned) -> Shape | None:
+    """The shape of the draws of a result; None if it has none."""
+    values = outcome.values
+    if values[WEIGHTS] is None:
+        return None
+    chains, draws, weights = values[WEIGHTS].shape
+    names = tuple(values[NAMES])
+    if len(names) != weights or values[LOG_POSTERIOR].shape != (chains, draws):
+        raise ValueError("arrays do not fit together")
+    return Shape(outcome.digest, chains, draws, names, cell.parameters)
 
 
 def _settings(cell: Planned) -> Row:
@@ -137,6 +152,8 @@ def write_results(folder: SweepFolder, results: Results, draws: bool = True) -> 
                 _drawn(folder.store, results.shapes, done),
                 {"sweep": results.table.name},
             )
+    elif draws:
+        (folder.path / POSTERIORS).unlink(missing_ok=True)  # those of another content of the file
     write_json(folder.path / SUMMARY, results.summary())
 
 

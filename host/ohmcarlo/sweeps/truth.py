@@ -59,7 +59,8 @@ class Distance:
     spread_ratio : float
         Sampled over exact spread, geometric mean over the weights.
     monte_carlo_sd : float
-        The part of ``error_sd`` that the number of effective draws explains.
+        The part of ``error_sd`` that the number of effective draws explains. Draws that are too
+        few for an estimate of this number count as a single one.
     """
 
     error_sd: float
@@ -184,5 +185,5 @@ def distance(draws: NDArray[np.floating[Any]], truth: Truth) -> Distance:
         error_sd_max=float(shift.max()),
         spread_error=float(np.sqrt(np.mean(log**2))),
         spread_ratio=float(np.exp(log.mean())),
-        monte_carlo_sd=float(np.sqrt(np.mean(1 / ess(draws)))),
+        monte_carlo_sd=float(np.sqrt(np.mean(1 / np.nan_to_num(ess(draws), nan=1.0)))),
     )

@@ -49,3 +49,11 @@ def test_the_distance_is_that_of_shifted_and_narrowed_draws():
     assert wrong.error_sd == pytest.approx(0.3 / np.sqrt(2), abs=0.02)
     assert wrong.spread_ratio == pytest.approx(0.8, abs=0.01)
     assert wrong.posterior_error == pytest.approx(0.223, abs=0.02)  # -ln 0.8
+
+
+def test_too_few_draws_for_an_effective_size_count_as_one():
+    """A run that does not settle is not left out of a mean."""
+    draws = np.random.default_rng(0).standard_normal((2, 20, 1))
+    truth = Truth(np.zeros(1), np.ones(1), 1e4)
+    assert distance(draws[:, :2], truth).monte_carlo_sd == 1.0
+    assert distance(draws, truth).monte_carlo_sd < 0.5
