@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chunks import Chunks
 from ohmcarlo.cli.app import main
 from ohmcarlo.golden import parallel
 from ohmcarlo.golden.machine import STEPS
@@ -39,7 +40,7 @@ def run(folder: Path, *options: object) -> int:
 
 def checkpoint(folder: Path) -> Checkpoint:
     with RunFolder(folder) as held:
-        found, _ = held.resume(print)
+        found = held.resume(print, Chunks())
     assert found is not None
     return found
 

@@ -142,7 +142,7 @@ def test_an_array_without_trim_is_measured_in_far_rows_too() -> None:
     """The lines make rows differ. Control: the first rows alone look alike."""
     config = TrainConfig("toy2d", array="physics", preset="relative-5pct,wire_ohm=10", rows=256)
     opened = open_array(config.array, config.preset, Geometry(rows=256, pairs=8), 0)
-    found = measure_untrimmed(config, opened, 0.05, 2)
+    found = measure_untrimmed(config, opened, config.array_seed, 0.05, 2)
     near = opened.characterize(range(4), rows=range(16))
     assert found is not None and found.d2d_rel > 0.05 > 3 * near.d2d_rel
 
