@@ -59,11 +59,23 @@ class KeyedArray(PhysicsArray):
         return np.clip(np.array(codes, np.int32), 0, CODE_MAX)
 
     def dot(self, row: int, inputs: NDArray[np.int8]) -> NDArray[np.int32]:
+        """Access by access, so that no sum depends on the other accesses."""
         self._row = row
-        time = self._clock.copy()
-        found = super().dot(row, inputs)
-        self._clock[:] = time
-        return found
+        geometry, (points, pairs) = self.geometry, inputs.shape
+        weights, power = self._pairs(row, pairs)
+        planes = 8 // geometry.access_bits
+        total = np.zeros(points, np.int64)
+        tile = geometry.tile_pairs or pairs
+        for start in range(0, pairs, tile):
+            columns = slice(start, min(start + tile, pairs))
+            for plane in range(planes):
+                shift = plane * geometry.access_bits
+                levels = inputs[:, columns] >> shift
+                if plane < planes - 1:
+                    levels = levels & np.int8((1 << geometry.access_bits) - 1)
+                drive = levels.astype(np.float64)
+                total += self._access(drive, weights[columns], power[columns]) << shift
+        return total.astype(np.int32)
 
     # -- interface of the hardware ---------------------------------------------------------------
 
@@ -79,7 +91,9 @@ class KeyedArray(PhysicsArray):
         self._row = row
         self.ledger.note_read(1)
         devices = np.array([device], np.int32)
-        seen = self._read_us(row, devices, self.conductance_us(row)[devices])
+        seen = self.conductance_us(row)[devices]
+        if self.wires is not None:
+            seen = self.wires.read_us(seen, row, devices)
         return self._rounded(float(seen[0]), b"read %d" % device)
 
     def access(self, row: int, tile: int, drive: NDArray[np.int64]) -> int:
@@ -87,20 +101,27 @@ class KeyedArray(PhysicsArray):
         2**dot_shift codes."""
         self._row = row
         width = self.geometry.tile_pairs or self.geometry.pairs
-        g = self._dot_us(row, self.geometry.pairs) / CODE_LSB_US
-        pairs = slice(tile * width, min((tile + 1) * width, self.geometry.pairs))
-        plus, minus = g[0::2][pairs], g[1::2][pairs]
-        power = (plus**2 + minus**2) * self._read_rel**2
-        lines = drive[: len(plus)].astype(np.float64)
+        columns = slice(tile * width, min((tile + 1) * width, self.geometry.pairs))
+        weights, power = (each[columns] for each in self._pairs(row, self.geometry.pairs))
+        lines = drive[: len(weights)].astype(np.float64)
         step = 1 << self.geometry.dot_shift
-        return int(np.floor(self._sum(lines, plus - minus, power) / step + 0.5))
+        return int(np.floor(self._sum(lines, weights, power) / step + 0.5))
 
     # -- the model -------------------------------------------------------------------------------
 
-    def _convert(self, g_us: NDArray[np.float64]) -> IntArray:
-        assert len(g_us) == 1
-        code = self._rounded(float(g_us[0]), self._what)
-        return np.array([min(max(code, 0), CODE_MAX)], np.int32)
+    def _read_noise(self, shape: int | tuple[int, ...]) -> NDArray[np.float64]:
+        """Of the READ of one device after its SET."""
+        assert shape == 1
+        return np.array([self._noise(self._what) if self._read_rel else 0.0])
+
+    def _pairs(self, row: int, pairs: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Weight and noise power of each pair in a DOT over ``pairs`` pairs, in codes: (pairs,)."""
+        g_us = self.conductance_us(row)
+        if self.wires is not None:
+            g_us = self.wires.dot_us(g_us, row) * self.line_gains(pairs)
+        g = g_us[: 2 * pairs] / CODE_LSB_US
+        plus, minus = g[0::2], g[1::2]
+        return plus - minus, (plus**2 + minus**2) * self._read_rel**2
 
     def _rounded(self, g_us: float, what: bytes) -> int:
         if self._read_rel:
@@ -121,7 +142,7 @@ class KeyedArray(PhysicsArray):
     def _access(
         self, drive: NDArray[np.float64], weights: NDArray[np.float64], power: NDArray[np.float64]
     ) -> NDArray[np.int64]:
-        """Access by access, so that no sum depends on the other accesses."""
+        """Results of one access for each point, with the limits of the converter."""
         geometry = self.geometry
         step = 1 << geometry.dot_shift
         values = np.array([self._sum(lines, weights, power) for lines in drive])
