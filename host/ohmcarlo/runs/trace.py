@@ -183,14 +183,22 @@ class Trace:
 
     def stays(self, burn_in: int) -> tuple[int, float]:
         """Longest stay at one sample after the first ``burn_in`` steps of the trace, in steps, and
-        the one that is expected."""
+        the one that is expected. A stay that lasts to the end of a long run counts from the first
+        step of the trace after its begin."""
         if self.long is None:
             current = self.draws()[:, burn_in:]
             return longest_stay(current), expected_longest_stay(current)
         own = [np.flatnonzero(self.chain == c)[burn_in : self.steps] for c in range(self.chains)]
         after = np.concatenate(own)
         moves, chances = int(self.long.moves[after].sum()), len(after) * self.long.every
-        return int(self.long.stays[after].max()), expected_stay(moves, chances, self.chains)
+        ended = int(self.long.stays[after].max())
+        lasting = self.long.every * max(_last_zeros(self.long.moves[steps]) for steps in own)
+        return max(ended, lasting), expected_stay(moves, chances, self.chains)
+
+
+def _last_zeros(values: NDArray[np.int32]) -> int:
+    """Length of the run of zeros at the end."""
+    return int(np.argmax(np.append(values[::-1], 1) != 0))
 
 
 def _long_of(streamed: LongBlock) -> Long:

@@ -25,7 +25,7 @@ from ohmcarlo.runs.outputs import Outputs
 from ohmcarlo.runs.pulses.listing import list_pulses
 from ohmcarlo.runs.stored import read_result, read_trace
 from ohmcarlo.runs.thinning import Draws, distance_of, totals_of
-from ohmcarlo.runs.trace import Trace
+from ohmcarlo.runs.trace import Long, Trace
 from ohmcarlo.runs.train import resume_run, train_run
 from ohmcarlo.tasks import get_task
 
@@ -102,6 +102,20 @@ def test_sums_between_steps_hold_every_step(
     np.testing.assert_array_equal(moves, accepted.sum(axis=2))
     assert long.stays(0)[0] == whole[1].stays(0)[0]  # the longest stay ended, and is kept
     assert long.stays(0)[1] == pytest.approx(whole[1].stays(0)[1], rel=0.01)
+
+
+def test_a_stay_that_does_not_end_is_a_stay() -> None:
+    """The second of two chains does not move from step 9 on. The control moves at the end."""
+
+    def longest(last: int) -> int:
+        moves = np.array([[1, 1, 2, 1, 1], [2, 1, 0, 0, last]], np.int32)
+        stays = np.where(moves, 3, 0).astype(np.int32).T.ravel()
+        levels, chain = np.zeros(10, np.int64), np.tile(np.arange(2, dtype=np.uint8), 5)
+        codes, once = np.zeros((2, 2), np.uint16), np.array([6, 6], np.int32)
+        known = Long(4, 40, int(moves.sum()), stays, moves.T.ravel())
+        return Trace(levels > 0, levels, chain, codes, once, chain[:2], known).stays(0)[0]
+
+    assert longest(0) == 12 and longest(1) == 3
 
 
 @pytest.mark.parametrize("most", [10_000, 4001, 300])
