@@ -92,8 +92,10 @@ def share(work: Callable[[], None], number: int) -> None:
     when all calls have ended. The thread of the caller alone can do all of the work: other threads
     that are busy delay nothing.
     """
-    others = [_pool().submit(work) for _ in range(number - 1)]
+    others: list[Future[None]] = []
     try:
+        for _ in range(number - 1):
+            others.append(_pool().submit(work))
         work()
     finally:
         errors = _ends([call for call in others if not call.cancel()])

@@ -21,7 +21,7 @@ from ..progress import Observer, Silence, phase
 from .adaptation.record import Record
 from .adaptation.stages import Stages
 from .algebra import few_threads
-from .folder import Checkpoint, RunFolder
+from .folder import BoardFolder, Checkpoint, RunFolder
 from .interruption import Interrupted as Interrupted
 from .network_pilot import PilotStages
 from .replay import can_replay, next_stop, replayed, sort_points
@@ -240,7 +240,7 @@ class ChainRun:
     def _adaptation_hint(self, record: Record) -> str:
         where = f"interrupted after {len(record.stages)} stages of the adaptation"
         if self.folder is None:
-            return f"{where}; nothing was kept: with --out RUN an interrupted run can be resumed"
+            return f"{where}; {NOTHING_KEPT}"
         return f"{where}; they are kept: `ohmcarlo resume {self.folder.path}` continues"
 
     def streamed(self) -> Block:
@@ -365,6 +365,8 @@ class ChainRun:
                 counters=counters,
             )
         except OhmcarloError as error:
+            if isinstance(self.folder, BoardFolder):  # the run on all boards names the way on
+                raise
             raise OhmcarloError(f"{error}; {self.resume_hint()}") from error
         log.debug("checkpoint after %d steps, state of step %d", self.steps, self._state_steps)
         self._fresh, self._kept_steps, self._kept = [], self.steps, True

@@ -171,7 +171,10 @@ class SeveralChains:
         self._errors[number] = error
         if not (self._kept and isinstance(error, OhmcarloError)):
             stop.set()
-        elif any(i not in self._errors for i in range(len(self._members))):
+        elif any(
+            i not in self._errors and member.steps < self._total
+            for i, member in enumerate(self._members)
+        ):
             self._progress[number].say(f"{error}; the other boards go on to their last step")
         return error if isinstance(error, BoardLost) else None
 
@@ -219,10 +222,9 @@ class SeveralChains:
 
     def boards_left(self) -> str | None:
         """The backend of the boards that did not fail; None if all or none did."""
-        names = [member.name for member in self._board.members]
-        left = [name for i, name in enumerate(names) if i not in self._errors]
-        gone = self._errors and left
-        return ",".join(left) if gone else None
+        members = zip(self._board.places, self._board.members, strict=True)
+        left = {place: m.name for i, (place, m) in enumerate(members) if i not in self._errors}
+        return ",".join(left.values()) if self._errors and left else None
 
     @property
     def status(self) -> str:

@@ -91,7 +91,8 @@ def from_the_first_step(run: Path) -> str:
     names = (ADAPTATION, CHECKPOINT, PREVIOUS)
     found = [str(run / name) for name in names if (run / name).exists()]
     first = f"remove {' and '.join(found)} and " if found else ""
-    whole = run.parent if run.name.startswith(BOARD_FOLDER) else run
+    of_one_board = run.name.startswith(BOARD_FOLDER) and not (run / MANIFEST).exists()
+    whole = run.parent if of_one_board else run
     return f"{first}`ohmcarlo resume {whole}` begins at the first step"
 
 

@@ -18,6 +18,7 @@ from ohmcarlo.progress import Silence
 from ohmcarlo.runs import chain_run, stored
 from ohmcarlo.runs.chain_run import Interrupted
 from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.folder import BoardFolder
 from ohmcarlo.runs.sections.array import geometry_of, held_rows
 from ohmcarlo.runs.sections.boards import boards_section, parts_of
 from ohmcarlo.runs.sections.state import read_state
@@ -141,6 +142,43 @@ def test_a_lost_board_costs_its_own_steps_only(
     assert [board["chains"] for board in values["boards"]] == [[0, 1], [2, 3]]
     energies = [board["energy_joules"] for board in values["boards"]]
     assert np.isclose(sum(energies), values["energy_joules"]) and min(energies) > 0
+
+
+def test_boards_that_are_left_are_named_once(
+    tmp_path: Path, ports: type[Port], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three arrays on two boards, two are on the one that is left."""
+    monkeypatch.setattr(ports, "life", 100)
+    config = changed(CONFIG, backend="serial:A,serial:B", boards=3, chains=3)
+    with pytest.raises(BoardLost, match=r"resume \S+ --backend serial:A`"):
+        train_run(config, Outputs(tmp_path / "run"), Silence())
+
+
+def test_checkpoints_of_a_board_that_cannot_be_written(
+    tmp_path: Path, ports: type[Port], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command that goes on is that of the whole run."""
+    save, run = BoardFolder.save, tmp_path / "run"
+
+    def full(self: BoardFolder, chunk: Block | None, **others: Any) -> None:
+        if self.path.name == "board-1":
+            raise OhmcarloError("no space is left")
+        save(self, chunk, **others)
+
+    monkeypatch.setattr(BoardFolder, "save", full)
+    with pytest.raises(OhmcarloError) as found:
+        config = changed(CONFIG, backend="serial:A,serial:B")
+        train_run(config, Outputs(run, checkpoint_seconds=0.0), Silence())
+    text = str(found.value)
+    assert text.startswith("board 1, serial:B (chains 2, 3): no space is left; interrupted after ")
+    assert text.count(f"`ohmcarlo resume {run}`") == 1 and "board-1" not in text
+
+
+def test_a_run_may_have_the_name_of_a_board(tmp_path: Path) -> None:
+    """The remedy for its damaged files names its own folder."""
+    run = tmp_path / "board-of-mine"
+    train_run(changed(CONFIG, backend="model", steps=20), Outputs(run), Silence())
+    assert f"`ohmcarlo resume {run}` begins" in stored.from_the_first_step(run)
 
 
 def test_a_lost_board_ends_a_run_that_is_not_kept(

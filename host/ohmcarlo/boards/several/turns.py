@@ -60,11 +60,15 @@ class TurnBoard:
         self._configured: tuple[Registers, Points, EpisodeLikelihood | None] | None = None
         self._started = False
         self._left: Left | None = None
-        board = self._here()
-        self.name, self.geometry = board.name, board.geometry
-        self.pseudo_random, self.dot_products = board.pseudo_random, board.dot_products
-        self.clock_hz, self._identity = board.clock_hz, board.identify()
         self.streamed: Streamed | None = None
+        board = self._here()
+        try:
+            self.name, self.geometry = board.name, board.geometry
+            self.pseudo_random, self.dot_products = board.pseudo_random, board.dot_products
+            self.clock_hz, self._identity = board.clock_hz, board.identify()
+        except BaseException:
+            self.close()
+            raise
 
     def _here(self) -> Board:
         """The physical board, with the array of this member."""
