@@ -116,8 +116,8 @@ BackendOption = Annotated[
         help="Board that runs the chain: model (the bit-exact reference, on this computer), rtl "
         "(simulated hardware, built at its first use), serial:PORT, small:PORT for a board without "
         "a processor (small:rtl: simulated), or the IP core on a bus of this computer: "
-        "mmio:/dev/uio0, devmem:0x43C00000. train shares the chains between several boards: "
-        "serial:A,serial:B or rtl,rtl.",
+        "mmio:/dev/uio0, devmem:0x43C00000. train shares the chains of a run among several "
+        "boards: serial:A,serial:B or rtl,rtl.",
         rich_help_panel="Array",
     ),
 ]

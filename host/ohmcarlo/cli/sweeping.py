@@ -35,7 +35,7 @@ def sweep(
         typer.Option(
             metavar="DIR",
             help="Folder of the results (default: the name of the file without .toml, in the "
-            "present folder).",
+            "current folder).",
         ),
     ] = None,
     example: Annotated[
@@ -46,13 +46,14 @@ def sweep(
         bool,
         typer.Option(
             "--dry-run",
-            help="Show cells, time and disk needed, and stop. Nothing is written.",
+            help="Show the cells, and the time and disk space that they need, and stop. Nothing is "
+            "written.",
         ),
     ] = False,
     workers: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Processes on this computer (default: one per processor)."
+            metavar="N", min=1, help="Processes on this computer (default: one per core)."
         ),
     ] = None,
     scheduler: SchedulerOption = None,
@@ -65,11 +66,11 @@ def sweep(
 ) -> None:
     """Train once for every combination of settings, devices and seeds of a file.
 
-    The results are a table (`table.parquet`), the draws (`posteriors.nc`), and pictures of how each
-    parameter acts. Repeat the command to resume, or after a change of the file: finished cells are
-    not computed again.
+    Each run is a cell of the sweep. The results are a table (`table.parquet`), the draws
+    (`posteriors.nc`), and pictures of the effect of each parameter. Repeat the command to resume,
+    or after a change of the file: finished cells are not computed again.
 
-    A file `study.toml`:
+    An example of a file, `study.toml`:
 
         seeds = 3
 
@@ -84,13 +85,13 @@ def sweep(
 
     Examples:
 
-    - `ohmcarlo sweep study.toml --example`: write such a file
+    - `ohmcarlo sweep study.toml --example`: write such a file, with comments
 
-    - `ohmcarlo sweep study.toml --dry-run`: 21 cells, and how long they take
+    - `ohmcarlo sweep study.toml --dry-run`: show the 21 cells and the time that they need
 
     - `ohmcarlo sweep study.toml --html study.html`: table, draws, pictures, and a page
 
-    - `ohmcarlo sweep study.toml --scheduler tcp://head:8786`: on a cluster
+    - `ohmcarlo sweep study.toml --scheduler tcp://head:8786`: the same on a cluster
     """
     given = dict(locals())
     from ..errors import UsageError
@@ -144,7 +145,7 @@ def _write_example(console: Console, file: Path) -> None:
 
 
 def _announce(console: Console, cells: Plan) -> None:
-    """A line about the cells, and one about each reason why some cannot work."""
+    """A line about the cells, and one about each reason why some cannot be computed."""
     from collections import Counter
 
     from ..readable import count
@@ -153,7 +154,7 @@ def _announce(console: Console, cells: Plan) -> None:
     console.say(f"{count(len(cells.cells), 'cell')} over {names}")
     problems = Counter(cell.problem for cell in cells.cells if cell.problem)
     for problem, number in problems.most_common(MOST_SHOWN):
-        console.say(f"note: {count(number, 'cell')} cannot work: {problem}")
+        console.say(f"note: {count(number, 'cell')} cannot be computed: {problem}")
     _say_more(console, len(problems), "reasons")
 
 
@@ -195,7 +196,7 @@ def _compute(
             _write_page(console, results, command, html)
             raise Interrupted(
                 f"interrupted; {results.count(FINISHED):,} of {len(cells.cells):,} cells are "
-                f"finished and kept: `{command}` goes on"
+                f"finished and kept: `{command}` continues it"
             ) from interrupt
         results = collect(cells, folder.store)
         write_results(folder, results)
@@ -244,7 +245,7 @@ def _show(console: Console, results: Results, folder: Path, command: str) -> Non
     failed, total = results.count(FAILED), len(results.table.rows)
     rows = [
         ("cells", f"{results.count(FINISHED):,} of {total:,} finished, {failed:,} failed"),
-        ("time", f"{duration(summary['worker_seconds'])} of the workers"),
+        ("time", f"{duration(summary['worker_seconds'])} of all workers together"),
         ("verdicts", ", ".join(f"{n:,} {name}" for name, n in summary["verdicts"].items())),
         ("swept", ", ".join(results.table.swept) or "nothing"),
     ]
@@ -271,7 +272,7 @@ def _dry_run(console: Console, cells: Plan, path: Path, workers: int | None) -> 
     found = estimate(cells, CellStore(path / CELLS) if there else None)
     count = workers or cores()
     console.json(_costs(cells, found, count))
-    console.table(f"sweep {cells.description.path.stem}, not computed", _cost_rows(found, count))
+    console.table(f"sweep {cells.description.path.stem}, dry run", _cost_rows(found, count))
     _show_cells(console, cells)
     for line in found.trials:
         console.note(line)
@@ -303,7 +304,9 @@ def _cost_rows(found: Estimate, workers: int) -> list[tuple[str, str]]:
     if found.seconds is None or wall is None:
         cost = "not known"
     else:
-        cost = f"about {duration(found.seconds)} of CPU, {duration(wall)} with {workers} workers"
+        cost = (
+            f"about {duration(found.seconds)} of CPU time, {duration(wall)} with {workers} workers"
+        )
     return [("cells", counts), ("time", cost), ("disk", f"about {si(found.size, 'B')}")]
 
 

@@ -33,8 +33,8 @@ Job = tuple[str, Cell]
 class DaskCluster(Cluster):
     """Computes cells on the workers that a client of Dask reaches.
 
-    A cell whose workers died may be innocent: it waited behind another. It is computed alone after
-    all others; it is a failure if workers die again.
+    A cell whose workers died is not always the cause: it may have waited behind another cell. It is
+    therefore computed alone after all others, and is a failure if workers die again.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class DaskCluster(Cluster):
         if not self._said:
             current_observer().say(
                 f"{self._address} has no workers: start some with `dask worker {self._address} "
-                "--nthreads 1`; the work goes on by itself"
+                "--nthreads 1`; this command then continues"
             )
         self._said = True
 

@@ -53,9 +53,12 @@ def open_cluster(*, scheduler: str | None = None, workers: int | None = None) ->
     {'x': 3}
     """
     if scheduler is not None and workers is not None:
-        raise UsageError("--scheduler brings its own workers: leave out the number of processes")
+        raise UsageError(
+            "--scheduler computes on the workers of its cluster: leave out the number of processes "
+            "(--workers or --jobs)"
+        )
     if workers is not None and workers < 1:
-        raise UsageError(f"{workers} processes cannot compute: choose 1 or more")
+        raise UsageError(f"{workers} processes: choose 1 or more")
     count = workers or cores()
     if scheduler is None and count == 1:
         return InThisProcess()

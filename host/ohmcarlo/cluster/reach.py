@@ -40,13 +40,13 @@ def _host_and_port(address: str) -> tuple[str, int]:
             return parts.hostname, parts.port
     except ValueError:
         pass
-    raise UsageError(f"{address!r} is no address of a scheduler: write tcp://HOST:PORT")
+    raise UsageError(f"{address!r} is not the address of a scheduler: write tcp://HOST:PORT")
 
 
 def _absent(address: str, reason: str) -> OhmcarloError:
     return OhmcarloError(
-        f"no scheduler of Dask at {address} ({reason}): start one with `dask scheduler`, or leave "
-        "out --scheduler"
+        f"no Dask scheduler answers at {address} ({reason}): start one with `dask scheduler`, or "
+        "leave out --scheduler"
     )
 
 

@@ -134,7 +134,7 @@ class ChainRun:
         config, weights = self.setup.config, self.setup.registers.sample_devices // 2
         every = distance_of(config.steps, config.chains, weights)
         if every > 1:
-            rest = "are not kept without --out" if self.folder is None else "stay in its chunks"
+            rest = "are lost" if self.folder is None else "are in the chunks of the run folder"
             self.observer.say(
                 f"more than {most_draws(weights):,} steps: the result keeps one step in {every} of "
                 f"each chain, the others {rest}"

@@ -213,7 +213,9 @@ class _Reader:
         if key in known:
             return
         if key in TOP:
-            raise self._error(key, f"{key} stands above the first table, or in a block")
+            places = {SEEDS: "above the first table, or in a block", DRAWS: "above the first table"}
+            where = places.get(key, f"as a table of its own, [{key}]")
+            raise self._error(key, f"{key} is not a setting of a run: write it {where}")
         constants = RRAM_1T1R.constants()
         near = {name: name for name in known} | {name: CONSTANT + name for name in constants}
         raise self._error(

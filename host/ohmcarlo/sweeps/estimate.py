@@ -48,7 +48,7 @@ class Estimate:
     Attributes
     ----------
     finished, failed, remaining : int
-        Cells. Failed ones include those that cannot work.
+        Cells. Failed ones include those that cannot be computed.
     seconds : float or None
         CPU time of the remaining cells, s, without those that fail at once; None if it is unknown.
     size : float
@@ -121,7 +121,7 @@ def estimate(plan: Plan, store: CellStore | None) -> Estimate:
 
 def _config(cell: Planned) -> TrainConfig:
     if cell.config is None:
-        raise OhmcarloError(f"a cell that cannot work has no cost: {cell.problem}")
+        raise OhmcarloError(f"a cell that cannot be computed has no cost: {cell.problem}")
     return cell.config
 
 

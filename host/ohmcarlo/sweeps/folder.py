@@ -102,7 +102,7 @@ def check_folder(path: Path, description: Description) -> bool:
     about = _about(path / ABOUT)
     if about.get("format") != FORMAT:
         raise UsageError(
-            f"{path / ABOUT} is not the note of a sweep of this version: choose another --out"
+            f"{path / ABOUT} was not written by this version of ohmcarlo: choose another --out"
         )
     if about.get("file") != description.path.name:
         raise UsageError(

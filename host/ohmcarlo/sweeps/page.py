@@ -38,7 +38,7 @@ MOST_FAILED = 50
 OPEN = 4
 """Parameters whose sections are open; those of further ones are folded."""
 NEGLIGIBLE = 1.1
-"""A parameter moves an error if the largest one is more than so many times the smallest."""
+"""A parameter changes an error if the largest one is more than so many times the smallest."""
 
 
 def page_of(table: Table, command: str = "", made: date | None = None) -> HtmlPage:
@@ -92,7 +92,7 @@ def _headline(rows: Sequence[Row], found: Sequence[Response]) -> Headline:
 
 
 def _effects(found: Sequence[Response]) -> Iterator[str]:
-    """A sentence for the parameter that moves the posterior error most."""
+    """A sentence about the parameter that changes the posterior error most."""
     moved = []
     for one in found:
         errors = _errors(one.lines[0])
@@ -102,7 +102,7 @@ def _effects(found: Sequence[Response]) -> Iterator[str]:
         return
     ratio, one, errors = max(moved, key=lambda entry: entry[0])
     if ratio < NEGLIGIBLE:
-        yield f"No parameter moves the posterior error by more than {NEGLIGIBLE - 1:.0%}."
+        yield f"No parameter changes the posterior error by more than {NEGLIGIBLE - 1:.0%}."
         return
     yield (
         f"The posterior error depends most on {shown_name(one.parameter)}: it is between "
@@ -129,7 +129,8 @@ def _within_section(found: Sequence[Response]) -> Iterator[Section]:
             "Levels for a posterior within 5 %",
             sentences=(
                 "The error crosses the limit at these levels, interpolated between those that were "
-                "computed. Brackets have the crossings of the ends of the 95 % intervals.",
+                "computed. The two levels in brackets are those at which the ends of the 95 % "
+                "intervals cross it.",
             ),
             tables=(PageTable(("parameter", "curve", "levels"), tuple(rows)),),
         )
@@ -149,8 +150,8 @@ def _section(place: int, found: Response) -> Section:
         "are geometric."
     ]
     if found.left_out:
-        more = "curve is" if found.left_out == 1 else "curves are"
-        sentences.append(f"{found.left_out:,} further {more} in the table of the sweep only.")
+        more = count(found.left_out, "further curve")
+        sentences.append(f"The charts leave out {more}, whose cells are in the table of the sweep.")
     if found.failed:
         sentences.append(_failures(found))
     return Section(
@@ -304,11 +305,11 @@ def _repeat(table: Table, command: str) -> Section:
         "repeat",
         "How to repeat this",
         sentences=(
-            "The same file gives the same numbers on the same version. The command computes cells "
-            "that are missing and no finished cell again.",
-            f"The posterior error is that of the means, without the part that chance explains, or "
-            f"that of the spreads where it is larger: root mean square over weights and seeds, "
-            f"against the exact posterior. The dashed line marks {WITHIN:g}.",
+            "The same file gives the same numbers on the same version. The command computes only "
+            "the cells that are missing.",
+            "The posterior error compares the draws with the exact posterior. It is the larger of "
+            "the error of the means, without its Monte Carlo error, and the error of the spreads, "
+            f"each as root mean square over weights and seeds. The dashed line marks {WITHIN:g}.",
         ),
         facts=[
             ("version", f"ohmcarlo {__version__}"),

@@ -45,9 +45,9 @@ class Planned:
         The value of every swept parameter, as the configuration has it.
     work : Cell
     config : TrainConfig or None
-        None: the cell cannot work.
+        None: the cell cannot be computed.
     problem : str
-        Why it cannot work; empty if it can.
+        Why it cannot be computed; empty if it can.
     """
 
     parameters: dict[str, Any]
@@ -65,7 +65,7 @@ class Plan:
     description : Description
     cells : tuple of Planned
     reference : dict
-        The value of every swept parameter in ``[base]``; empty if the base cannot work.
+        The value of every swept parameter in ``[base]``; empty if the base cannot be computed.
     """
 
     description: Description
@@ -84,7 +84,7 @@ class Plan:
 
 
 def plan(description: Description) -> Plan:
-    """The cells of a sweep. A point that cannot work is a cell with a ``problem``.
+    """The cells of a sweep. A point that cannot be computed is a cell with a ``problem``.
 
     >>> from pathlib import Path
     >>> from ohmcarlo.sweeps.description import Description
@@ -105,7 +105,7 @@ def plan(description: Description) -> Plan:
 
 def planned(description: Description, point: Settings, reference: Mapping[str, Any]) -> Planned:
     """The cell of a point. ``reference`` has the parameters of the base, which are shown where a
-    point that cannot work has none of its own."""
+    point that cannot be computed has none of its own."""
     try:
         point = _with_preset(point, description.swept)
         config = completed(beside(description.folder, point))

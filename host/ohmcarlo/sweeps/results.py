@@ -35,7 +35,7 @@ class Results:
     shapes : tuple of Shape
         Of the cells with draws, in the order of the table.
     impossible : int
-        Failed cells that cannot work, whatever is tried again.
+        Failed cells that cannot be computed, whatever is tried again.
     """
 
     table: Table

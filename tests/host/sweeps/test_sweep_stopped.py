@@ -94,7 +94,7 @@ def test_an_interrupted_sweep_names_the_command_that_goes_on(folder: Path) -> No
     assert process.returncode == 130, err
     last = err.splitlines()[-1]
     assert last.startswith("ohmcarlo: interrupted; ")
-    assert last.endswith("`ohmcarlo sweep study.toml --workers 1` goes on")
+    assert last.endswith("`ohmcarlo sweep study.toml --workers 1` continues it")
     assert "Traceback" not in err
     assert not list((folder / "study" / "cells").glob("*.failed"))
     before = finished(folder)
