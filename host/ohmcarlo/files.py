@@ -39,6 +39,16 @@ def make_folder(path: Path, option: str) -> None:
         raise OhmcarloError(f"{explain(error, path)}: choose another {option}") from error
 
 
+def stamp_of(path: Path) -> tuple[int, int]:
+    """Time of the last change, ns, and size of a file, which tell whether it is the one that was
+    read before; zeros for a file that cannot be found."""
+    try:
+        state = path.stat()
+    except OSError:
+        return 0, 0
+    return state.st_mtime_ns, state.st_size
+
+
 def descriptor_of(path: Path) -> int | None:
     """The open file descriptor that a path such as ``/dev/stdout`` or ``/dev/fd/3`` stands for."""
     name = os.path.normpath(path)

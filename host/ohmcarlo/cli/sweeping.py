@@ -219,9 +219,12 @@ def _draw(console: Console, results: Results, path: Path) -> None:
     except UsageError as error:
         console.say(f"note: {error}")
         return
+    before = set((path / PICTURES).glob("*.png"))
     if pictures:
         make_folder(path / PICTURES, "--out")
-        write_pictures(path / PICTURES, pictures)
+        before -= set(write_pictures(path / PICTURES, pictures))
+    for picture in before:  # of parameters that are swept no longer
+        picture.unlink(missing_ok=True)
 
 
 def _write_page(console: Console, results: Results, command: str, html: Path | None) -> None:

@@ -7,13 +7,15 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
+SUFFIXES = {".py", ".json", ".csv", ".va"}
+"""Of the files that results may depend on."""
 
 
 @cache
 def sources_digest() -> str:
-    """Digest of every source file of the package: 16 hexadecimal digits."""
+    """Digest of the sources and the data of the package: 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(path for path in PACKAGE.rglob("*") if path.suffix in SUFFIXES):
         digest.update(str(path.relative_to(PACKAGE)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

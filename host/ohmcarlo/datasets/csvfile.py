@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..files import stamp_of
 from ..tables import Table, read_table
 from .base import Dataset
 from .feature_columns import dropped_columns, features_of
@@ -64,12 +65,7 @@ def load_csv(
     >>> load_csv(file, positive="ill").summary()
     "semicolons, label 'outcome': well = 0, ill = 1 (positive), 8 rows, 1 feature"
     """
-    try:
-        state = path.stat()
-        stamp = (state.st_mtime_ns, state.st_size)
-    except OSError:
-        stamp = (0, 0)  # the read raises the error
-    dataset = _loaded(path, stamp, label, regression, tuple(drop), positive)
+    dataset = _loaded(path, stamp_of(path), label, regression, tuple(drop), positive)
     for note in dataset.notes:
         warnings.warn(note, stacklevel=3)
     return dataset

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UsageError
+from ..files import stamp_of
 from ..readable import count
 from ..tables import LEAVE_OUT, Table, Text, parse_table, read_texts
 from . import cycle_table, easyexpert, long_table, six_columns, smu_list, wide_table
@@ -162,11 +163,7 @@ def _files(path: Path) -> list[Path]:
 
 def _stamp(file: Path) -> Stamp:
     """Name, time and size of a file; the read raises the error for a file that is missing."""
-    try:
-        state = file.stat()
-    except OSError:
-        return str(file), 0, 0
-    return str(file), state.st_mtime_ns, state.st_size
+    return str(file), *stamp_of(file)
 
 
 @lru_cache(maxsize=4)

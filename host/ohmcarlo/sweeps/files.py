@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OhmcarloError, UsageError
-from ..files import explain
+from ..files import explain, stamp_of
 from ..measurements.names import joined, split_name
 from ..measurements.veriloga.measuring import VERILOGA, is_veriloga, measured_table
 from ..runs.config import DATA_FILE, PRESET_FILE, SWEEP_FILE, TrainConfig
@@ -70,12 +70,15 @@ def packed_files(config: TrainConfig) -> tuple[TrainConfig, Files]:
         table = measured_table(config.array.removeprefix(VERILOGA))
         config = replace(config, array="physics", preset=str(table))
     roles = config.files()
-    files = {role: _packed(str(path.absolute()), role) for role, path in roles.items()}
+    files = {
+        role: _packed(str(path.absolute()), role, stamp_of(path)) for role, path in roles.items()
+    }
     return _renamed(config, {role: Path(path.name) for role, path in roles.items()}), files
 
 
 @cache
-def _packed(path: str, role: str) -> dict[str, str]:
+def _packed(path: str, role: str, stamp: tuple[int, int]) -> dict[str, str]:
+    """The entry of a file that has this ``stamp``."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:
@@ -109,12 +112,12 @@ def _place(role: str, entry: Mapping[str, str]) -> Path:
     if CONTENT in entry:
         return _written(entry[NAME], entry[SHA256], entry[CONTENT])
     path = Path(entry[PATH])
-    _require_content(path, role, entry[SHA256])
+    _require_content(path, role, entry[SHA256], stamp_of(path))
     return path
 
 
 @cache
-def _require_content(path: Path, role: str, wanted: str) -> None:
+def _require_content(path: Path, role: str, wanted: str, stamp: tuple[int, int]) -> None:
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()

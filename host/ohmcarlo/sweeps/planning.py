@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, cached_property
+from pathlib import Path
 from typing import Any
 
 from ..array.device_preset import DevicePreset
@@ -13,6 +14,8 @@ from ..array.emulated import EmulatedArray
 from ..array.physics import PhysicsArray
 from ..cluster.cells import Cell, name_of
 from ..errors import OhmcarloError, UsageError
+from ..files import stamp_of
+from ..measurements.names import split_name
 from ..readable import listed
 from ..runs.arrays import DEFAULT_PHYSICS, device_preset
 from ..runs.config import TrainConfig
@@ -157,12 +160,13 @@ def _task(name: str, chosen: Mapping[str, Any]) -> Task:
         return get_task(name)
     kind = chosen.get("kind")
     columns = json.dumps([chosen.get(each) for each in ("label", "drop", "positive")])
-    return _labelled(name, None if kind is None else kind == REGRESSION, columns)
+    regression = None if kind is None else kind == REGRESSION
+    return _labelled(name, regression, columns, stamp_of(Path(name)))
 
 
 @cache
-def _labelled(name: str, regression: bool | None, columns: str) -> Task:
-    """``labelled_task``, which reads the file once for all cells."""
+def _labelled(name: str, regression: bool | None, columns: str, stamp: tuple[int, int]) -> Task:
+    """``labelled_task``, which reads a file that has this ``stamp`` once for all cells."""
     label, drop, positive = json.loads(columns)
     return labelled_task(name, regression, label=label, drop=tuple(drop), positive=positive)
 
@@ -192,8 +196,13 @@ def _require_emulated(constants: Mapping[str, float]) -> None:
         )
 
 
-@cache
 def _device(name: str) -> DevicePreset:
+    return _kept_device(name, stamp_of(split_name(name)[0]))
+
+
+@cache
+def _kept_device(name: str, stamp: tuple[int, int]) -> DevicePreset:
+    """``device_preset``, which reads or fits a file that has this ``stamp`` once."""
     return device_preset(name)
 
 

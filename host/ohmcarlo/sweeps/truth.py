@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from ..datasets import Encoder, load
 from ..datasets.laplace import laplace
 from ..diagnostics import ess
+from ..files import stamp_of
 from ..runs.config import AUTO, TrainConfig
 from ..tasks import SUPERVISED, get_task
 
@@ -99,7 +101,9 @@ def truth_of(config: TrainConfig) -> Truth | None:
     chosen = config.features or task.features_for(config.geometry().max_features)
     widths = config.widths(task.sigma_p)
     shown = widths if isinstance(widths, int | float) else repr(widths)
-    key = (config.task, config.seed, config.train_points, chosen, repr(config.columns), shown)
+    stamp = stamp_of(Path(config.task))  # zeros for a task of the program
+    columns = repr(config.columns)
+    key = (config.task, stamp, config.seed, config.train_points, chosen, columns, shown)
     return _kept(_Request(key, config, chosen))
 
 

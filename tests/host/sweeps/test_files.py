@@ -15,13 +15,6 @@ TEXT = '[base]\ntask = "mine.csv"\narray = "physics"\nsteps = 40\nrows = 32\n'
 PRESET = 'preset.name = "mine.json"\npreset.d2d_rel = 0.05\n'
 
 
-@pytest.fixture(autouse=True)
-def forgotten():
-    """Files are remembered by their path; each test has its own."""
-    files._packed.cache_clear()
-    files._require_content.cache_clear()
-
-
 def cell_of(folder: Path, seed: int = 0):
     """The cell of a sweep file beside a table and a preset."""
     from ohmcarlo.array import get_preset
@@ -64,7 +57,6 @@ def test_a_large_file_is_read_where_the_cell_is_computed(tmp_path, monkeypatch):
     cell = cell_of(tmp_path / "a")
     data = tmp_path / "a" / "mine.csv"
     assert compute(cell.work.function, cell.work.canonical, "d", _sources()).packed
-    files._require_content.cache_clear()
     data.write_text(data.read_text().replace("1\n", "0\n", 1))
     reply = compute(cell.work.function, cell.work.canonical, "d", _sources())
     assert not reply.packed and "has other content than when the sweep began" in reply.message

@@ -57,3 +57,14 @@ def test_too_few_draws_for_an_effective_size_count_as_one():
     truth = Truth(np.zeros(1), np.ones(1), 1e4)
     assert distance(draws[:, :2], truth).monte_carlo_sd == 1.0
     assert distance(draws, truth).monte_carlo_sd < 0.5
+
+
+def test_a_data_file_that_changed_has_another_posterior(tmp_path):
+    path = tmp_path / "mine.csv"
+    x = np.random.default_rng(0).normal(size=40)
+    found = []
+    for shift in (0.0, 1.0):
+        rows = [f"{a + shift * (i % 2):.4f},{i % 2}" for i, a in enumerate(x)]
+        path.write_text("\n".join(["a,class", *rows]))
+        found.append(truth_of(TrainConfig(str(path))).mean)
+    assert np.abs(found[1] - found[0]).max() > 0.2
