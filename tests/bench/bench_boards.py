@@ -23,7 +23,7 @@ CHAINS = 4
 
 
 def measure(backend: str, steps: int) -> tuple[float, float]:
-    """Seconds of the chains, by the clock and of the processor."""
+    """Wall-clock time and CPU time of the chains, s."""
     config = TrainConfig(
         "breast-cancer", backend=backend, chains=CHAINS, steps=steps, whiten=True, rho=0.8
     )
@@ -52,9 +52,9 @@ def main() -> None:
     print(f"{CHAINS} chains of {chosen.steps:,} steps, {chosen.pairs} pairs, medians")
     for backend in (one, two):
         wall, cpu = (median(pair[backend][k] for pair in found) for k in (0, 1))
-        print(f"{backend:>20}: {wall:8.2f} s by the clock, {cpu:8.2f} s of this process")
+        print(f"{backend:>20}: {wall:8.2f} s of wall-clock time, {cpu:8.2f} s of CPU time")
     ratios = sorted(pair[one][0] / pair[two][0] for pair in found)
-    print(f"one / two, by the clock: {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+    print(f"one / two, wall-clock time: {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a second process is worth: 64 trainings computed by one process, and by two.
+"""Speed-up by a second process: 64 trainings computed by one process, and by two.
 
     python tests/bench/bench_cluster.py [--cells 64] [--rounds 3] [--steps 20000]
 

@@ -3,8 +3,8 @@
     python tests/bench/bench_threads.py
 
 Every pair of runs makes the same steps, and the program ends with an error if a trace differs.
-Times are medians over rounds in which both ways follow each other. The clock shows what a user
-waits; run it on a computer with nothing else to do. CPU time shows what the threads cost.
+Times are medians over rounds in which both ways follow each other. Wall-clock time shows how
+long a user waits; measure it on an idle computer. CPU time shows the cost of the threads.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def problems() -> dict[str, tuple[Points, dict[str, Any]]]:
 
 
 def timed(made: Controller, steps: int, number: int) -> tuple[float, float, dict[str, np.ndarray]]:
-    """Seconds by the clock and of the processor, and the trace."""
+    """Wall-clock time and CPU time, s, and the trace."""
     limit_threads(number)
     began, cpu = time.perf_counter(), time.process_time()
     found = trace(made, steps)
@@ -63,7 +63,7 @@ def timed(made: Controller, steps: int, number: int) -> tuple[float, float, dict
 
 
 def compare(points: Points, case: dict[str, Any], number: int) -> tuple[float, float, float]:
-    """Steps per second of all chains in turn; ratios of the clock and of the CPU time."""
+    """Steps per second of all chains in turn; ratios of wall-clock time and of CPU time."""
     pair = [controller(points, **case) for _ in range(2)]
     steps = 50
     while (taken := timed(pair[0], steps, 1)[0]) < SECONDS / 4:
@@ -89,7 +89,7 @@ def compare(points: Points, case: dict[str, Any], number: int) -> tuple[float, f
 
 
 def compare_predictions(number: int) -> tuple[float, float]:
-    """Ratios of the clock and of the CPU time of a prediction."""
+    """Ratios of wall-clock time and of CPU time of a prediction."""
     points = many_points(10_000)
     made = controller(points, Geometry(regions=CHAINS))
     codes = np.repeat(made.state.codes, SAMPLES // CHAINS, axis=0).astype(np.uint16)
@@ -109,7 +109,9 @@ def compare_predictions(number: int) -> tuple[float, float]:
 
 def main() -> None:
     number = int(sys.argv[1]) if len(sys.argv) > 1 else threads()
-    print(f"{number} threads, {CHAINS} chains unless told, median of {ROUNDS} rounds")
+    print(
+        f"{number} threads, {CHAINS} chains unless a row names another number, median of {ROUNDS} rounds"
+    )
     print(f"  {'':28s} {'steps/s, 1 thread':>18s} {'speed-up':>9s} {'CPU time':>9s}")
     for name, (points, case) in problems().items():
         rate, faster, cost = compare(points, case, number)

@@ -175,7 +175,7 @@ def main() -> None:
     if chosen.one:
         print(json.dumps(timed_run(["--quiet", "train", chosen.one, "--out", chosen.out])))
         return
-    print("processor seconds of `ohmcarlo train TASK --out RUN`")
+    print("CPU time of `ohmcarlo train TASK --out RUN`, s")
     print(f"| task | {' | '.join(COLUMNS)} | all |\n|{'---|' * (len(COLUMNS) + 2)}")
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)

@@ -3,5 +3,5 @@ Dask cluster.
 
 A cell names a function of a module and its arguments (``cells.py``). Its result is a file of
 numbers in a folder (``store.py``); such a file contains no code. ``open_cluster`` of ``engine.py``
-gives what computes cells.
+returns the object that computes cells.
 """

@@ -1,4 +1,4 @@
-"""What computes cells: the results that are stored come first, the others as they are done."""
+"""The base class of clusters: stored results come first, the others in order of completion."""
 
 from __future__ import annotations
 

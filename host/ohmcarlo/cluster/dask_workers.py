@@ -53,7 +53,7 @@ class DaskCluster(Cluster):
 
     @property
     def workers(self) -> int:
-        """Threads of the workers that the scheduler knows; OhmcarloError when it is gone."""
+        """Threads of all workers of the scheduler; OhmcarloError when it is gone."""
         try:
             return int(self._client.scheduler_info(n_workers=0)["total_threads"])
         except (OSError, RuntimeError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""What computes cells: this process, processes of this computer, or a Dask cluster."""
+"""The choice of a cluster: this process, processes of this computer, or workers of Dask."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class InThisProcess(Cluster):
 
 
 def open_cluster(*, scheduler: str | None = None, workers: int | None = None) -> Cluster:
-    """What computes cells; use it as a context.
+    """The cluster that computes cells; use it as a context manager.
 
     Parameters
     ----------

@@ -51,7 +51,7 @@ def _absent(address: str, reason: str) -> OhmcarloError:
 
 
 async def _identity(address: str) -> dict[str, Any]:
-    """What the program at an address tells of itself."""
+    """The identity of the program at an address."""
     from distributed import Security
     from distributed.core import connect, send_recv
 

@@ -1,4 +1,4 @@
-"""What computes a cell: the part that runs on a worker."""
+"""The computation of one cell: the part that runs on a worker."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def compute(function: str, arguments: str, digest: str, wanted: str) -> Reply:
 
 def compute_on_worker(function: str, arguments: str, digest: str, wanted: str) -> Reply:
     """``compute`` in a worker. Workers share the cores: a cell takes one thread, unless the
-    environment of the worker tells another number."""
+    environment of the worker sets another number."""
     os.environ.setdefault(VARIABLE, "1")
     return compute(function, arguments, digest, wanted)
 

@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 class MemberProgress(Silence):
-    """Collects what a board tells, for the thread that shows it."""
+    """Collects the progress of a board, for the thread that shows it."""
 
     def __init__(self) -> None:
         self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -182,7 +182,7 @@ class SeveralChains:
         return int(np.mean([own.steps for own in self._progress]))
 
     def _show(self) -> None:
-        """Pass on what the boards have told."""
+        """Show the progress of all boards."""
         rates = []
         for number, own in enumerate(self._progress):
             rates += own.rates()

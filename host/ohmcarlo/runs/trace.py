@@ -19,7 +19,7 @@ LONG = "long."
 
 @dataclass(frozen=True, eq=False)
 class Long:
-    """What the trace of a long run knows of the steps that it does not hold.
+    """What is known of the steps that the trace of a long run does not hold.
 
     Attributes
     ----------

@@ -54,7 +54,7 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Description:
-    """What a sweep file asks for.
+    """The content of a sweep file.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Description:
 
     @property
     def folder(self) -> Path:
-        """The folder that names of files begin at."""
+        """The folder from which relative file names start."""
         return self.path.parent
 
 

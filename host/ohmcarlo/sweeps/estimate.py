@@ -37,7 +37,7 @@ class Cost:
     size: float
 
     def seconds(self, steps: int) -> float:
-        """CPU time of a cell with so many steps per chain, s."""
+        """CPU time of a cell with ``steps`` per chain, s."""
         return self.fixed + self.each * steps
 
 
@@ -65,7 +65,7 @@ class Estimate:
     trials: tuple[str, ...]
 
     def wall_seconds(self, workers: int) -> float | None:
-        """Time with so many workers, s."""
+        """Time with this number of workers, s."""
         return None if self.seconds is None else self.seconds / workers
 
 

@@ -34,7 +34,7 @@ Files = dict[str, dict[str, str]]
 
 
 def beside(folder: Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings whose relative names of files begin at ``folder``.
+    """Settings in which relative file names start from ``folder``.
 
     >>> beside(Path("study"), {"task": "mine.csv", "array": "measured:die.csv,vbl=2.0"})
     {'task': 'study/mine.csv', 'array': 'measured:study/die.csv,vbl=2.0'}

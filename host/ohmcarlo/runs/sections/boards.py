@@ -39,7 +39,7 @@ class BoardPart:
     def wear(
         self, wear: NDArray[np.integer[Any]] | None, rows: int
     ) -> NDArray[np.integer[Any]] | None:
-        """Its rows of the wear of all arrays, each of which has so many ``rows``."""
+        """Its part of the wear of all arrays; each array has ``rows`` rows."""
         return None if wear is None else wear[self.number * rows : (self.number + 1) * rows]
 
 
