@@ -109,9 +109,7 @@ def compare_predictions(number: int) -> tuple[float, float]:
 
 def main() -> None:
     number = int(sys.argv[1]) if len(sys.argv) > 1 else threads()
-    print(
-        f"{number} threads, {CHAINS} chains unless a row names another number, median of {ROUNDS} rounds"
-    )
+    print(f"{number} threads, {CHAINS} chains unless a row names others, median of {ROUNDS} rounds")
     print(f"  {'':28s} {'steps/s, 1 thread':>18s} {'speed-up':>9s} {'CPU time':>9s}")
     for name, (points, case) in problems().items():
         rate, faster, cost = compare(points, case, number)

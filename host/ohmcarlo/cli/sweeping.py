@@ -145,11 +145,19 @@ def _write_example(console: Console, file: Path) -> None:
 
 
 def _announce(console: Console, cells: Plan) -> None:
-    """A line about the cells, and one about each reason why some cannot be computed."""
+    """A line about the cells, and one about each reason why some cannot be computed.
+
+    Raises UsageError if none can.
+    """
     from collections import Counter
 
+    from ..errors import UsageError
     from ..readable import count
 
+    if not cells.possible:
+        raise UsageError(
+            f"{cells.description.path}: no cell can be computed: {cells.cells[0].problem}"
+        )
     names = ", ".join(cells.names) or "nothing"
     console.say(f"{count(len(cells.cells), 'cell')} over {names}")
     problems = Counter(cell.problem for cell in cells.cells if cell.problem)

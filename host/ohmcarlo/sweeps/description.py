@@ -100,7 +100,7 @@ def read_description(path: Path) -> Description:
     >>> found.swept
     ('rows',)
     """
-    text = text_of_file(path, "sweep needs a TOML file (docs/sweeps.md describes it)")
+    text = text_of_file(path, "sweep needs a TOML file; `ohmcarlo sweep FILE --example` writes one")
     return _Reader(path, text).read(parsed_toml(path, text))
 
 

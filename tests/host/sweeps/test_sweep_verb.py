@@ -141,6 +141,14 @@ def test_a_dry_run_writes_nothing(call: Call, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["study.toml"]
 
 
+def test_a_sweep_without_a_possible_cell_is_refused(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(FILE.replace("toy2d", "toy3d"))
+    code, out, err = call()
+    assert code == 2 and not out
+    assert "study.toml: no cell can be computed: task 'toy3d' is unknown" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["study.toml"]
+
+
 def test_a_folder_of_something_else_is_refused(call: Call, tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(FILE)
     (tmp_path / "study").mkdir()
