@@ -19,6 +19,7 @@ from ohmcarlo.progress import Silence
 from ohmcarlo.runs import thinning
 from ohmcarlo.runs.chain_run import ChainRun
 from ohmcarlo.runs.config import TrainConfig
+from ohmcarlo.runs.dies.expectation import Expectation, Rows, expect
 from ohmcarlo.runs.folder import RunFolder
 from ohmcarlo.runs.kinds import SUPERVISED, kind_of
 from ohmcarlo.runs.outputs import Outputs
@@ -116,6 +117,19 @@ def test_a_stay_that_does_not_end_is_a_stay() -> None:
         return Trace(levels > 0, levels, chain, codes, once, chain[:2], known).stays(0)[0]
 
     assert longest(0) == 12 and longest(1) == 3
+
+
+def test_a_long_reference_run_of_an_array(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its numbers are those of all steps. The effective samples of the draws are a lower bound."""
+
+    def expected() -> Expectation:
+        return expect(replace(CONFIG, steps=1000), Rows(3, 64, CHAINS, 3), True, Silence())
+
+    full = expected()
+    few(monkeypatch, 2000)
+    long = expected()
+    assert (long.steps, long.acceptance) == (full.steps, full.acceptance)
+    assert 0.3 < long.ess_per_1000_steps.value / full.ess_per_1000_steps.value < 1.2
 
 
 @pytest.mark.parametrize("most", [10_000, 4001, 300])

@@ -221,9 +221,10 @@ def _expect(config: TrainConfig, observer: Observer) -> Expectation:
                 "it out"
             ) from interrupt
         trace = Trace.of(run.streamed(), setup.board.current())
-        if trace.steps < config.steps:
+        made = trace.all_steps // trace.chains
+        if made < config.steps:
             raise OhmcarloError(
-                f"the chains ended after {trace.steps} of {config.steps} steps: too few rows work"
+                f"the chains ended after {made} of {config.steps} steps: too few rows work"
             )
         if not trace.accepted.any():
             raise OhmcarloError("none of the proposals of the reference run was accepted")
@@ -243,7 +244,7 @@ def _scaled(experiment: SupervisedExperiment, trace: Trace, spent: Ledger) -> Ex
     burn_in = burn_in_of(trace)
     draws = experiment.weights(trace.codes)[trace.draws()][:, burn_in:]
     made = config.chains * config.steps
-    kept = draws.shape[0] * draws.shape[1]
+    kept = draws.shape[0] * draws.shape[1] * trace.every
     per_step = float(np.median(diagnostics.ess(draws))) / kept * WORST
     task = get_task(config.task)
     run_steps = CHAINS * (task.steps + ADAPTATION_STEPS)
@@ -255,7 +256,7 @@ def _scaled(experiment: SupervisedExperiment, trace: Trace, spent: Ledger) -> Ex
         chains=config.chains,
         steps=config.steps,
         rho=setup.settings.rho,
-        acceptance=float(trace.accepted.mean()),
+        acceptance=trace.acceptance_rate,
         rhat=float(np.max(diagnostics.rhat(draws))),
         ess_per_1000_steps=_spread(1000 * per_step),
         ess_per_million_pulses=_spread(1e6 * effective / max(spent.set, 1)),
