@@ -26,7 +26,7 @@ from ..boards import (
     require_simulated_room,
     silent,
 )
-from ..boards.several.board import state_of
+from ..boards.several.board import state_of_member
 from ..boards.several.merging import OwnTables
 from ..errors import UsageError
 from ..golden import Calibration, EpisodeLikelihood, Registers, SamplerSettings
@@ -131,7 +131,7 @@ class ChainSetup:
                 others=(),
                 adaptation=None
                 if self.adaptation is None
-                else replace(self.adaptation, state=state_of(self.adaptation.state, i)),
+                else replace(self.adaptation, state=state_of_member(self.adaptation.state, i)),
             )
             for i, (member, array) in enumerate(zip(board.members, self.arrays, strict=True))
         )

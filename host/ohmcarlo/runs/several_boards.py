@@ -22,7 +22,7 @@ from .thinning import merged_draws
 
 POLL_S = 0.1
 PATIENCE_S = 1.0
-"""Time that the boards have to end after the second Ctrl-C."""
+"""Time that the boards have to end after the second Ctrl-C, or an error of the observer."""
 
 
 class Member(Protocol):
@@ -138,9 +138,9 @@ class SeveralChains:
                 for thread in threads:
                     thread.join(POLL_S / len(threads))
                 self._show()
-        except KeyboardInterrupt:
+        except BaseException:  # also of the observer: no thread goes on without it
             stop.set()
-            for thread in threads:
+            for thread in filter(threading.Thread.is_alive, threads):
                 thread.join(PATIENCE_S / len(threads))
             raise
         finally:

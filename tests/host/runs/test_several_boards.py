@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -300,6 +301,20 @@ def test_ctrl_c(
         train_run(changed(CONFIG, backend="serial:A,serial:B"), outputs, PressesCtrlC())
     resume_run(outputs, Silence())
     assert same(tmp_path / "run", whole[False])
+
+
+class WithoutTerminal(Silence):
+    def advance(self, steps: int, acceptance: float | None = None) -> None:
+        raise RuntimeError("the terminal is gone")
+
+
+def test_boards_stop_with_their_observer(
+    ports: type[Port], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "delay", 0.02)
+    with pytest.raises(RuntimeError, match="the terminal is gone"):
+        train(changed(CONFIG, backend="serial:A,serial:B", steps=2000), WithoutTerminal())
+    assert not [thread for thread in threading.enumerate() if "(_work)" in thread.name]
 
 
 def test_files_of_two_boards_cannot_be_exchanged(

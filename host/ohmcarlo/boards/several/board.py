@@ -209,7 +209,7 @@ class SeveralBoards:
         return _joined(self.together(lambda _, m: m.counters()))
 
     def load_state_dict(self, state: Mapping[str, NDArray[Any]]) -> None:
-        self.together(lambda i, m: m.load_state_dict(state_of(state, i)))
+        self.together(lambda i, m: m.load_state_dict(state_of_member(state, i)))
 
     def close(self) -> None:
         """Release all members, even if one of them fails."""
@@ -223,7 +223,7 @@ class SeveralBoards:
             raise errors[0]
 
 
-def state_of(state: Mapping[str, NDArray[Any]], number: int) -> dict[str, NDArray[Any]]:
+def state_of_member(state: Mapping[str, NDArray[Any]], number: int) -> dict[str, NDArray[Any]]:
     """A member's part of the ``state_dict`` of several boards."""
     prefix = _prefix(number)
     return {n.removeprefix(prefix): v for n, v in state.items() if n.startswith(prefix)}
