@@ -17,6 +17,7 @@ from ..runs.multiclass.kind import MulticlassKind
 from ..runs.outputs import Outputs
 from ..runs.summary import ChainResult
 from ..runs.train import train_chains, train_run
+from ..runs.verdict import Verdict
 from .files import Files, unpacked
 from .truth import distance, truth_of
 
@@ -119,7 +120,7 @@ def _row(values: Mapping[str, Any], chains: Sequence[Mapping[str, Any]]) -> dict
     bulk = row["ess_bulk"]
     return {
         **row,
-        "settled": row["verdict"] == "settled",
+        "settled": row["verdict"] == Verdict.SETTLED,
         "predicted_error_sd": float(np.linalg.norm(errors)) if errors and not chains[1:] else None,
         "energy_per_sample_joules": row["energy_joules"] / bulk if bulk else None,
         "retired_rows": sum(len(each.get("retired_rows") or ()) for each in chains),
