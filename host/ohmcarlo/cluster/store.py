@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -107,9 +106,3 @@ class CellStore:
             return Failure(Cell(found["function"], found["arguments"]), digest, *words)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
-
-    def failures(self) -> Iterator[Failure]:
-        """Every stored failure, of these sources and of others."""
-        for path in sorted(self.folder.glob(f"*{FAILED}")):
-            if (found := self.failure(path.stem)) is not None:
-                yield found

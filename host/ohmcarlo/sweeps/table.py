@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import OhmcarloError, UsageError
-from ..files import atomic, explain
+from ..errors import UsageError
+from ..files import atomic
 
 FINISHED, FAILED, MISSING = "finished", "failed", "missing"
 """States of a cell; a missing one has not been computed yet."""
@@ -186,24 +186,3 @@ def kind_of_values(values: Sequence[Any]) -> str:
     if kinds == {int}:
         return WHOLE
     return NUMBER if kinds <= {int, float} else TEXT
-
-
-def read_table(path: Path) -> Table:
-    """The table that ``write_table`` wrote. Raises OhmcarloError for another file."""
-    require_parquet()
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        found = pq.read_table(path)
-        about = json.loads(found.schema.metadata[METADATA.encode()])
-        swept, reference = tuple(about["swept"]), dict(about["reference"])
-        table = Table(str(about["name"]), swept, reference, found.to_pylist())
-        missing = set(table.columns) - set(found.column_names)
-    except OSError as error:
-        raise OhmcarloError(f"{explain(error, path)}: give the table of a sweep") from error
-    except (pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise OhmcarloError(f"{path} is not the table of a sweep: {error}") from error
-    if missing:
-        raise OhmcarloError(f"{path} is of another version: it has no {sorted(missing)[0]!r}")
-    return table

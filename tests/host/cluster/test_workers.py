@@ -179,8 +179,8 @@ def test_a_cell_that_kills_its_workers_is_a_failure_and_the_others_are_done(
     assert failed.message.startswith("2 workers died, one after the other")
     assert len(found) == 7
     assert len(set(Path(always).read_text().split())) == 4  # twice among others, twice alone
-    (stored,) = CellStore(tmp_path / "cells").failures()
-    assert stored.message == failed.message
+    stored = CellStore(tmp_path / "cells").failure(failed.digest)
+    assert stored is not None and stored.message == failed.message
 
 
 # -- programs ------------------------------------------------------------------------------------
