@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Self
 
-from ..progress import current_observer
+from ..progress import current_observer, phase
 from . import sources
 from .cells import Cell, Failure, Outcome
 from .encoding import unpack
@@ -73,14 +73,15 @@ class Cluster(ABC):
         digest_of_sources = sources.sources_digest()
         wanted = {cell.digest(digest_of_sources): cell for cell in cells}
         missing = []
-        for digest, cell in wanted.items():
-            found: Outcome | Failure | None = store.outcome(cell, digest)
-            if found is None and not retry_failed:
-                found = store.failure(digest)
-            if found is None:
-                missing.append((digest, cell))
-            else:
-                yield found
+        with phase("looking for finished cells") if what else nullcontext():
+            for digest, cell in wanted.items():
+                found: Outcome | Failure | None = store.outcome(cell, digest)
+                if found is None and not retry_failed:
+                    found = store.failure(digest)
+                if found is None:
+                    missing.append((digest, cell))
+                else:
+                    yield found
         if missing:
             first = len(wanted) - len(missing)
             with _shown(what, first, len(wanted)) as shown:

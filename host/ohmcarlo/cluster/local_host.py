@@ -43,7 +43,9 @@ def main() -> None:
         print(cluster.scheduler_address, file=stream, flush=True)
     sys.stdin.read()
     shutil.rmtree(folder, ignore_errors=True)
-    os.killpg(0, signal.SIGKILL)
+    if hasattr(os, "killpg"):
+        os.killpg(0, signal.SIGKILL)
+    cluster.close()
 
 
 if __name__ == "__main__":
