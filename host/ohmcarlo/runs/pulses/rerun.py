@@ -97,8 +97,8 @@ def require_one_array(arrays: int, run: str) -> None:
     """Raise UsageError for a run on several boards."""
     if arrays > 1:
         raise UsageError(
-            f"{run} has {arrays} boards, and a list of pulses is that of one array: list a run on "
-            "one board"
+            f"{run} has {arrays} boards, and a list of pulses is that of one array: name one board "
+            "with --backend, and train again"
         )
 
 
