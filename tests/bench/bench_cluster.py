@@ -51,9 +51,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20_000)
     arguments = parser.parse_args()
     cells, ratios = trainings(arguments.cells, arguments.steps), []
-    began = time.perf_counter()
     with open_cluster(workers=1) as one, open_cluster(workers=2) as two:
-        print(f"cluster: two processes started in {time.perf_counter() - began:.1f} s")
         for warm in (one, two, two):
             seconds(warm, cells[:4])
         for number in range(arguments.rounds):

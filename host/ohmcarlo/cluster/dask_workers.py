@@ -8,8 +8,9 @@ import queue
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from functools import cached_property
 from typing import Any
 
 from ..errors import OhmcarloError, UsageError
@@ -38,18 +39,29 @@ class DaskCluster(Cluster):
 
     Parameters
     ----------
-    client : distributed.Client
-    resources : ExitStack
-        Closed with this object.
+    connect : callable
+        Makes a ``distributed.Client``, and registers in an ``ExitStack`` what ends with it. It is
+        called once, by ``start``.
     address : str
         Names the scheduler in messages; empty for processes of this computer.
     """
 
-    def __init__(self, client: Any, resources: ExitStack, address: str = "") -> None:
-        self._client, self._resources, self._address = client, resources, address
+    def __init__(self, connect: Callable[[ExitStack], Any], address: str = "") -> None:
+        self._connect, self._resources, self._address = connect, ExitStack(), address
         self._flying: dict[Any, Job] = {}
         self._threads, self._said = 0, False
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def start(self) -> None:
+        """Connect, unless that is done. Cells that are missing do so, too."""
+        _ = self._client
+
+    @cached_property
+    def _client(self) -> Any:
+        with ExitStack() as opening:
+            client = self._connect(opening)
+            self._resources.enter_context(opening.pop_all())
+        return client
 
     @property
     def workers(self) -> int:
@@ -67,6 +79,7 @@ class DaskCluster(Cluster):
         self._resources.close()
 
     def _computed(self, cells: Sequence[Job], sources: str) -> Iterator[Computed]:
+        self.start()
         suspects: list[Job] = []
         flying = self._flying = {}  # a run that was left ends later, and takes only its own away
         self._done = queue.SimpleQueue()
@@ -181,22 +194,30 @@ def _distributed() -> Any:
 
 
 def local(count: int) -> DaskCluster:
-    """``count`` processes on this computer, with one thread each."""
-    with ExitStack() as resources:
+    """``count`` processes on this computer, with one thread each. They start with the first cell
+    that is not stored."""
+
+    def connect(resources: ExitStack) -> Any:
         starting = resources.enter_context(processes(count))
         _distributed()  # is imported while they start
-        client = _client(starting.address(), resources)
-        return DaskCluster(client, resources.pop_all())
+        return _client(starting.address(), resources)
+
+    return DaskCluster(connect)
 
 
 def connected(address: str) -> DaskCluster:
-    """The workers of the scheduler at ``address``."""
-    _distributed()
-    require_scheduler(address)
-    with ExitStack() as resources:
+    """The workers of the scheduler at ``address``, which must answer."""
+
+    def connect(resources: ExitStack) -> Any:
+        _distributed()
+        require_scheduler(address)
         client = _client(address, resources)
         check_workers(client, address)
-        return DaskCluster(client, resources.pop_all(), address)
+        return client
+
+    cluster = DaskCluster(connect, address)
+    cluster.start()
+    return cluster
 
 
 def _client(address: str, resources: ExitStack) -> Any:

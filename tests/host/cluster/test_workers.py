@@ -305,10 +305,23 @@ def test_processes_that_are_killed_are_one_line(tmp_path: Path, temporary: Path)
     assert len(list(cells.iterdir())) == 1
 
 
-def test_processes_that_do_not_start_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_do_not_start_are_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ohmcarlo.cluster.local.PROGRAM", "no_such_module")
-    with pytest.raises(OhmcarloError, match=r"did not start: .*No module named no_such_module"):
-        open_cluster(workers=2)
+    message = r"did not start: .*No module named no_such_module"
+    with open_cluster(workers=2) as made, pytest.raises(OhmcarloError, match=message):
+        list(made.run(squares(range(3)), CellStore(tmp_path)))
+
+
+def test_finished_cells_start_no_process(
+    local: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = CellStore(tmp_path)
+    list(local.run(squares(range(3)), store))
+    monkeypatch.setattr("ohmcarlo.cluster.local.PROGRAM", "no_such_module")
+    with open_cluster(workers=2) as made:
+        assert len(list(made.run(squares(range(3)), store))) == 3
 
 
 # -- a scheduler ---------------------------------------------------------------------------------
