@@ -13,3 +13,9 @@ class UsageError(OhmcarloError, ValueError):
     """A wrong request: an unknown name, a bad file, an impossible geometry (exit code 2)."""
 
     exit_code = 2
+
+
+class Interrupted(OhmcarloError):
+    """The user stopped the work; the message names the command that resumes it (exit code 130)."""
+
+    exit_code = 130

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ohmcarlo.errors import UsageError
+from ohmcarlo.errors import Interrupted, UsageError
 from ohmcarlo.threads import threads
 
 
@@ -29,6 +29,10 @@ def square(x: int, log: str = "", gate: str = "", seconds: float = 0.0) -> dict[
 
 def refuse(x: int) -> dict[str, Any]:
     raise UsageError(f"{x} features do not fit into 32 pairs: use fewer")
+
+
+def stop(x: int) -> dict[str, Any]:
+    raise Interrupted(f"interrupted at {x}")
 
 
 def break_down(x: int) -> dict[str, Any]:

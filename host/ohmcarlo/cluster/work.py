@@ -9,7 +9,7 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import OhmcarloError, UsageError
+from ..errors import Interrupted, OhmcarloError, UsageError
 from ..threads import VARIABLE
 from . import sources
 from .cells import BROKEN, REFUSED, STOPPED, Cell, Values, function_of
@@ -50,6 +50,8 @@ def compute(function: str, arguments: str, digest: str, wanted: str) -> Reply:
             raise TypeError(f"{function} returned {type(values).__name__}, not a dict")
         packed = pack(content_of(cell, digest, values, time.perf_counter() - began))
         return Reply(packed)
+    except Interrupted as error:  # a cell that the user stopped has not failed
+        raise KeyboardInterrupt from error
     except OhmcarloError as error:
         kind = REFUSED if isinstance(error, UsageError) else STOPPED
         return Reply(kind=kind, message=_line(error))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..boards import ENTROPY_ALARM, MODEL, RUNNING, Block, SeveralBoards
+from ..errors import Interrupted as Interrupted
 from ..errors import OhmcarloError
 from ..posterior_error import describe_error
 from ..progress import Observer, Silence, phase
@@ -22,7 +23,6 @@ from .adaptation.record import Record
 from .adaptation.stages import Stages
 from .algebra import few_threads
 from .folder import BoardFolder, Checkpoint, RunFolder
-from .interruption import Interrupted as Interrupted
 from .network_pilot import PilotStages
 from .replay import can_replay, next_stop, replayed, sort_points
 from .setup import ChainSetup, warm_up

@@ -14,10 +14,9 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from ..boards import RUNNING, Block, BoardLost, SeveralBoards
-from ..errors import OhmcarloError
+from ..errors import Interrupted, OhmcarloError
 from ..progress import Observer, Silence
 from ..readable import first_few
-from .interruption import Interrupted
 from .thinning import merged_draws
 
 POLL_S = 0.1

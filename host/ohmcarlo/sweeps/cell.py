@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..progress import Silence, observed_by
-from ..runs.chain_run import Interrupted
 from ..runs.config import TrainConfig
 from ..runs.kinds import kind_of
 from ..runs.multiclass.kind import MulticlassKind
@@ -86,13 +85,6 @@ def compute(config: dict[str, Any], files: Files, draws: int) -> dict[str, Any]:
     True
     """
     chosen = unpacked(TrainConfig.from_dict(config), files)
-    try:
-        return _computed(chosen, draws)
-    except Interrupted as interrupt:  # a cell that the user stopped has not failed
-        raise KeyboardInterrupt from interrupt
-
-
-def _computed(chosen: TrainConfig, draws: int) -> dict[str, Any]:
     with observed_by(Silence()), warnings.catch_warnings():
         # the physics model warns about devices outside their sourced range, a data file about rows
         warnings.simplefilter("ignore")

@@ -258,6 +258,12 @@ def test_failures_are_one_line_and_are_retried_on_demand(
     assert failed_in(tmp_path) == [broken.message]
 
 
+def test_a_cell_that_the_user_stopped_has_not_failed(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        computed([Cell("cluster_cells:stop", {"x": 1})], tmp_path)
+    assert failed_in(tmp_path) == []
+
+
 def test_a_result_that_is_no_data_is_a_failure(tmp_path: Path) -> None:
     (found,) = computed([Cell("cluster_cells:store_nothing", {"x": 1})], tmp_path)
     assert isinstance(found, Failure) and found.message == "TypeError: set cannot be stored"
