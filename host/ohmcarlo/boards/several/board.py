@@ -15,7 +15,7 @@ from ...golden import EpisodeLikelihood, Registers, Thresholds, Triage
 from ...spec import Points
 from ..base import Block, Board
 from ..streamed import Streamed
-from .merging import OwnTables, ledger_of, merged
+from .merging import OwnTables, merged, sum_of_ledgers
 
 T = TypeVar("T")
 MOST_CHAINS = 256
@@ -181,7 +181,7 @@ class SeveralBoards:
     @property
     def ledger(self) -> Ledger:
         """The counts of all members; rows of the first member come first in its ``wear``."""
-        return ledger_of(self.together(lambda _, m: m.ledger), self.geometry)
+        return sum_of_ledgers(self.together(lambda _, m: m.ledger), self.geometry)
 
     def entropy(self) -> dict[str, Any]:
         """The smallest min-entropy of a member, and the sums of their alarms and raw bits."""

@@ -93,7 +93,7 @@ def numbered(chains: Sequence[NDArray[np.uint8]], regions: int) -> NDArray[np.ui
     )
 
 
-def ledger_of(ledgers: Sequence[Ledger], geometry: Geometry) -> Ledger:
+def sum_of_ledgers(ledgers: Sequence[Ledger], geometry: Geometry) -> Ledger:
     """The sum of the counts, and the wear of all rows: those of the first board come first."""
     found = Ledger(geometry)
     found.counts[:] = np.sum([ledger.counts for ledger in ledgers], axis=0)
