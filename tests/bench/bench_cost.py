@@ -169,6 +169,7 @@ def draw(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--share", type=float, default=1.0, help="share of the cases of a curve")
+    parser.add_argument("--json", type=Path, help="file of the numbers")
     parser.add_argument("--picture", type=Path, help="file of the picture")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -184,6 +185,8 @@ def main() -> None:
             name: measure_curve(name, sizes[: round(chosen.share * len(sizes))], Path(folder))
             for name, sizes in CURVES.items()
         }
+    if chosen.json is not None:
+        chosen.json.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
     if chosen.picture is not None:
         draw(curves, chosen.picture)
 

@@ -408,9 +408,7 @@ class HardwareBoard:
             with counted(len(points), "predicting on the board", "points") as done:
                 for first in range(0, len(points), room):
                     part = slice(first, first + room)
-                    self._load_points(
-                        Points(points.inputs[part], points.labels[part], points.offsets[part])
-                    )
+                    self._load_points(points.part(part))
                     results.append(work(len(points.labels[part])))
                     done(min(first + room, len(points)))
         except BaseException as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -22,6 +22,8 @@ GOOD_ENOUGH = 0.02
 """No other encoding is tried if the error of the first one is smaller."""
 NO_ERROR = PosteriorError(SOURCE, 0.0, 0.0, 1.0)
 """The error of an encoding that does not sample a posterior yet."""
+CELLS = 1 << 17
+"""Samples × points that are computed at once: intermediate results of 1 MB stay in the cache."""
 T = TypeVar("T")
 FloatArray = NDArray[np.float64]
 
@@ -58,11 +60,37 @@ def local_fit(
     """
     from scipy.special import expit
 
-    p = expit(samples @ x.T)
-    hessian = precision_of(x, (p * (1 - p)).mean(axis=0), sigma_p)
+    def terms(part: slice) -> tuple[FloatArray, FloatArray]:
+        p = expit(samples @ x[part].T)
+        return p, p * (1 - p)
+
+    p, curvature = _means_over_samples(terms, len(samples), len(x))
+    hessian = precision_of(x, curvature, sigma_p)
     mean = samples.mean(axis=0)
-    gradient = x.T @ (p.mean(axis=0) - y) + mean / sigma_p**2
+    gradient = x.T @ (p - y) + mean / sigma_p**2
     return Fit(mean - np.linalg.solve(hessian, gradient), hessian)
+
+
+def _means_over_samples(
+    terms: Callable[[slice], tuple[FloatArray, FloatArray]], samples: int, points: int
+) -> tuple[FloatArray, FloatArray]:
+    """Means (points,) of the two arrays (samples, part of the points) that ``terms`` returns."""
+    first, second = np.empty((2, points))
+    for part in _parts(samples, points):
+        first[part], second[part] = (found.mean(axis=0) for found in terms(part))
+    return first, second
+
+
+def _parts(samples: int, points: int) -> Iterator[slice]:
+    """Slices that cover ``range(points)``, of at least ``CELLS`` / ``samples`` points.
+
+    No slice is shorter, because a matrix product with few points may round in another way.
+    """
+    size = max(1, CELLS // samples)
+    begin = 0
+    for end in (*range(size, points - size + 1, size), points):
+        yield slice(begin, end)
+        begin = end
 
 
 def laplace(x: FloatArray, y: NDArray[np.integer[Any]], sigma_p: float) -> Fit:
@@ -108,10 +136,14 @@ class _Points:
         """Gradient (m,) and Hessian (m, m), mean over samples (s, m)."""
         from scipy.special import expit
 
-        z = samples @ self.x.T + self.offsets
-        wrong = expit(-self.sign * z)
-        slope = np.where(self.quadratic, z, -self.sign * wrong).mean(axis=0)
-        curvature = np.where(self.quadratic, 1.0, wrong * (1 - wrong)).mean(axis=0)
+        def terms(part: slice) -> tuple[FloatArray, FloatArray]:
+            sign, quadratic = self.sign[part], self.quadratic[part]
+            z = samples @ self.x[part].T + self.offsets[part]
+            wrong = expit(-sign * z)
+            slope = np.where(quadratic, z, -sign * wrong)
+            return slope, np.where(quadratic, 1.0, wrong * (1 - wrong))
+
+        slope, curvature = _means_over_samples(terms, len(samples), len(self.x))
         hessian = (self.x.T * curvature) @ self.x + self.precision * np.eye(samples.shape[1])
         return self.x.T @ slope + self.precision * samples.mean(axis=0), hessian
 

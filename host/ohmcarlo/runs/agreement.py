@@ -71,7 +71,7 @@ def probabilities(
     steps, cases = current.shape[1], len(points)
     thinned = current[:, np.linspace(0, steps - 1, min(DRAWS, steps)).astype(np.int64)]
     chosen = np.linspace(0, cases - 1, min(CASES, cases)).astype(np.int64)
-    shown = Points(points.inputs[chosen], points.labels[chosen], points.offsets[chosen])
+    shown = points.part(chosen)
     once = np.ones(1, np.int64)
     of_sample = {
         int(sample): predict(registers, shown, trace.codes[[sample]], once)[0]

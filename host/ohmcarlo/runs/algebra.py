@@ -16,16 +16,14 @@ from typing import Any
 from ..spec import Points
 
 MANY = 100_000_000
-"""Multiplications in one product of an adaptation from which several threads are faster. One core
-makes them in some 10 ms."""
-SAMPLES = 1024
-"""Samples by which the points are multiplied at once, about."""
+"""Multiplications for a matrix of second derivatives from which several threads are faster. One
+core makes them in some 10 ms. Products with samples are made for a part of the points at a time."""
 
 
 @contextmanager
 def few_threads(points: Points) -> Iterator[None]:
     """Linear algebra with ``points`` in one thread, unless they are many."""
-    if len(points) * points.features * max(points.features, SAMPLES) >= MANY:
+    if len(points) * points.features**2 >= MANY:
         yield
         return
     with _libraries().limit(limits=1, user_api="blas"):

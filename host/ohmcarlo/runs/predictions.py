@@ -15,9 +15,29 @@ from ..datasets.feature_columns import feature_numbers
 from ..datasets.label_column import labels_of_run
 from ..datasets.table_names import column_of
 from ..errors import UsageError
-from ..progress import phase
+from ..progress import counted, phase
 from ..readable import count, first_few
 from ..tables import Table, read_table
+
+AT_ONCE = 5_000_000
+"""Points times samples of a prediction between two reports of its progress."""
+LEAST_AT_ONCE = 64
+"""Points; with fewer, the preparation of a sample takes longer than its predictions."""
+
+
+def predicted_at_once(points: int, samples: int) -> Iterator[slice]:
+    """Slices of points, at least one, for predictions under so many samples; shows how many points
+    are predicted.
+
+    >>> [part.stop for part in predicted_at_once(100, 50_000_000)]
+    [64, 100]
+    """
+    size = max(LEAST_AT_ONCE, AT_ONCE // max(samples, 1))
+    with counted(points, "predicting", "points") as done:
+        for first in range(0, max(points, 1), size):
+            part = slice(first, min(first + size, points))
+            yield part
+            done(part.stop)
 
 
 class PredictionTable(ABC):

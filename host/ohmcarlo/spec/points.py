@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,10 @@ class Points:
             np.zeros(n, np.uint8) if labels is None else np.ascontiguousarray(labels, np.uint8),
             np.zeros(n, np.int16) if offsets is None else np.ascontiguousarray(offsets, np.int16),
         )
+
+    def part(self, which: slice | NDArray[Any]) -> Points:
+        """The points of a slice, a mask or indices."""
+        return Points(self.inputs[which], self.labels[which], self.offsets[which])
 
     def joined(self, other: Points) -> Points:
         """These points followed by ``other``."""

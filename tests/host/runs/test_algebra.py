@@ -9,7 +9,7 @@ import pytest
 from threadpoolctl import ThreadpoolController, threadpool_info
 
 from ohmcarlo.imports import BETWEEN_COLLECTIONS, rare_collection
-from ohmcarlo.runs.algebra import MANY, SAMPLES, few_threads
+from ohmcarlo.runs.algebra import MANY, few_threads
 from ohmcarlo.spec import Points
 
 
@@ -42,8 +42,8 @@ def test_an_error_leaves_the_number_of_threads(error: type[BaseException]) -> No
 
 
 def test_large_products_take_all_threads() -> None:
-    n = MANY // (16 * SAMPLES) + 1
-    with ThreadpoolController().limit(limits=2, user_api="blas"), few_threads(points(n, 16)):
+    n = MANY // 256**2 + 1
+    with ThreadpoolController().limit(limits=2, user_api="blas"), few_threads(points(n, 256)):
         assert max(threads()) == 2
 
 

@@ -107,7 +107,7 @@ def data_image(
     """
     visited = np.arange(len(points)) if order is None else order
     kept = slice(room)
-    resident = Points(points.inputs[kept], points.labels[kept], points.offsets[kept])
+    resident = points.part(kept)
     return Image(
         {"model.points.value": len(points)},
         {"points": point_words(resident, geometry), "order": visited[kept].astype(np.uint32)},
@@ -117,7 +117,7 @@ def data_image(
 def streamed_words(points: Points, resident: int, geometry: Geometry) -> Words:
     """The words of a pass, as the window ``points`` has them."""
     part = slice(resident, None)
-    rest = Points(points.inputs[part], points.labels[part], points.offsets[part])
+    rest = points.part(part)
     return point_words(rest, geometry)
 
 

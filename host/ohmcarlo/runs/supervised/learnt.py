@@ -74,7 +74,7 @@ class LearntData:
     def data_points(self) -> Points:
         """``points`` without those of the prior."""
         real = self.points.labels != LABEL_QUADRATIC
-        return Points(self.points.inputs[real], self.points.labels[real], self.points.offsets[real])
+        return self.points.part(real)
 
     def inference_data(
         self,

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from ...datasets import Encoder
 from ...datasets.label_column import known_classes
 from ...golden import Registers, SamplerSettings, predict
-from ...progress import counted
 from ...spec import Geometry
 from ..agreement import samples_of
-from ..predictions import ClassTable, NewData, open_points
+from ..predictions import ClassTable, NewData, open_points, predicted_at_once
 from ..stored import (
     MANIFEST,
     RESULT,
@@ -32,8 +31,6 @@ from .experiment import labels_of, standardised_weights
 from .result import RESULT_KEYS, check_evaluation
 
 FloatArray = NDArray[np.float64]
-AT_ONCE = 5_000_000
-"""Rows times samples of a prediction between two reports of its progress."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +85,10 @@ class Predictor:
 
     def predict(self, x: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean and variance of P(class 1): x float64 (n, features) as in the data, (n,) each."""
-        rows = max(1, AT_ONCE // max(len(self.codes), 1))
-        parts = []
-        with counted(len(x), "predicting", "rows") as done:
-            for first in range(0, max(len(x), 1), rows):
-                points = self.encoder.encode(x[first : first + rows])
-                parts.append(predict(self.registers, points, self.codes, self.counts))
-                done(min(first + rows, len(x)))
+        parts = [
+            predict(self.registers, self.encoder.encode(x[part]), self.codes, self.counts)
+            for part in predicted_at_once(len(x), len(self.codes))
+        ]
         mean, variance = zip(*parts, strict=True)
         return np.concatenate(mean), np.concatenate(variance)
 

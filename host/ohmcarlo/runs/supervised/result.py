@@ -15,6 +15,7 @@ from ...diagnostics import certain_first, wilson_interval
 from ...golden import predict
 from ..accesses import learning_costs
 from ..agreement import prediction_agreement, samples_of
+from ..predictions import predicted_at_once
 from ..stored import check_points
 from ..summary import (
     ChainResult,
@@ -93,7 +94,7 @@ def evaluate_supervised(
     trace = Trace.of(streamed, setup.board.current())
     burn_in = burn_in_of(trace)
     codes, counts = samples_of(setup.registers, trace, burn_in)
-    probability, variance = predict(setup.registers, experiment.test_points, codes, counts)
+    probability, variance = _predicted(experiment, codes, counts)
     labels = labels_of(setup.registers, codes, counts)
     weights = experiment.weights(trace.codes, labels).astype(np.float32)
     draws = weights[trace.draws()]
@@ -122,6 +123,17 @@ def evaluate_supervised(
         digests=experiment.digests(),
         learnt=experiment.learnt(),
     )
+
+
+def _predicted(
+    experiment: SupervisedExperiment, codes: NDArray[np.uint16], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and variance of P(class 1) at the held-out points, (n,) each."""
+    mean, variance = np.empty((2, len(experiment.test_points)))
+    for part in predicted_at_once(len(mean), len(codes)):
+        points = experiment.test_points.part(part)
+        mean[part], variance[part] = predict(experiment.setup.registers, points, codes, counts)
+    return mean, variance
 
 
 def _model(experiment: SupervisedExperiment) -> dict[str, Any]:
