@@ -147,7 +147,8 @@ def _is_log(response: Response) -> bool:
 def _section(place: int, found: Response) -> Section:
     sentences = [
         "Dots are means over the seeds, with 95 % intervals. Means of energy and effective samples "
-        "are geometric."
+        "are geometric. An interval that reaches the edge of a chart is longer; its ends are among "
+        "the numbers of the chart."
     ]
     if found.left_out:
         more = count(found.left_out, "further curve")

@@ -62,14 +62,16 @@ class Range:
         '≤ 0.21 (0.18 to more than 1)'
         >>> Range(None, None, (0.0, 1.0)).text()
         'all: 0 to 1'
+        >>> Range(None, None, (64, 256)).text()
+        'all: 64 to 256'
         """
         if self.low is None and self.high is None:
-            return f"all: {_digits(self.tried[0], digits)} to {_digits(self.tried[1], digits)}"
+            return f"all: {self.tried[0]:,g} to {self.tried[1]:,g}"
         edges = ((self.low, "≥", "less than", 0), (self.high, "≤", "more than", 1))
         parts = []
         for edge, symbol, beyond, end in edges:
             if edge is not None:
-                most = f"{beyond} {_digits(self.tried[end], digits)}"
+                most = f"{beyond} {self.tried[end]:,g}"
                 safe = "none" if edge.safe is None else _digits(edge.safe, digits)
                 far = most if edge.far is None else _digits(edge.far, digits)
                 parts.append(f"{symbol} {_digits(edge.level, digits)} ({safe} to {far})")
