@@ -40,7 +40,7 @@ from ..spec import (
 )
 from .base import READ, RESET, SET, SET_CODES, IntArray, Ledger, ledger_of
 from .checks import COUNT_MAX, check_array
-from .threefry import MASK, threefry2x32
+from .threefry import MASK, threefry2x32, threefry_words
 
 NOT_STUCK = -1
 Law = Callable[[NDArray[np.float64]], NDArray[np.float64]]
@@ -60,6 +60,7 @@ class Emulator(NamedTuple):
     gauss: NDArray[np.int64]
     median_gain: int
     sigma_gain: int
+    words: NDArray[np.uint32]  # (row_devices,) of the SETs of one call
     counts: NDArray[np.int64]  # the ledger's
     wear: NDArray[np.int32]
 
@@ -69,7 +70,8 @@ def emulator_device(
     key0: int, key1: int, row: int, device: int, d2d_rel: int, stuck_level: int, nodes: Any
 ) -> tuple[int, int]:
     """Device-to-device offset and stuck code of one device: a hash of its address, no memory."""
-    word0, word1 = threefry2x32(key0 ^ DEVICE_KEY, key1, (row << 16) | device, 0)
+    address = (row << 16) | device
+    word0, word1 = threefry2x32(key0 ^ DEVICE_KEY, key1, address, address >> 32)
     offset = shift_round(d2d_rel * gauss(nodes, word0), GAUSS_FRAC)
     if (word1 >> STUCK_BITS) < stuck_level:
         return offset, CODE_MAX * (word1 & 1)
@@ -115,22 +117,21 @@ def emulator_code(
 
 @compiled
 def emulator_program(e: Emulator, row: int, devices: Any, dac: Any, out: Any) -> None:
-    """SET and READ ``devices`` of a row in order; codes into ``out``.
+    """SET and READ ``devices`` (at most ``row_devices``) of a row in order; codes into ``out``.
 
     SET pulse n takes word n of the generator, whether its device is stuck or not.
     """
     medians, sigmas, normals, stuck, d2d = e.median, e.sigma, e.gauss, e.stuck, e.d2d
-    codes, wear = e.codes, e.wear
+    codes, wear, words = e.codes, e.wear, e.words
+    threefry_words(e.key0, e.key1, e.counter[0], len(devices), words)
     total = 0
     for i in range(len(devices)):
         device = devices[i]
-        n = e.counter[0] + i
-        word, _ = threefry2x32(e.key0, e.key1, n & MASK, n >> 32)
         code = stuck[row, device]
         if code == NOT_STUCK:
             code = emulator_code(
-                medians, sigmas, gauss(normals, word), np.int64(dac[i]), d2d[row, device],
-                e.median_gain, e.sigma_gain,
+                medians, sigmas, gauss(normals, np.int64(words[i])), np.int64(dac[i]),
+                d2d[row, device], e.median_gain, e.sigma_gain,
             )  # fmt: skip
         out[i] = code
         codes[row, device] = code
@@ -235,6 +236,7 @@ class EmulatedArray:
             gauss=nodes,
             median_gain=to_fixed(median_gain, MEDIAN_GAIN_FRAC),
             sigma_gain=to_fixed(sigma_gain, SIGMA_GAIN_FRAC),
+            words=np.zeros(geometry.row_devices, np.uint32),
             counts=self.ledger.counts,
             wear=self.ledger.wear,
         )
@@ -253,7 +255,10 @@ class EmulatedArray:
         if len(dac) and (dac.min() < 0 or dac.max() > DAC_MAX):
             raise UsageError(f"DAC codes must lie in 0..{DAC_MAX}")
         out = np.empty(len(devices), np.int32)
-        emulator_program(self.state, row, devices, dac, out)
+        most = len(self.state.words)  # of one call; a caller may name a device several times
+        for first in range(0, len(devices), most):
+            part = slice(first, first + most)
+            emulator_program(self.state, row, devices[part], dac[part], out[part])
         return out
 
     def read(self, row: int, devices: IntArray) -> IntArray:

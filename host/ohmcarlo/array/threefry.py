@@ -6,13 +6,15 @@ and the model computes any word directly.
 
 from __future__ import annotations
 
-from ..jit import compiled
+from typing import Any
+
+from ..jit import compiled, inlined
 from ..spec import THREEFRY_PARITY, THREEFRY_ROTATIONS, THREEFRY_ROUNDS
 
 MASK = 0xFFFFFFFF
 
 
-@compiled
+@inlined
 def threefry2x32(key0: int, key1: int, counter0: int, counter1: int) -> tuple[int, int]:
     """Two 32-bit words from a 64-bit key and a 64-bit counter, each given as two words."""
     key2 = THREEFRY_PARITY ^ key0 ^ key1
@@ -26,3 +28,14 @@ def threefry2x32(key0: int, key1: int, counter0: int, counter1: int) -> tuple[in
         x0 = (x0 + key0) & MASK
         x1 = (x1 + key1 + injection) & MASK
     return x0, x1
+
+
+@compiled
+def threefry_words(key0: int, key1: int, first: int, count: int, words: Any) -> None:
+    """First word of counters ``first`` to ``first + count - 1``, into ``words`` (uint32).
+
+    The loop has no other work, so that LLVM computes several words at once in vector instructions.
+    """
+    for i in range(count):
+        counter = first + i
+        words[i], _ = threefry2x32(key0, key1, counter & MASK, counter >> 32)

@@ -72,18 +72,19 @@ def begin_coin(state: State) -> None:
 
 @compiled
 def _test_symbol(last: Any, run: Any, column: int, symbol: int, cutoff: int) -> bool:
-    if symbol == last[column]:
-        run[column] += 1
-    else:
-        last[column] = symbol
-        run[column] = 1
+    run[column] = run[column] * (symbol == last[column]) + 1
+    last[column] = symbol
     return run[column] >= cutoff
 
 
 @compiled
-def _take_bit(s: Any, bit: int) -> None:
-    s[WORD] = (s[WORD] << 1) | bit
-    s[WORD_BITS] += 1
+def _take_bits(s: Any, symbol: int) -> None:
+    """Append a symbol to the word; the symbols of a coin fill it exactly."""
+    word = s[WORD]
+    for i in range(SYMBOL_BITS):
+        word = (word << 1) | ((symbol >> i) & 1)
+    s[WORD] = word
+    s[WORD_BITS] += SYMBOL_BITS
     if s[WORD_BITS] == COIN_BITS:
         if s[WORD]:
             s[COIN_READY] = 1
@@ -99,9 +100,8 @@ def _fold(m: Machine, s: Any, symbol: int) -> None:
     s[FOLD_SEEN] += 1
     if s[FOLD_SEEN] < m.fold:
         return
-    for i in range(SYMBOL_BITS):
-        if not s[COIN_READY]:
-            _take_bit(s, (s[FOLDED] >> i) & 1)
+    if not s[COIN_READY]:
+        _take_bits(s, s[FOLDED])
     s[FOLDED] = 0
     s[FOLD_SEEN] = 0
 
@@ -131,7 +131,8 @@ def health_tests(m: Machine, state: State) -> None:
     """The health tests of the symbols of ``state.coin_codes``."""
     s, codes, counts = state.scalars, state.coin_codes, state.symbol_counts
     last, run = state.symbol_last, state.symbol_run
-    # local variables over the loop: a coin may take thousands of bits
+    # local variables over the loop: a coin may take thousands of bits. No branch on a bit: it is
+    # random and would be mispredicted half of the time.
     same, length = s[RCT_LAST], s[RCT_RUN]
     first, seen, matches = s[APT_FIRST], s[APT_SEEN], s[APT_MATCHES]
     for column in range(len(codes)):
@@ -140,14 +141,14 @@ def health_tests(m: Machine, state: State) -> None:
         failed = _test_symbol(last, run, column, symbol, m.rct_symbol_cutoff)
         for i in range(SYMBOL_BITS):
             bit = (symbol >> i) & 1
-            length = length + 1 if bit == same else 1
+            length = length * (bit == same) + 1
             same = bit
-            failed |= length >= m.rct_cutoff and length > 1
+            failed |= (length >= m.rct_cutoff) & (length > 1)
             if seen == 0:
                 first = bit
             seen += 1
             matches += bit == first
-            failed |= bit == first and matches >= m.apt_cutoff
+            failed |= (bit == first) & (matches >= m.apt_cutoff)
             if seen == APT_WINDOW:
                 seen = matches = 0
                 s[CLEAN_WINDOWS] += 1

@@ -19,6 +19,7 @@ from ..spec import (
     LOGLIK_FRAC,
     OFFSET_FRAC,
     PROB_FRAC,
+    cost_over,
     over_magnitude,
     saturate,
     shift_round,
@@ -135,6 +136,14 @@ def term_of(softplus: Any, label: int, z: int) -> int:
     return term
 
 
+@inlined
+def term_by_lines(lines: Any, label: int, z: int) -> int:
+    """``term_of`` without a branch on the logit, which would be mispredicted at many points."""
+    if label == LABEL_QUADRATIC:
+        return -shift_round(z * z, 2 * LOGIT_FRAC + 1 - LOGLIK_FRAC)
+    return -cost_over(lines, z if label == LABEL_POSITIVE else -z)
+
+
 @compiled
 def sum_of_logits(
     logits: Any, labels: Any, order: Any, softplus: Any, stop: int
@@ -152,17 +161,18 @@ def sum_of_logits(
 
 @compiled
 def sum_of_points(
-    inputs: Any, offsets: Any, labels: Any, order: Any, weights: Any, softplus: Any, stop: int,
+    inputs: Any, offsets: Any, labels: Any, order: Any, weights: Any, cost: Any, stop: int,
     features: int, scale: Scale,
 ) -> tuple[int, int]:  # fmt: skip
     """The same for a logistic model with exact dot products, each computed when it is needed."""
     total = 0
     n = len(order)
     for visited in range(n):
-        i = np.int64(order[visited])
+        i = np.uint64(order[visited])
         dot = np.int64(dot_exact(inputs, i, weights, 0, features))
         z = logit_of(dot, offsets[i], scale)
-        total = saturate(total + term_of(softplus, labels[i], z), ACC_MAX)
+        # terms are never positive: ``saturate`` with one comparison
+        total = max(total + term_by_lines(cost, labels[i], z), -ACC_MAX - 1)
         if total < stop:
             return total, visited + 1
     return total, n
@@ -179,7 +189,7 @@ def evaluate(m: Machine, data: Data, codes: Any, logits: Any, threshold: int) ->
     stop = threshold if m.early_reject else NEVER
     if logits is None:  # the type decides: of two branches, one is compiled
         return sum_of_points(
-            data.inputs, data.offsets, data.labels, data.order, differences(codes), m.softplus,
+            data.inputs, data.offsets, data.labels, data.order, differences(codes), m.cost,
             stop, m.features, m.logit,
         )  # fmt: skip
     if len(logits) == 0:

@@ -20,6 +20,7 @@ from ..spec import (
     SYMBOL_BITS,
     Geometry,
     Points,
+    cost_lines,
     identity_dac,
     neg_log_table,
     sigmoid_table,
@@ -105,6 +106,7 @@ class Machine(NamedTuple):
     inv_sigma: NDArray[np.int64]
     log_sigma: NDArray[np.int64]
     softplus: NDArray[np.int64]
+    cost: NDArray[np.int64]
     sigmoid: NDArray[np.int64]
     neg_log: NDArray[np.int64]
     coin_devices: NDArray[np.int32]  # (2 entropy_pairs,)
@@ -264,6 +266,7 @@ def build_machine(registers: Registers, array: Array | None = None) -> Machine:
         inv_sigma=r.inv_sigma,
         log_sigma=r.log_sigma,
         softplus=softplus_table(),
+        cost=cost_lines(),
         sigmoid=sigmoid_table(),
         neg_log=neg_log_table(),
         coin_devices=np.arange(2 * g.max_features, 2 * g.pairs, dtype=np.int32),

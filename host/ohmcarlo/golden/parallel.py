@@ -115,16 +115,17 @@ class Chain:
         self._machine = m._replace(regions=1, **own)
         rounds = tests.symbols.shape[1] // symbols_of_a_step(m)
         stream = build_stream(rounds, len(m.slot_row))
-        counters = _apart({
-            "counter": e.counter, "counts": e.counts, "cursor": stream.cursor,
+        memory = _apart({
+            "counter": e.counter, "counts": e.counts, "words": e.words, "cursor": stream.cursor,
             "taken": np.zeros(1, np.int64),
         })  # fmt: skip
-        self.stream = stream._replace(cursor=counters["cursor"])
+        self.stream = stream._replace(cursor=memory["cursor"])
         self._state = State(**_apart(self._part(state)))
         own = {n: getattr(e, n)[rows] for n in ("codes", "d2d", "stuck", "wear")}
-        self._emulator = e._replace(counter=counters["counter"], counts=counters["counts"], **own)
+        own |= {n: memory[n] for n in ("counter", "counts", "words")}
+        self._emulator = e._replace(**own)
         self._ahead = tests._replace(
-            others=(m.regions - 1) * self._pulses, chain=region, taken=counters["taken"]
+            others=(m.regions - 1) * self._pulses, chain=region, taken=memory["taken"]
         )
         self._saved = self._emulator.codes.copy(), self._emulator.wear.copy()
 

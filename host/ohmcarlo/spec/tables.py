@@ -29,6 +29,7 @@ from .formats import (
     INV_SIGMA_FRAC,
     LOG_SIGMA_FRAC,
     LOGIT_FRAC,
+    LOGIT_MAX,
     LOGLIK_FRAC,
     MEDIAN_FRAC,
     PROB_FRAC,
@@ -94,6 +95,30 @@ def softplus_table() -> IntTable:
     s = scipy.special.expit(a)
     h = np.where(a < LOGSIG_KNEE, 2.0**-LOGSIG_FINE_BITS, 2.0**-LOGSIG_COARSE_BITS)
     return _frozen((f - h**2 * s * (1 - s) / 16) * (1 << LOGLIK_FRAC))
+
+
+@cache
+def cost_lines() -> IntTable:
+    """The negative log-likelihood of a label as lines over the signed logit, (1025, 2).
+
+    Line i holds slope and intercept, with LOGSIG_COARSE_SHIFT more fraction bits, for the logits
+    from (i - 512) << LOGSIG_FINE_SHIFT on. The logit is positive if its sign agrees with the label:
+    there the cost is the table of ``softplus_table``, otherwise the table plus |z|. A segment of
+    the table is one line (fine) or eight (coarse); beyond LOGSIG_END the table is 0.
+    """
+    nodes, edges = softplus_table(), (_segment_edges() * (1 << LOGIT_FRAC)).astype(np.int64)
+    fine = np.arange(LOGSIG_FINE_SEGMENTS)
+    coarse = np.arange(LOGSIG_FINE_SEGMENTS, LOGSIG_SEGMENTS)
+    lines = 1 << (LOGSIG_COARSE_SHIFT - LOGSIG_FINE_SHIFT)  # in a coarse segment
+    at = np.r_[fine, np.repeat(coarse, lines)]
+    slope = (nodes[at + 1] - nodes[at]) * np.where(at < LOGSIG_FINE_SEGMENTS, lines, 1)
+    half = 1 << (LOGSIG_COARSE_SHIFT - 1)
+    intercept = (nodes[at] << LOGSIG_COARSE_SHIFT) - slope * edges[at] + half
+    agrees = np.zeros((((LOGIT_MAX + 1) >> LOGSIG_FINE_SHIFT) + 1, 2), np.int64)
+    agrees[: len(at)] = np.c_[slope, intercept]
+    differs = agrees[-2::-1] * [-1, 1]
+    differs[:, 0] -= 1 << (LOGLIK_FRAC - LOGIT_FRAC + LOGSIG_COARSE_SHIFT)
+    return _frozen(np.r_[differs, agrees])
 
 
 @cache
@@ -193,13 +218,16 @@ def segment_words(nodes: Iterable[Any]) -> list[int]:
 # -- lookups: the twins of the HDL's table units ---------------------------------------------------
 @inlined
 def interpolate(nodes: IntTable, position: int, bits: int) -> int:
-    """Linear interpolation at ``position`` with ``bits`` fraction bits below the node index."""
+    """Linear interpolation at ``position`` with ``bits`` fraction bits below the node index.
+
+    The fraction is random, so that a branch on it would often be mispredicted. Unsigned indices
+    need no test whether they count from the end.
+    """
     index = position >> bits
     fraction = position & ((1 << bits) - 1)
-    low = nodes[index]
-    if fraction == 0:
-        return low
-    return low + shift_round((nodes[index + 1] - low) * fraction, bits)
+    low = nodes[np.uint64(index)]
+    high = nodes[np.uint64(min(index + 1, len(nodes) - 1))]
+    return low + shift_round((high - low) * fraction, bits)
 
 
 @compiled
@@ -208,6 +236,13 @@ def dac_of(nodes: Any, mid: int, offset: int, gain: int, target: int) -> int:
     trimmed = target + (offset << TARGET_FRAC) + shift_round((target - mid) * gain, TRIM_GAIN_FRAC)
     trimmed = min(max(trimmed, 0), DAC_MAX)
     return min(max(interpolate(nodes, trimmed, SEGMENT_FRAC), 0), DAC_MAX)
+
+
+@inlined
+def cost_over(lines: IntTable, logit: int) -> int:
+    """Cost of a logit that is positive if it agrees with the label (``cost_lines``)."""
+    line = np.uint64((logit + LOGIT_MAX + 1) >> LOGSIG_FINE_SHIFT)
+    return (lines[line, 0] * logit + lines[line, 1]) >> LOGSIG_COARSE_SHIFT
 
 
 @inlined
@@ -226,15 +261,14 @@ def over_magnitude(nodes: IntTable, magnitude: int, beyond: int) -> int:
 def gauss(nodes: IntTable, word: int) -> int:
     """Standard normal from 32 uniform bits, LSB 2**-GAUSS_FRAC: bit 31 is the sign."""
     v = word & 0x7FFFFFFF
-    shift = 30 - GAUSS_SUB_BITS  # from the top: half of all words stop at once
-    while shift > 0 and (v >> (shift + GAUSS_SUB_BITS)) == 0:
-        shift -= 1
+    octaves = v >> (GAUSS_SUB_BITS + 1)
+    shift = 0
+    while octaves:  # LLVM makes one instruction of this loop
+        octaves >>= 1
+        shift += 1
     index = (shift << GAUSS_SUB_BITS) + (v >> shift)
     rest = v & ((1 << shift) - 1)
-    if shift > GAUSS_INTERP_BITS:
-        fraction = rest >> (shift - GAUSS_INTERP_BITS)
-    else:
-        fraction = rest << (GAUSS_INTERP_BITS - shift)
+    fraction = (rest << GAUSS_INTERP_BITS) >> shift
     low = nodes[index]
     z = low + shift_round((nodes[index + 1] - low) * fraction, GAUSS_INTERP_BITS)
     return -z if word >> 31 else z

@@ -96,3 +96,12 @@ def test_device_to_device_offsets_are_not_the_noise_of_pulses() -> None:
         assert abs(offsets.mean()) < 0.3 and offsets.std() == pytest.approx(1, abs=0.2)
         same = np.corrcoef(offsets, normals(row << 16, 256))[0, 1]
         assert abs(same) < 0.25
+
+
+def test_one_call_may_name_more_devices_than_a_row_has() -> None:
+    whole, parts = EmulatedArray(SHAPE, SEED), EmulatedArray(SHAPE, SEED)
+    devices = np.tile(DEVICES, 3)
+    dac = np.linspace(600, 3400, 48).astype(np.int32)
+    wanted = [parts.program(0, devices[i : i + 1], dac[i : i + 1])[0] for i in range(48)]
+    assert whole.program(0, devices, dac).tolist() == wanted
+    assert whole.state.counter[0] == 48

@@ -8,7 +8,14 @@ from scipy import special
 
 from ohmcarlo.golden.chain import threshold_of
 from ohmcarlo.golden.entropy import minus_log_u
-from ohmcarlo.golden.likelihood import NEVER, evaluate, no_logits, sigmoid_of, term_of
+from ohmcarlo.golden.likelihood import (
+    NEVER,
+    evaluate,
+    no_logits,
+    sigmoid_of,
+    term_by_lines,
+    term_of,
+)
 from ohmcarlo.golden.machine import WORD, ZEROS_BEFORE
 from ohmcarlo.golden.proposal import log_hastings, log_prior, target_of
 from ohmcarlo.jit import compiled
@@ -18,6 +25,7 @@ from ohmcarlo.spec import (
     GAUSS_FRAC,
     LABEL_QUADRATIC,
     LOGIT_FRAC,
+    LOGIT_MAX,
     LOGLIK_FRAC,
     OFFSET_FRAC,
     PROB_FRAC,
@@ -25,6 +33,7 @@ from ohmcarlo.spec import (
     Geometry,
     Points,
     coefficient,
+    cost_lines,
     gauss,
     gauss_table,
     sigmoid_table,
@@ -39,6 +48,12 @@ LL = 1 << LOGLIK_FRAC
 def _terms(nodes, label, z, out):  # type: ignore[no-untyped-def]
     for i in range(len(z)):
         out[i] = term_of(nodes, label, z[i])
+
+
+@compiled
+def _same_terms(nodes, lines, label, z, out):  # type: ignore[no-untyped-def]
+    for i in range(len(z)):
+        out[i] = term_of(nodes, label, z[i]) == term_by_lines(lines, label, z[i])
 
 
 @compiled
@@ -71,6 +86,14 @@ def test_quadratic_points() -> None:
     _terms(softplus_table(), LABEL_QUADRATIC, Z, out)
     assert np.abs(out / LL + (Z / (1 << LOGIT_FRAC)) ** 2 / 2).max() <= 0.5 / LL
     assert (out <= 0).all()
+
+
+@pytest.mark.parametrize("label", [0, 1, LABEL_QUADRATIC])
+def test_terms_by_lines_equal_the_pipes_at_every_logit(label: int) -> None:
+    every = np.arange(-LOGIT_MAX - 1, LOGIT_MAX + 1)
+    same = np.zeros(len(every), np.bool_)
+    _same_terms(softplus_table(), cost_lines(), label, every, same)
+    assert same.all(), every[~same]
 
 
 def test_sigmoid() -> None:
