@@ -1,12 +1,12 @@
 """What a run costs against points, features, rows and steps.
 
-    python tests/bench/bench_cost.py [--share 1.0] [--picture docs/pictures/figures/cost.png]
+    python tests/bench/bench_cost.py [--curve points …] [--json FILE] [--picture FILE]
 
 One quantity is varied at a time, on the model with the emulated array; the others are those of the
 middle case. Data are normally distributed and the labels those of a logistic model. Every case is a
 run in a process of its own. Times are processor seconds without imports; memory is the peak of the
 process, of which imports take about 350 MB. Where the program refuses a case, the curve ends with
-its line. ``--share`` below 1 leaves out the largest cases.
+its line. Curves that are not measured keep their numbers in the JSON file.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Case:
     ----------
     points : int
         Training points.
+    held_out : int
+        Held-out points; 0: as many as training points.
     features : int
     rows : int
         Of the array.
@@ -46,25 +48,36 @@ class Case:
     """
 
     points: int = 1000
+    held_out: int = 0
     features: int = 15
     rows: int = 256
     steps: int = 4000
 
 
 CURVES: dict[str, tuple[int, ...]] = {
-    "points": (100, 1000, 10_000, 100_000),
+    "points": (100, 1000, 10_000, 47_000, 100_000),
+    "held_out": (1000, 10_000, 100_000),
     "features": (5, 15, 60, 125, 250),
     "rows": (64, 256, 1024, 4096),
     "steps": (1000, 10_000, 100_000, 1_000_000),
 }
+TITLES = {
+    "points": "training points",
+    "held_out": "held-out points",
+    "features": "features",
+    "rows": "rows of the array",
+    "steps": "steps of each chain",
+}
+COLUMNS = ("steps", "prepare (s)", "µs per step", "evaluate (s)", "peak (MB)", "ESS/s")
 BUDGET = 4_000_000_000
 """Points × features × steps of all chains: a case with more makes fewer steps."""
 
 
 def table_of(case: Case, path: Path) -> None:
-    """As many held-out rows as training points, because a table is split in halves."""
+    """Twice the held-out points, because a table is split in halves."""
+    half = max(case.points, case.held_out)
     rng = np.random.default_rng(case.points + case.features)
-    x = rng.normal(size=(2 * case.points, case.features))
+    x = rng.normal(size=(2 * half, case.features))
     weights = rng.normal(size=case.features) / np.sqrt(case.features)
     label = x @ weights + rng.logistic(size=len(x)) > 0
     names = [f"x{i}" for i in range(case.features)] + ["label"]
@@ -86,6 +99,7 @@ def run_one(case: Case, path: Path) -> dict[str, Any]:
     table_of(case, path)
     task = get_task(str(path))
     chosen = {"adapt": False, "whiten": True, "chains": 4, "steps": case.steps, "rows": case.rows}
+    chosen |= {"train_points": case.points} if case.held_out else {}
     unchosen = dict.fromkeys(("pairs", "entropy_pairs", "access_bits", "rho", "gamma", "hidden"))
     options = {**unchosen, "kernel": "corrected", "features": case.features, **chosen}
     config = complete(task, options).config
@@ -128,7 +142,7 @@ def affordable(case: Case) -> Case:
 
 def measure_curve(name: str, sizes: tuple[int, ...], base: Path) -> list[dict[str, Any]]:
     """The cases of a curve that the program makes, printed as a table."""
-    print(f"\n| {name} | steps | prepare (s) | µs per step | evaluate (s) | peak (MB) | ESS/s |")
+    print(f"\n| {' | '.join((TITLES[name], *COLUMNS))} |")
     print("|---|---|---|---|---|---|---|")
     rows = []
     for size in sizes:
@@ -146,29 +160,40 @@ def measure_curve(name: str, sizes: tuple[int, ...], base: Path) -> list[dict[st
     return rows
 
 
+QUANTITIES = {
+    "step": ("CPU time per step (µs)", 1e6),
+    "evaluate": ("CPU time of evaluation (s)", 1.0),
+    "memory": ("peak memory (MB)", 1.0),
+    "ess": ("ESS per second of sampling", 1.0),
+}
+
+
 def draw(curves: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """One picture: time per step, evaluation, memory and effective samples of every curve."""
+    """A row of panels for each quantity, a column for what is varied."""
+    from matplotlib.ticker import NullFormatter
+
     from ohmcarlo.pictures.canvas import new_panels
 
-    quantities = {
-        "step": ("processor time per step (µs)", 1e6),
-        "evaluate": ("evaluation (s)", 1.0),
-        "memory": ("peak memory (MB)", 1.0),
-        "ess": ("effective samples per second", 1.0),
-    }
-    figure, axes = new_panels(1, 4, (15.0, 3.6))
-    for ax, (key, (label, unit)) in zip(axes, quantities.items(), strict=True):
-        for name, rows in curves.items():
-            sizes = [row["size"] for row in rows]
-            ax.plot(sizes, [unit * row[key] for row in rows], marker="o", ms=3, label=name)
-        ax.set(xscale="log", yscale="log", xlabel="points, features, rows or steps", ylabel=label)
-    axes[0].legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=100)
+    figure, axes = new_panels(len(QUANTITIES), len(curves), (11.0, 8.0))
+    for row, (key, (label, unit)) in zip(axes, QUANTITIES.items(), strict=True):
+        values = [unit * found[key] for rows in curves.values() for found in rows]
+        for ax, (name, found) in zip(row, curves.items(), strict=True):
+            ax.plot([r["size"] for r in found], [unit * r[key] for r in found], marker="o", ms=4)
+            ax.set(xscale="log", yscale="log", ylim=(min(values) / 1.5, max(values) * 1.5))
+            if key == "memory":
+                ax.set(yscale="linear", ylim=(0, max(values) * 1.1))
+            ax.xaxis.set_minor_formatter(NullFormatter())
+            ax.yaxis.set_minor_formatter(NullFormatter())
+            ax.tick_params(labelleft=ax is row[0])
+            ax.set_xlabel(TITLES[name] if key == "ess" else "")
+        row[0].set_ylabel(label)
+    metadata = {"Date": None} if path.suffix == ".svg" else None
+    figure.savefig(path, metadata=metadata)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--share", type=float, default=1.0, help="share of the cases of a curve")
+    parser.add_argument("--curve", nargs="+", choices=CURVES, default=[*CURVES], help="which ones")
     parser.add_argument("--json", type=Path, help="file of the numbers")
     parser.add_argument("--picture", type=Path, help="file of the picture")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
@@ -179,12 +204,13 @@ def main() -> None:
         except OhmcarloError as error:
             raise SystemExit(str(error)) from None
         return
+    curves = {}
+    if chosen.json is not None and chosen.json.exists():
+        curves = json.loads(chosen.json.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         measure(Case(steps=500), Path(folder))  # compile
-        curves = {
-            name: measure_curve(name, sizes[: round(chosen.share * len(sizes))], Path(folder))
-            for name, sizes in CURVES.items()
-        }
+        for name in chosen.curve:
+            curves[name] = measure_curve(name, CURVES[name], Path(folder))
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
     if chosen.picture is not None:
