@@ -13,6 +13,7 @@ from . import (
     buses,
     constraints,
     daughterboard,
+    device_requirements,
     formats,
     integration,
     protocol,
@@ -26,7 +27,15 @@ from .markers import renewed
 def pages() -> dict[Path, str]:
     """File → its text, with all generated parts renewed."""
     made = {constraints.FOLDER / name: text for name, text in constraints.files().items()}
-    for room in (buses, daughterboard, formats, integration, protocol, reference):
+    for room in (
+        buses,
+        daughterboard,
+        device_requirements,
+        formats,
+        integration,
+        protocol,
+        reference,
+    ):
         made[room.PAGE] = renewed(room.PAGE.read_text(encoding="utf-8"), room.tables())
     made |= timing.files()
     results = resources.PAGE.read_text(encoding="utf-8")
@@ -39,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m ohmcarlo_rtl.pages",
         description="Renew constraints/<board>/, the diagrams docs/pictures/timing/, and the "
-        "generated tables of docs/formats.md, docs/integration.md, docs/results.md, "
+        "generated tables of docs/device-requirements.md, docs/formats.md, "
+        "docs/integration.md, docs/results.md, "
         "firmware/PROTOCOL.md, constraints/daughterboard.md, hdl/README.md and "
         "rtl_gen/reference/README.md.",
     )
