@@ -6,6 +6,7 @@ import gc
 
 import numpy as np
 import pytest
+import scipy.linalg  # noqa: F401 (its library counts, too)
 from threadpoolctl import ThreadpoolController, threadpool_info
 
 from ohmcarlo.imports import BETWEEN_COLLECTIONS, rare_collection
