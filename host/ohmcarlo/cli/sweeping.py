@@ -184,9 +184,9 @@ def _compute(
     """Compute what is missing, and write all files. ``chosen``: arguments of ``open_cluster``."""
     from ..cluster.engine import open_cluster
     from ..runs.chain_run import Interrupted
+    from ..sweeps.curve_file import write_curves
     from ..sweeps.folder import CURVES, SweepFolder
     from ..sweeps.results import collect, write_results
-    from ..sweeps.summary import write_curves
     from ..sweeps.table import FINISHED, require_parquet
 
     require_parquet()

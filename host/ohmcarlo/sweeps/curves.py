@@ -22,6 +22,9 @@ from .table import FAILED, MISSING
 Row = Mapping[str, Any]
 SEED, TASK, STATUS = "seed", "task", "status"
 CONSTANT = "preset."
+FAILED_SHARE = "failed-share"
+STEPS, CHAINS = "steps_made", "chains"
+ESS, ENERGY = "ess_per_1000_steps", "energy_per_sample_joules"
 WITHIN = 0.05
 """The posterior error that pages and pictures mark."""
 MOST_LINES = 8
@@ -104,6 +107,19 @@ def mean(values: NDArray[np.float64]) -> Estimate:
     return Estimate(middle, middle - half, middle + half)
 
 
+def share(values: NDArray[np.float64]) -> Estimate:
+    """Share of ones among zeros and ones (n,), with Wilson's interval.
+
+    >>> [round(end, 2) for end in share(np.zeros(12))]
+    [0.0, 0.0, 0.24]
+    """
+    from scipy.stats import binomtest
+
+    ones = int(np.count_nonzero(values))
+    ends = binomtest(ones, len(values)).proportion_ci(COVERAGE, method="wilson")
+    return Estimate(ones / len(values), float(ends.low), float(ends.high))
+
+
 def geometric_mean(values: NDArray[np.float64]) -> Estimate:
     """``mean`` of the logarithms; values that are not positive are left out."""
     positive = values[values > 0]
@@ -142,10 +158,10 @@ def settled_wrong(
     monte_carlo_sd: NDArray[np.float64],
     spread_error: NDArray[np.float64],
 ) -> Estimate:
-    """Share of the runs that are called settled with an error beyond chance above
-    ``TRUSTED_SD``."""
+    """Share of all runs that are called settled with an error beyond chance above
+    ``TRUSTED_SD``, (n,) each."""
     beyond = np.sqrt(np.maximum(error_sd**2 - monte_carlo_sd**2, spread_error**2))
-    return mean(settled * (beyond > TRUSTED_SD))
+    return share(settled * (beyond > TRUSTED_SD))
 
 
 POSTERIOR_ERROR = Quantity(
@@ -164,21 +180,22 @@ QUANTITIES = (
     Quantity("return", "steps of an episode", "", ("mean_return",), mean),
     Quantity("log-loss", "log loss", "nat", ("log_loss",), mean),
     Quantity(
-        "ess", "effective samples per 1,000 steps", "", ("ess_per_1000_steps",), geometric_mean,
+        "ess", "effective samples per 1,000 steps", "", (ESS,), geometric_mean,
         log=True,
     ),
     Quantity("acceptance", "accepted proposals", "%", ("acceptance",), mean, scale=100.0),
     Quantity(
-        "energy", "energy per effective sample", "nJ", ("energy_per_sample_joules",),
+        "energy", "energy per effective sample", "nJ", (ENERGY,),
         geometric_mean, log=True, scale=1e9,
     ),
-    Quantity("settled", "runs that are settled", "%", ("settled",), mean, scale=100.0),
+    Quantity("settled", "runs that are settled", "%", ("settled",), share, scale=100.0),
     Quantity(
-        "settled-wrong", f"settled runs with an error above {TRUSTED_SD:g}", "%",
+        "settled-wrong", f"runs that are settled with an error above {TRUSTED_SD:g}", "%",
         ("settled", "error_sd", "monte_carlo_sd", "spread_error"), settled_wrong, scale=100.0,
     ),
     Quantity("predicted-error", "error that runs predict, worst weight", "posterior sd",
              ("predicted_error_sd",), mean),
+    Quantity(FAILED_SHARE, "cells that failed", "%", (FAILED,), share, scale=100.0),
 )  # fmt: skip
 
 
@@ -193,13 +210,17 @@ class Level:
     cells, failed : int
         Cells that finished or failed, and those that failed.
     estimates : dict
-        By name of the quantity.
+        By name of the quantity; over the cells that finished, but for the share of failed ones.
     """
 
     value: Any
     cells: int
     failed: int
     estimates: Mapping[str, Estimate]
+
+    def is_within(self, limit: float = WITHIN) -> bool:
+        """Whether no cell failed and the mean of the posterior error is within ``limit``."""
+        return not self.failed and self.estimates[POSTERIOR_ERROR.name].middle <= limit
 
 
 @dataclass(frozen=True)
@@ -240,8 +261,9 @@ class Response:
         return sum(level.failed for line in self.lines for level in line.levels)
 
     def quantities(self) -> list[Quantity]:
-        """The quantities that are known at two levels at least."""
-        return [q for q in QUANTITIES if self._known(q.name) > 1]
+        """The quantities that are known at two levels at least; failed cells, if there are any."""
+        known = [q for q in QUANTITIES if self._known(q.name) > 1]
+        return [q for q in known if q.name != FAILED_SHARE or self.failed]
 
     def _known(self, name: str) -> int:
         return max(
@@ -262,6 +284,8 @@ class Plane:
     quantity : Quantity
     estimates : dict
         By (place in y_values, place in x_values); combinations that were not computed are absent.
+    failed : frozenset
+        Combinations of which cells failed, as keys of ``estimates``.
     label : str
         Settings that differ from ``[base]``.
     """
@@ -272,6 +296,7 @@ class Plane:
     y_values: list[Any]
     quantity: Quantity
     estimates: Mapping[tuple[int, int], Estimate]
+    failed: frozenset[tuple[int, int]]
     label: str
 
 
@@ -287,7 +312,7 @@ def responses(
     columns. ``reference``: their values in ``[base]``; the most frequent value counts for a
     parameter without one. ``most``: curves of each parameter.
     """
-    done = [row for row in rows if row.get(STATUS) != MISSING]
+    done = _counted([row for row in rows if row.get(STATUS) != MISSING])
     names = [name for name in swept if name != SEED]
     base = {name: _reference(name, rows, reference) for name in names}
     every = [_response(name, names, base, done, most) for name in names]
@@ -307,6 +332,26 @@ def planes(rows: Sequence[Row], swept: Sequence[str], reference: Mapping[str, An
         for x in devices[i + 1 :]:
             found += list(_planes(x, y, names, base, done))
     return found
+
+
+def _counted(rows: Sequence[Row]) -> list[Row]:
+    """Rows with their failure as a number.
+
+    If other runs have a number of effective samples, those whose number is unknown count as one.
+    """
+    known = any(_is_number(row.get(ESS)) for row in rows)
+    return [
+        {**(_one_sample(row) if known else row), FAILED: float(row.get(STATUS) == FAILED)}
+        for row in rows
+    ]
+
+
+def _one_sample(row: Row) -> Row:
+    """A run with one effective sample, if its number is unknown."""
+    steps, chains = row.get(STEPS), row.get(CHAINS)
+    if row.get(STATUS) == FAILED or _is_number(row.get(ESS)) or not (steps and chains):
+        return row
+    return {**row, ESS: 1000.0 / (steps * chains), ENERGY: row.get("energy_joules")}
 
 
 def shown_value(value: Any) -> str:
@@ -451,16 +496,20 @@ def _planes(
             continue
         xs = ordered([row.get(x) for row in group])
         ys = ordered([row.get(y) for row in group])
+        fields = {
+            (i, j): found
+            for i, of_y in enumerate(ys)
+            for j, of_x in enumerate(xs)
+            if (found := _where(group, {x: of_x, y: of_y}))
+        }
+        failed = frozenset(
+            at for at, found in fields.items() if any(row.get(STATUS) == FAILED for row in found)
+        )
         for quantity in (POSTERIOR_ERROR, ACCURACY):
-            estimates = {
-                (i, j): quantity.of(found)
-                for i, of_y in enumerate(ys)
-                for j, of_x in enumerate(xs)
-                if (found := _where(group, {x: of_x, y: of_y}))
-            }
+            estimates = {at: quantity.of(found) for at, found in fields.items()}
             if any(math.isfinite(estimate.middle) for estimate in estimates.values()):
                 label = _label(group[0], others, base, ())
-                yield Plane(x, y, xs, ys, quantity, estimates, label)
+                yield Plane(x, y, xs, ys, quantity, estimates, failed, label)
                 break
 
 

@@ -96,23 +96,36 @@ def _effects(found: Sequence[Response]) -> Iterator[str]:
     moved = []
     for one in found:
         errors = _errors(one.lines[0])
-        if len(errors) > 1 and min(errors) > 0:
-            moved.append((max(errors) / min(errors), one, errors))
+        if len(errors) > 1:
+            moved.append((_change(errors), one, [error.middle for error in errors]))
     if not moved:
         return
-    ratio, one, errors = max(moved, key=lambda entry: entry[0])
+    ratio, one, means = max(moved, key=lambda entry: entry[0])
     if ratio < NEGLIGIBLE:
-        yield f"No parameter changes the posterior error by more than {NEGLIGIBLE - 1:.0%}."
+        yield (
+            "No parameter is shown to change the posterior error by more than "
+            f"{NEGLIGIBLE - 1:.0%}."
+        )
         return
     yield (
         f"The posterior error depends most on {shown_name(one.parameter)}: it is between "
-        f"{min(errors):.3f} and {max(errors):.3f} posterior sd over its levels."
+        f"{min(means):.3f} and {max(means):.3f} posterior sd over its levels."
     )
 
 
-def _errors(line: Line) -> list[float]:
-    every = [level.estimates[POSTERIOR_ERROR.name].middle for level in line.levels]
-    return [error for error in every if math.isfinite(error)]
+def _change(errors: Sequence[Estimate]) -> float:
+    """The ratio of two levels that their intervals leave: largest lower to smallest upper end.
+
+    A level without an interval counts with its mean.
+    """
+    lows = [e.middle if math.isnan(e.low) else e.low for e in errors]
+    highs = [e.middle if math.isnan(e.high) else e.high for e in errors]
+    return max(lows) / min(highs) if min(highs) > 0 else 0.0
+
+
+def _errors(line: Line) -> list[Estimate]:
+    every = [level.estimates[POSTERIOR_ERROR.name] for level in line.levels]
+    return [error for error in every if math.isfinite(error.middle)]
 
 
 def _within_section(found: Sequence[Response]) -> Iterator[Section]:
@@ -128,9 +141,10 @@ def _within_section(found: Sequence[Response]) -> Iterator[Section]:
             "within",
             "Levels for a posterior within 5 %",
             sentences=(
-                "The error crosses the limit at these levels, interpolated between those that were "
-                "computed. The two levels in brackets are those at which the ends of the 95 % "
-                "intervals cross it.",
+                "The mean error crosses the limit at these levels, interpolated between those that "
+                "were computed. The two levels in brackets are those at which the ends of the 95 % "
+                "intervals cross it. At all levels without a further word, the intervals are "
+                "within the limit, too. A level of which cells failed is not within.",
             ),
             tables=(PageTable(("parameter", "curve", "levels"), tuple(rows)),),
         )
@@ -185,7 +199,7 @@ def _chart(name: str, found: Response, quantity: Quantity) -> Chart:
     limit = None if quantity.limit is None else (LIMIT, quantity.limit)
     return response(
         f"{name}-{quantity.name}",
-        f"{quantity.title[:1].upper()}{quantity.title[1:]} over {shown_name(found.parameter)}",
+        _title(quantity, shown_name(found.parameter)),
         _words(found, quantity),
         axis_of(found.parameter, values),
         lines,
@@ -193,6 +207,10 @@ def _chart(name: str, found: Response, quantity: Quantity) -> Chart:
         log_y=quantity.log,
         limit=limit,
     )
+
+
+def _title(quantity: Quantity, over: str) -> str:
+    return f"{quantity.title[:1].upper()}{quantity.title[1:]} over {over}"
 
 
 def _points(line: Line, values: Sequence[object], quantity: Quantity) -> Points:
@@ -231,8 +249,8 @@ def _words(found: Response, quantity: Quantity) -> str:
     )
     text = f"{text}{which}."
     if quantity.limit is not None:
-        inside = sum(estimate.middle <= quantity.limit for _, estimate in known)
-        text += f" {inside} of {count(len(known), 'level')} are within {quantity.limit:g}."
+        inside = sum(level.is_within(quantity.limit) for level in line.levels)
+        text += f" {inside} of {count(len(line.levels), 'level')} are within {quantity.limit:g}."
     return text
 
 
@@ -262,12 +280,15 @@ def _map(place: int, plane: Plane) -> Chart:
     least, most = (pick(known, key=known.__getitem__) for pick in (min, max))
     text = f"From {_field(plane, least)} to {_field(plane, most)}."
     if quantity.limit is not None:
-        inside = sum(value <= quantity.limit for value in known.values())
-        text += f" {inside} of {count(len(known), 'field')} are within {quantity.limit:g}."
+        inside = sum(v <= quantity.limit and at not in plane.failed for at, v in known.items())
+        fields = count(len(plane.estimates), "field")
+        text += f" {inside} of {fields} are within {quantity.limit:g}."
+    if plane.failed:
+        text += f" Cells of {count(len(plane.failed), 'field')} failed."
     names = f"{shown_name(plane.y)} and {shown_name(plane.x)}"
     return response_map(
         f"map-{place}",
-        f"{quantity.title[:1].upper()}{quantity.title[1:]} over {names}{where}",
+        _title(quantity, f"{names}{where}"),
         text,
         axis_of(plane.x, plane.x_values),
         axis_of(plane.y, plane.y_values),

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 PANEL = (4.6, 3.4)  # inches
 COLUMNS = 3
 MARKS = "os^Dv"
+FOOT = 0.03
+"""Height of the marks of failed cells, share of the axis."""
+FAILED_LABEL = "runs failed"
 CUT = 1.0
 """Ends of intervals are shown up to so many times the range of the means beyond it."""
 
@@ -68,7 +71,7 @@ def draw_response(
         _panel(ax, found, quantity)
     for ax in axes.flat[len(shown) :]:
         ax.remove()
-    if len(found.lines) > 1 and shown:
+    if (len(found.lines) > 1 or found.failed) and shown:
         handles, labels = axes.flat[0].get_legend_handles_labels()
         figure.legend(
             handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=8
@@ -85,6 +88,7 @@ def _panel(ax: Axes, found: Response, quantity: Quantity) -> None:
         _curve(ax, line, quantity, places, entry, k)
         if not numeric:  # names have no order that a line could follow
             ax.lines[-1].set_linestyle("none")
+    _mark_failed(ax, found, places)
     if quantity.limit is not None:
         ax.axhline(quantity.limit, color=ORANGE, lw=1.2, ls="--", zorder=0)
     if quantity.log:
@@ -126,6 +130,18 @@ def _curve(
         curve.set_dashes(entry.dash)
 
 
+def _mark_failed(ax: Axes, found: Response, places: Mapping[str, float]) -> None:
+    """A cross at the foot of every level of which cells failed."""
+    failed = {
+        v.value: places[shown_value(v.value)] for n in found.lines for v in n.levels if v.failed
+    }
+    if failed:
+        ax.plot(
+            list(failed.values()), [FOOT] * len(failed), "x", color=ORANGE, ms=6,
+            transform=ax.get_xaxis_transform(), label=FAILED_LABEL,
+        )  # fmt: skip
+
+
 def _cut(ax: Axes, found: Response, quantity: Quantity) -> None:
     """Limit the axis where an interval is much longer than the range of the means."""
     means = [level.estimates[quantity.name].middle for line in found.lines for level in line.levels]
@@ -152,7 +168,8 @@ def draw_plane(plane: Plane) -> Figure:
     for (i, j), value in np.ndenumerate(grid):
         if math.isfinite(value):
             colour = "black" if value > middle else "white"
-            ax.text(j, i, f"{value:.3g}", ha="center", va="center", color=colour, fontsize=8)
+            mark = " ×" if (i, j) in plane.failed else ""
+            ax.text(j, i, f"{value:.3g}{mark}", ha="center", va="center", color=colour, fontsize=8)
     ax.set_xticks(range(columns), [plain_name(shown_value(v)) for v in plane.x_values])
     ax.set_yticks(range(rows), [plain_name(shown_value(v)) for v in plane.y_values])
     ax.set(xlabel=plain_name(shown_name(plane.x)), ylabel=plain_name(shown_name(plane.y)))

@@ -1,7 +1,8 @@
 """The levels of a parameter at which a posterior is within 5 %: where its curve crosses the limit.
 
 The crossing is interpolated between two levels. Its interval ends where the ends of the 95 %
-intervals of the levels cross the limit.
+intervals of the levels cross the limit. A level of which cells failed is not within: no crossing is
+interpolated towards it, and the range ends at the level before it.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from .curves import POSTERIOR_ERROR, WITHIN, Estimate, Line, are_numbers, shown_value
+from .curves import POSTERIOR_ERROR, WITHIN, Estimate, Level, Line, are_numbers, shown_value
+
+NONE = "none"
 
 
 class Point(NamedTuple):
-    """A level and the estimate of an error there."""
+    """A level, the estimate of an error there, and whether cells failed."""
 
     level: float
     estimate: Estimate
+    failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -28,32 +32,51 @@ class Edge:
 
     Attributes
     ----------
-    level : float
-        By the means.
+    level : float or None
+        By the means; None: they cross it at no level that was tried, but the intervals do.
     safe, far : float or None
         By the upper and by the lower ends of the intervals; None: no level that was tried.
+    failed : float or None
+        The level of which cells failed, at which the range ends.
+    known : bool
+        Whether there are intervals.
     """
 
-    level: float
+    level: float | None
     safe: float | None
     far: float | None
+    failed: float | None = None
+    known: bool = True
+
+    def text(self, symbol: str, beyond: str, shown: Callable[[float], str]) -> str:
+        """The edge as a table shows it; ``beyond``: words for no level that was tried."""
+        safe = NONE if self.safe is None else shown(self.safe)
+        if self.level is None:
+            return safe if self.safe is None else f"{symbol} {safe}"
+        far = beyond if self.far is None else shown(self.far)
+        notes = [f"{safe} to {far}" if self.known else "no interval"]
+        notes += [] if self.failed is None else [f"runs fail at {shown(self.failed)}"]
+        return f"{symbol} {shown(self.level)} ({'; '.join(notes)})"
 
 
 @dataclass(frozen=True)
 class Range:
-    """The levels around the best one that are within the limit.
+    """Neighbouring levels that are within the limit.
 
     Attributes
     ----------
     low, high : Edge or None
-        None: up to the first or last level that was tried.
-    tried : (float, float)
-        The first and the last level.
+        None: up to the first or last level that was tried, intervals included.
+    tried : tuple of float
+        The levels, ascending.
+    known : bool
+        Whether there are intervals.
     """
 
     low: Edge | None
     high: Edge | None
-    tried: tuple[float, float]
+    tried: tuple[float, ...]
+    known: bool = True
 
     def text(self, digits: int = 2) -> str:
         """The range as a table shows it.
@@ -62,86 +85,160 @@ class Range:
         '≤ 0.21 (0.18 to more than 1)'
         >>> Range(None, None, (0.0, 1.0)).text()
         'all: 0 to 1'
-        >>> Range(None, None, (64, 256)).text()
-        'all: 64 to 256'
+        >>> Range(None, Edge(None, 0.11, None), (0.01, 0.4)).text()
+        'all: 0.01 to 0.4 by the means, by the intervals ≤ 0.11'
+        >>> Range(None, None, (64, 256), known=False).text()
+        'all: 64 to 256 by the means, no interval'
         """
-        if self.low is None and self.high is None:
-            return f"all: {self.tried[0]:,g} to {self.tried[1]:,g}"
-        edges = ((self.low, "≥", "less than", 0), (self.high, "≤", "more than", 1))
-        parts = []
-        for edge, symbol, beyond, end in edges:
-            if edge is not None:
-                most = f"{beyond} {self.tried[end]:,g}"
-                safe = "none" if edge.safe is None else _digits(edge.safe, digits)
-                far = most if edge.far is None else _digits(edge.far, digits)
-                parts.append(f"{symbol} {_digits(edge.level, digits)} ({safe} to {far})")
-        return " and ".join(parts)
+        first, last = (_exact(self.tried[end]) for end in (0, -1))
+        ends = ((self.low, "≥", f"less than {first}"), (self.high, "≤", f"more than {last}"))
+        texts = [
+            (edge, edge.text(symbol, beyond, lambda value: self._shown(value, digits)))
+            for edge, symbol, beyond in ends
+            if edge is not None
+        ]
+        crossed = " and ".join(text for edge, text in texts if edge.level is not None)
+        unsure = " and ".join(dict.fromkeys(text for edge, text in texts if edge.level is None))
+        if crossed:  # which says whether there is a level at all by the intervals
+            return f"{crossed}, by the intervals {unsure}" if unsure not in ("", NONE) else crossed
+        every = f"all: {first} to {last}"
+        if not self.known:
+            return f"{every} by the means, no interval"
+        return f"{every} by the means, by the intervals {unsure}" if unsure else every
+
+    def _shown(self, value: float, digits: int) -> str:
+        """A level; one that was tried has all its digits."""
+        return _exact(value) if value in self.tried else _digits(value, digits)
 
 
 def within(line: Line, log: bool, limit: float = WITHIN) -> Range | None:
-    """The levels of a curve whose posterior error is within ``limit``.
+    """The range around the level with the smallest posterior error.
 
-    ``log``: interpolate over the logarithm of the level. None if no level is, or if levels are not
-    numbers.
+    ``log``: interpolate over the logarithm of the level. None if no level is within ``limit``, or
+    if levels are not numbers.
     """
     points = points_of(line)
-    if len(points) < 2:
+    good = _good(points, limit)
+    if len(points) < 2 or not good:
         return None
-    best = min(range(len(points)), key=lambda i: points[i].estimate.middle)
-    if points[best].estimate.middle > limit:
-        return None
-    return Range(
-        _edge(points[best::-1], log, limit),
-        _edge(points[best:], log, limit),
-        (points[0].level, points[-1].level),
-    )
+    return _range(points, min(good, key=lambda i: points[i].estimate.middle), log, limit)
+
+
+def ranges(line: Line, log: bool, limit: float = WITHIN) -> list[Range]:
+    """All ranges of a curve within ``limit``, ascending; ``log`` as for ``within``."""
+    points = points_of(line)
+    good = _good(points, limit) if len(points) > 1 else []
+    found = []
+    for place in good:
+        if place - 1 not in good:  # the first level of a range
+            last = next(i for i in range(place, len(points)) if i + 1 not in good)
+            best = min(range(place, last + 1), key=lambda i: points[i].estimate.middle)
+            found.append(_range(points, best, log, limit))
+    return found
 
 
 def points_of(line: Line) -> list[Point]:
-    """The levels of a curve with a known error, ascending."""
+    """The levels of a curve with a known error or with failed cells, ascending."""
     if not are_numbers([level.value for level in line.levels]):
         return []
-    found = [Point(v.value, v.estimates[POSTERIOR_ERROR.name]) for v in line.levels]
-    return sorted(p for p in found if math.isfinite(p.estimate.middle))
+    found = [Point(v.value, v.estimates[POSTERIOR_ERROR.name], v.failed > 0) for v in line.levels]
+    return sorted(p for p in found if p.failed or math.isfinite(p.estimate.middle))
 
 
 def range_text(line: Line, log: bool, limit: float = WITHIN) -> str:
-    """``within`` as text; names of levels are listed."""
+    """``ranges`` as text; names of levels are listed."""
     if are_numbers([level.value for level in line.levels]):
-        found = within(line, log, limit)
-        return "none" if found is None else found.text()
-    good = [
-        shown_value(level.value)
-        for level in line.levels
-        if level.estimates[POSTERIOR_ERROR.name].middle <= limit
-    ]
-    return ", ".join(good) or "none"
+        return " or ".join(found.text() for found in ranges(line, log, limit)) or NONE
+    good = [_name(level, limit) for level in line.levels if level.is_within(limit)]
+    return ", ".join(good) or NONE
 
 
-def _edge(points: Sequence[Point], log: bool, limit: float) -> Edge | None:
-    """Where the error first crosses the limit on the way from the best level."""
-    level = _crossing(points, log, limit, lambda e: e.middle)
-    if level is None:
+def _name(level: Level, limit: float) -> str:
+    """A level that is a name, and whether its interval is within, too."""
+    high = level.estimates[POSTERIOR_ERROR.name].high
+    word = "" if high <= limit else " (no interval)" if math.isnan(high) else " (by the mean)"
+    return f"{shown_value(level.value)}{word}"
+
+
+def _good(points: Sequence[Point], limit: float) -> list[int]:
+    return [i for i, p in enumerate(points) if not p.failed and p.estimate.middle <= limit]
+
+
+def _range(points: Sequence[Point], best: int, log: bool, limit: float) -> Range:
+    """The range around a level that is within."""
+    up = _reach(points[best:], log, limit, lambda e: e.middle)
+    down = _reach(points[best::-1], log, limit, lambda e: e.middle)
+    inside = [*points[best - down.last : best], *points[best : best + up.last + 1]]
+    known = any(math.isfinite(p.estimate.high) for p in inside)
+    sure = min(inside, key=lambda p: _upper(p.estimate))
+    place = points.index(sure)
+    ways = ((points[best::-1], points[place::-1], down), (points[best:], points[place:], up))
+    low, high = (_edge(*way, log, limit, known) for way in ways)
+    return Range(low, high, tuple(p.level for p in points), known)
+
+
+class Reach(NamedTuple):
+    """How far a curve stays within: where it crosses, its last point, the level that failed."""
+
+    level: float | None
+    last: int
+    failed: float | None = None
+
+
+def _edge(
+    points: Sequence[Point], safest: Sequence[Point], middle: Reach, log: bool, limit: float,
+    known: bool,
+) -> Edge | None:  # fmt: skip
+    """Where the error first crosses the limit on the way from the best level.
+
+    ``safest``: the way from the level whose upper end is the smallest.
+    """
+    if not known:
+        if middle.level is None:
+            return None
+        return Edge(middle.level, None, None, middle.failed, known=False)
+    far = _reach(points, log, limit, _lower)
+    if _upper(safest[0].estimate) > limit:  # not even the best level is certain
+        return Edge(middle.level, None, far.level, far.failed)
+    safe = _reach(safest, log, limit, _upper)
+    if middle.level is None and safe.level is None:
         return None
-    known = [p for p in points if not math.isnan(p.estimate.low)]
-    far = _crossing(known, log, limit, lambda e: e.low)
-    if known and known[0].estimate.high > limit:  # not even the best level is certain
-        return Edge(level, None, far)
-    return Edge(level, _crossing(known, log, limit, lambda e: e.high), far)
+    return Edge(middle.level, safe.level, far.level, far.failed)
 
 
-def _crossing(
+def _upper(estimate: Estimate) -> float:
+    """The upper end; without an interval, no level is certain."""
+    return math.inf if math.isnan(estimate.high) else estimate.high
+
+
+def _lower(estimate: Estimate) -> float:
+    return estimate.middle if math.isnan(estimate.low) else estimate.low
+
+
+def _reach(
     points: Sequence[Point], log: bool, limit: float, end: Callable[[Estimate], float]
-) -> float | None:
-    for near, away in pairwise(points):
+) -> Reach:
+    """How far an end of the estimates stays within the limit on the way along ``points``."""
+    for place, (near, away) in enumerate(pairwise(points)):
         a, b = end(near.estimate), end(away.estimate)
-        if a <= limit < b:
-            share = (limit - a) / (b - a)
-            if log:
-                return math.exp((1 - share) * math.log(near.level) + share * math.log(away.level))
-            return (1 - share) * near.level + share * away.level
-    return None
+        if away.failed:
+            return Reach(near.level, place, away.level)
+        if b > limit:
+            return Reach(_between(near.level, away.level, (limit - a) / (b - a), log), place)
+    return Reach(None, len(points) - 1)
+
+
+def _between(near: float, away: float, share: float, log: bool) -> float:
+    """The level at this share of the way from ``near`` to ``away``."""
+    if log:
+        return math.exp((1 - share) * math.log(near) + share * math.log(away))
+    return (1 - share) * near + share * away
 
 
 def _digits(value: float, digits: int) -> str:
     return f"{float(f'{value:.{digits}g}'):,g}"
+
+
+def _exact(value: float) -> str:
+    """A level that was tried, with all its digits."""
+    return f"{int(value):,}" if float(value).is_integer() else f"{value!r}"

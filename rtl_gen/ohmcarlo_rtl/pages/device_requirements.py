@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ohmcarlo.errors import OhmcarloError
+from ohmcarlo.sweeps.curve_file import HEADER, HIGH, LOW, PARAMETER, read_curves
 from ohmcarlo.sweeps.curves import (
     QUANTITIES,
     Estimate,
@@ -33,7 +34,6 @@ from ohmcarlo.sweeps.curves import (
     shown_value,
 )
 from ohmcarlo.sweeps.folder import CURVES
-from ohmcarlo.sweeps.summary import HEADER, HIGH, LOW, PARAMETER, read_curves
 from ohmcarlo.sweeps.thresholds import points_of, range_text
 
 from ..markdown import markdown_table
@@ -148,7 +148,7 @@ def level_table(response: Response) -> str:
 def _cells(level: Level) -> Iterator[str]:
     done = level.cells - level.failed
     yield shown_value(level.value)
-    yield f"{done} of {level.cells}" if level.failed else f"{done}"
+    yield f"{done}, {level.failed} failed" if level.failed else f"{done}"
     for name, places in zip(SHOWN, PLACES, strict=True):
         yield estimate_text(level.estimates[name], places, name == SHOWN[0])
 
@@ -180,7 +180,7 @@ def requirements() -> str:
 
 def requirement(line: Line) -> str:
     """The levels of a curve that are within 5 %."""
-    levels = [point.level for point in points_of(line)]
+    levels = [point.level for point in points_of(line) if not point.failed]
     return range_text(line, bool(levels) and is_log(levels))
 
 
@@ -189,10 +189,17 @@ def error_table(response: Response, lines: Sequence[Line], heading: str) -> str:
     values = [v for v in response.values if any(v == x.value for n in lines for x in n.levels)]
     rows = []
     for line in lines:
-        known = {shown_value(v.value): v.estimates[SHOWN[0]] for v in line.levels}
-        texts = [estimate_text(known[t], 3) if t in known else "" for t in map(shown_value, values)]
-        rows.append((line.label, *texts))
+        known = {shown_value(v.value): _error_text(v) for v in line.levels}
+        rows.append((line.label, *(known.get(text, "") for text in map(shown_value, values))))
     return markdown_table((heading, *map(shown_value, values)), rows)
+
+
+def _error_text(level: Level) -> str:
+    """The posterior error of a level, and how many runs failed."""
+    if level.failed == level.cells:
+        return "failed"
+    text = estimate_text(level.estimates[SHOWN[0]], 3)
+    return f"{text} ({level.failed} of {level.cells} failed)" if level.failed else text
 
 
 def _interactions() -> dict[str, str]:
@@ -232,7 +239,8 @@ def predicted(constants: Mapping[str, float], task: int) -> float:
 
 def _error(parameter: str, level: float | None, task: int) -> float:
     """The posterior error at a level, at the reference for None."""
-    points = points_of(curves(MODEL)[parameter].lines[task])
+    every = points_of(curves(MODEL)[parameter].lines[task])
+    points = [point for point in every if math.isfinite(point.estimate.middle)]
     x = REFERENCE[parameter] if level is None else level
     return float(np.interp(x, [p.level for p in points], [p.estimate.middle for p in points]))
 
@@ -244,10 +252,9 @@ def _measured() -> dict[str, str]:
     for label, title in MEASURED_LINES.items():
         line = next(line for line in found.lines if line.label == label)
         for level in line.levels:
-            texts = (estimate_text(level.estimates[n], d, n == SHOWN[0])
-                     for n, d in zip(SHOWN, PLACES, strict=True))  # fmt: skip
+            _, *texts = _cells(level)
             rows.append((title, TITLES[level.value], *texts))
-    head = ("array", "task", *HEADINGS)
+    head = ("array", "task", "runs", *HEADINGS)
     constants = [
         (f"`{shown_name(name)}`", f"{value:g}", f"{REFERENCE[name]:g}",
          *(f"{_error(name, value, task):.3f}" for task in range(len(TITLES))))

@@ -15,8 +15,10 @@ from ohmcarlo.sweeps.curves import (
     mean,
     planes,
     responses,
+    settled_wrong,
+    share,
 )
-from ohmcarlo.sweeps.table import MISSING
+from ohmcarlo.sweeps.table import FAILED, MISSING
 from sweep_rows import REFERENCE, SWEPT, error_of, example_table, row_of
 
 
@@ -78,6 +80,60 @@ def test_intervals_are_those_of_student_t():
     assert alone.middle == 0.91
     assert math.isnan(alone.low)
     assert all(map(math.isnan, geometric_mean(np.zeros(2))))
+
+
+def test_shares_have_the_intervals_of_wilson():
+    """Expected: (p + z²/2n ± z √(p(1 - p)/n + z²/4n²)) / (1 + z²/n)."""
+    z = stats.norm.ppf(0.975)
+    for ones in (0, 3, 12):
+        values = np.repeat([1.0, 0.0], [ones, 12 - ones])
+        p = ones / 12
+        half = z * math.sqrt(p * (1 - p) / 12 + z**2 / (4 * 12**2))
+        low, high = ((p + z**2 / 24 + sign * half) / (1 + z**2 / 12) for sign in (-1, 1))
+        assert share(values) == pytest.approx((p, low, high), abs=1e-12)
+    assert mean(np.zeros(12)).high == 0  # the control: Student's t has no width here
+    row = row_of(0)
+    by_name = {q.name: q for q in QUANTITIES}
+    assert by_name["settled"].of([{**row, "settled": True}] * 12).low < 80
+
+
+def test_settled_but_wrong_is_a_share_of_all_runs():
+    settled = np.array([1.0, 1.0, 0.0, 0.0])
+    wrong = np.array([0.3, 0.01, 0.3, 0.01])
+    assert settled_wrong(settled, wrong, np.zeros(4), np.zeros(4)).middle == 0.25
+    assert settled_wrong(settled, np.full(4, 0.01), np.zeros(4), np.zeros(4)).middle == 0
+    title = next(q.title for q in QUANTITIES if q.name == "settled-wrong")
+    assert title == "runs that are settled with an error above 0.1"
+
+
+def test_levels_with_failed_cells_are_not_within():
+    rows = [row_of(s, rows=r, **{"preset.slow_share": 0.0}) for r in (64, 256) for s in range(4)]
+    lost = [*rows[:3], row_of(3, FAILED, rows=64, **{"preset.slow_share": 0.0}), *rows[4:]]
+    (response,) = responses(rows, ("rows", "seed"), {"rows": 256})
+    assert [level.is_within() for level in response.lines[0].levels] == [True, True]
+    assert "failed-share" not in {q.name for q in response.quantities()}  # the control
+    (response,) = responses(lost, ("rows", "seed"), {"rows": 256})
+    assert [level.is_within() for level in response.lines[0].levels] == [False, True]
+    assert "failed-share" in {q.name for q in response.quantities()}
+    shares = [level.estimates["failed-share"].middle for level in response.lines[0].levels]
+    assert shares == [25.0, 0.0]
+
+
+def test_a_run_without_an_effective_size_counts_as_one_sample():
+    rows = [
+        {**row_of(s, rows=r), "chains": 4, "steps_made": 1000, "energy_joules": 1e-5}
+        for r in (64, 256)
+        for s in range(2)
+    ]
+    rows[1] = {**rows[1], "ess_per_1000_steps": None, "energy_per_sample_joules": None}
+    (response,) = responses(rows, ("rows", "seed"), {"rows": 256})
+    stuck, control = response.lines[0].levels
+    assert stuck.estimates["ess"].middle == pytest.approx(math.sqrt(50.0 * 1000 / 4000))
+    assert stuck.estimates["energy"].middle == pytest.approx(math.sqrt(1e-7 * 1e-5) * 1e9)
+    assert control.estimates["ess"].middle == pytest.approx(math.sqrt(50.0 * 100.0))
+    unknown = [{**row, "ess_per_1000_steps": None} for row in rows]
+    (response,) = responses(unknown, ("rows", "seed"), {"rows": 256})
+    assert "ess" not in {q.name for q in response.quantities()}
 
 
 def test_a_grid_is_a_map_and_single_changes_are_none():

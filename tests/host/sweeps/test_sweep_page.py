@@ -31,6 +31,20 @@ def test_the_headline_counts_cells_and_names_the_strongest_parameter(page):
     assert "depends most on slow_share: it is between 0.020 and 1.0" in lines
 
 
+def test_a_parameter_within_its_intervals_is_not_the_strongest():
+    """A large ratio of means whose intervals overlap says less than a small, certain one."""
+    rows = [
+        {**row_of(s, rows=r), "error_sd": e + noise * (s - 1.5), "monte_carlo_sd": 0.0}
+        for (r, e, noise) in ((64, 0.1, 0.06), (256, 0.02, 0.001), (1024, 0.02, 0.001))
+        for s in range(4)
+    ]
+    table = Table("noisy", ("rows", "seed"), {"rows": 256}, rows)
+    assert "No parameter is shown to change" in " ".join(page_of(table).headline.sentences)
+    sure = [{**r, "error_sd": 0.1 if r["rows"] == 64 else 0.02} for r in rows]  # the control
+    table = Table("sure", ("rows", "seed"), {"rows": 256}, sure)
+    assert "depends most on rows" in " ".join(page_of(table).headline.sentences)
+
+
 def test_levels_that_failed_and_their_messages_are_named(page):
     text = text_of(page)
     assert "Failed cells, by level of rows: 16 (8 of 8)." in text
@@ -90,3 +104,6 @@ def test_a_picture_has_a_panel_for_each_quantity():
     assert first.get_xdata().tolist() == [64.0, 256.0, 1024.0]
     assert first.get_ydata() == pytest.approx([0.52, 0.27, 0.145], rel=0.02)
     assert found["rows"].axes[0].get_xscale() == "log"
+    assert lines["runs failed"].get_xdata().tolist() == [16.0]
+    assert "cells that failed (%)" in titles
+    assert "runs failed" not in {n.get_label() for n in found["kernel"].axes[0].lines}

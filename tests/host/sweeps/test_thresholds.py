@@ -1,13 +1,14 @@
 """Levels that are within 5 %: crossings of known curves, and the curves of a file read again."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from ohmcarlo.errors import OhmcarloError
+from ohmcarlo.sweeps.curve_file import read_curves, write_curves
 from ohmcarlo.sweeps.curves import POSTERIOR_ERROR, QUANTITIES, Estimate, Level, Line, responses
-from ohmcarlo.sweeps.summary import read_curves, write_curves
-from ohmcarlo.sweeps.thresholds import range_text, within
+from ohmcarlo.sweeps.thresholds import range_text, ranges, within
 from sweep_rows import example_table
 
 
@@ -52,6 +53,74 @@ def test_edges_that_no_level_shows():
     names = line_of({"corrected": 0.01, "published": 0.2})
     assert range_text(names, log=False) == "corrected"
     assert range_text(line_of({"published": 0.2, "other": 0.3}), log=False) == "none"
+
+
+def test_means_within_are_told_from_intervals_within():
+    errors = {0.01: 0.02, 0.1: 0.03, 0.2: 0.045}
+    sure = line_of(errors, half=0.004)
+    assert range_text(sure, log=False) == "all: 0.01 to 0.2"
+    crossed = line_of(errors, half=0.0125)  # 0.0425 and 0.0575 cross 0.05 in the middle
+    text = "all: 0.01 to 0.2 by the means, by the intervals ≤ 0.15"
+    assert range_text(crossed, log=False) == text
+    wide = line_of(errors, half=0.04)
+    assert range_text(wide, log=False) == "all: 0.01 to 0.2 by the means, by the intervals none"
+    both = line_of({0: 0.049, 1: 0.02, 2: 0.02, 3: 0.049, 4: 0.2}, half=0.01)
+    assert range_text(both, log=False).endswith("by the intervals ≥ 0.31")
+    names = line_of({"a": 0.045, "b": 0.01, "c": 0.2}, half=0.01)
+    assert range_text(names, log=False) == "a (by the mean), b"
+
+
+def failing(line, *values, error=math.nan):
+    """The curve with failed cells at these levels; the mean of the others is ``error``."""
+    known = {POSTERIOR_ERROR.name: Estimate(error, error, error)}
+    return replace(
+        line,
+        levels=tuple(
+            replace(v, failed=1, estimates=known) if v.value in values else v for v in line.levels
+        ),
+    )
+
+
+@pytest.mark.parametrize("error", [math.nan, 0.01])
+def test_a_level_of_which_cells_failed_is_not_within(error):
+    line = line_of({16: 0.01, 256: 0.01, 1024: 0.02, 4096: 0.02}, half=0.005)
+    assert range_text(line, log=True) == "all: 16 to 4,096"  # the control
+    first = failing(line, 16, error=error)
+    assert range_text(first, log=True) == "≥ 256 (256 to 256; runs fail at 16)"
+    last = failing(line, 4096, error=error)
+    assert range_text(last, log=True) == "≤ 1,024 (1,024 to 1,024; runs fail at 4,096)"
+    assert range_text(failing(line, 16, 256, 1024, 4096, error=error), log=True) == "none"
+    names = failing(line_of({"a": 0.01, "b": 0.01}), "a", error=error)
+    assert range_text(names, log=False) == "b"
+
+
+def test_one_seed_has_no_interval():
+    alone = line_of({0.0: 0.01, 2.0: 0.09}, half=math.nan)
+    assert range_text(alone, log=False) == "≤ 1 (no interval)"
+    text = "all: 0 to 2 by the means, no interval"
+    assert range_text(line_of({0.0: 0.01, 2.0: 0.02}, half=math.nan), log=False) == text
+    control = line_of({0.0: 0.01, 2.0: 0.09}, half=0.01)
+    assert range_text(control, log=False) == "≤ 1 (0.75 to 1.2)"
+
+
+def test_levels_that_were_tried_have_all_their_digits():
+    line = line_of({1024: 0.05, 2048: 0.06}, half=0.0)
+    assert range_text(line, log=False) == "≤ 1,024 (1,024 to 1,024)"
+    assert range_text(line_of({1234567: 0.01, 1.5e6: 0.01}), log=False) == (
+        "all: 1,234,567 to 1,500,000"
+    )
+
+
+def test_all_ranges_of_a_curve_are_reported():
+    line = line_of({0: 0.01, 1: 0.09, 2: 0.09, 3: 0.02, 4: 0.02}, half=0.004)
+    low, high = ranges(line, log=False)
+    assert (low.low, high.high) == (None, None)
+    assert low.high.level == pytest.approx(0.5)
+    assert high.low.level == pytest.approx(2 + 4 / 7)
+    text = range_text(line, log=False)
+    assert text == f"{low.text()} or {high.text()}"
+    assert within(line, log=False) == low
+    assert len(ranges(line_of({0: 0.01, 1: 0.02, 2: 0.09}), log=False)) == 1  # the control
 
 
 def test_curves_of_a_file_are_those_of_the_sweep(tmp_path):
