@@ -49,6 +49,20 @@ def test_the_study_has_two_thousand_runs_around_the_reference_of_the_page() -> N
         assert set(known[parameter].values) == wanted
 
 
+def test_tables_name_levels_at_which_runs_failed() -> None:
+    known = {name: Estimate(0.01, 0.005, 0.015) for name in page.SHOWN}
+    fine, some, none = (Level(v, 12, failed, known) for v, failed in ((64, 0), (32, 5), (16, 12)))
+    found = Response("rows", (Line("", {}, (none, some, fine)),), 0)
+    assert [line.split(" | ")[2] for line in page.level_table(found).splitlines()[2:]] == [
+        "0, 12 failed",
+        "7, 5 failed",
+        "12",
+    ]
+    row = page.error_table(found, found.lines, "").splitlines()[2]
+    assert "| failed | 0.010 (5 of 12 failed) | 0.010 |" in row
+    assert page.requirement(found.lines[0]) == "≥ 64 (64 to 64; runs fail at 32)"
+
+
 def test_every_parameter_has_a_picture_with_words() -> None:
     text = page.PAGE.read_text(encoding="utf-8")
     for path in page.PICTURES.iterdir():

@@ -35,7 +35,7 @@ PANEL = (4.6, 3.4)  # inches
 COLUMNS = 3
 MARKS = "os^Dv"
 FOOT = 0.03
-"""Height of the marks of failed cells, share of the axis."""
+"""Height of the marks of failed cells of each curve, share of the axis."""
 FAILED_LABEL = "runs failed"
 CUT = 1.0
 """Ends of intervals are shown up to so many times the range of the means beyond it."""
@@ -88,7 +88,7 @@ def _panel(ax: Axes, found: Response, quantity: Quantity) -> None:
         _curve(ax, line, quantity, places, entry, k)
         if not numeric:  # names have no order that a line could follow
             ax.lines[-1].set_linestyle("none")
-    _mark_failed(ax, found, places)
+    _mark_failed(ax, found, places, entries)
     if quantity.limit is not None:
         ax.axhline(quantity.limit, color=ORANGE, lw=1.2, ls="--", zorder=0)
     if quantity.log:
@@ -130,16 +130,19 @@ def _curve(
         curve.set_dashes(entry.dash)
 
 
-def _mark_failed(ax: Axes, found: Response, places: Mapping[str, float]) -> None:
-    """A cross at the foot of every level of which cells failed."""
-    failed = {
-        v.value: places[shown_value(v.value)] for n in found.lines for v in n.levels if v.failed
-    }
-    if failed:
-        ax.plot(
-            list(failed.values()), [FOOT] * len(failed), "x", color=ORANGE, ms=6,
-            transform=ax.get_xaxis_transform(), label=FAILED_LABEL,
-        )  # fmt: skip
+def _mark_failed(
+    ax: Axes, found: Response, places: Mapping[str, float], entries: Sequence[LegendEntry]
+) -> None:
+    """A cross at the foot of every level of which cells failed, in the colour of its curve."""
+    label = FAILED_LABEL
+    for k, (line, entry) in enumerate(zip(found.lines, entries, strict=True)):
+        x = [places[shown_value(level.value)] for level in line.levels if level.failed]
+        if x:
+            ax.plot(
+                x, [(k + 1) * FOOT] * len(x), "x", color=entry.colour, ms=6,
+                transform=ax.get_xaxis_transform(), label=label,
+            )  # fmt: skip
+            label = ""
 
 
 def _cut(ax: Axes, found: Response, quantity: Quantity) -> None:

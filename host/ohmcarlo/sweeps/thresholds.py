@@ -148,6 +148,8 @@ def points_of(line: Line) -> list[Point]:
 def range_text(line: Line, log: bool, limit: float = WITHIN) -> str:
     """``ranges`` as text; names of levels are listed."""
     if are_numbers([level.value for level in line.levels]):
+        if len(points_of(line)) < 2:
+            return "too few levels"
         return " or ".join(found.text() for found in ranges(line, log, limit)) or NONE
     good = [_name(level, limit) for level in line.levels if level.is_within(limit)]
     return ", ".join(good) or NONE

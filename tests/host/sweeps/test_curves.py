@@ -149,6 +149,16 @@ def test_a_grid_is_a_map_and_single_changes_are_none():
     assert planes(single, table.swept, table.reference) == []
 
 
+def test_fields_of_a_map_with_failed_cells_are_known():
+    table = example_table()
+    (plane,) = planes(table.rows, table.swept, table.reference)
+    place = plane.x_values.index(0.25)
+    assert plane.failed == {(plane.y_values.index(16), place)}
+    good = [row for row in table.rows if row["rows"] != 16]  # the control
+    (plane,) = planes(good, table.swept, table.reference)
+    assert plane.failed == frozenset()
+
+
 def test_equal_points_of_two_blocks_count_once():
     rows = [row_of(seed, rows=r) for r in (64, 256, 256) for seed in range(3)]
     (response,) = responses(rows, ("rows", "seed"), REFERENCE)

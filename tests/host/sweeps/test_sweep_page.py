@@ -104,6 +104,8 @@ def test_a_picture_has_a_panel_for_each_quantity():
     assert first.get_xdata().tolist() == [64.0, 256.0, 1024.0]
     assert first.get_ydata() == pytest.approx([0.52, 0.27, 0.145], rel=0.02)
     assert found["rows"].axes[0].get_xscale() == "log"
-    assert lines["runs failed"].get_xdata().tolist() == [16.0]
+    crosses = lines["runs failed"]
+    assert crosses.get_xdata().tolist() == [16.0]
+    assert crosses.get_color() == first.get_color()
     assert "cells that failed (%)" in titles
     assert "runs failed" not in {n.get_label() for n in found["kernel"].axes[0].lines}

@@ -120,6 +120,7 @@ def test_all_ranges_of_a_curve_are_reported():
     text = range_text(line, log=False)
     assert text == f"{low.text()} or {high.text()}"
     assert within(line, log=False) == low
+    assert range_text(line_of({0: 0.01}), log=False) == "too few levels"
     assert len(ranges(line_of({0: 0.01, 1: 0.02, 2: 0.09}), log=False)) == 1  # the control
 
 
