@@ -10,12 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context
 from itertools import pairwise
 from typing import NamedTuple
 
 from .curves import POSTERIOR_ERROR, WITHIN, Estimate, Level, Line, are_numbers, shown_value
 
 NONE = "none"
+INWARD = {"≤": ROUND_FLOOR, "≥": ROUND_CEILING}
+"""How safe levels are rounded, so that they stay safe."""
 
 
 class Point(NamedTuple):
@@ -48,9 +51,9 @@ class Edge:
     failed: float | None = None
     known: bool = True
 
-    def text(self, symbol: str, beyond: str, shown: Callable[[float], str]) -> str:
+    def text(self, symbol: str, beyond: str, shown: Callable[..., str]) -> str:
         """The edge as a table shows it; ``beyond``: words for no level that was tried."""
-        safe = NONE if self.safe is None else shown(self.safe)
+        safe = NONE if self.safe is None else shown(self.safe, INWARD[symbol])
         if self.level is None:
             return safe if self.safe is None else f"{symbol} {safe}"
         far = beyond if self.far is None else shown(self.far)
@@ -93,7 +96,7 @@ class Range:
         first, last = (_exact(self.tried[end]) for end in (0, -1))
         ends = ((self.low, "≥", f"less than {first}"), (self.high, "≤", f"more than {last}"))
         texts = [
-            (edge, edge.text(symbol, beyond, lambda value: self._shown(value, digits)))
+            (edge, edge.text(symbol, beyond, lambda value, *way: self._shown(value, digits, *way)))
             for edge, symbol, beyond in ends
             if edge is not None
         ]
@@ -106,9 +109,9 @@ class Range:
             return f"{every} by the means, no interval"
         return f"{every} by the means, by the intervals {unsure}" if unsure else every
 
-    def _shown(self, value: float, digits: int) -> str:
+    def _shown(self, value: float, digits: int, rounding: str = ROUND_HALF_EVEN) -> str:
         """A level; one that was tried has all its digits."""
-        return _exact(value) if value in self.tried else _digits(value, digits)
+        return _exact(value) if value in self.tried else _digits(value, digits, rounding)
 
 
 def within(line: Line, log: bool, limit: float = WITHIN) -> Range | None:
@@ -237,8 +240,9 @@ def _between(near: float, away: float, share: float, log: bool) -> float:
     return (1 - share) * near + share * away
 
 
-def _digits(value: float, digits: int) -> str:
-    return f"{float(f'{value:.{digits}g}'):,g}"
+def _digits(value: float, digits: int, rounding: str) -> str:
+    number = f"{value:.9g}"  # without the error of binary fractions
+    return f"{float(Context(digits, rounding).create_decimal(number)):,g}"
 
 
 def _exact(value: float) -> str:

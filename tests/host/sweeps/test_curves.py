@@ -100,7 +100,8 @@ def test_shares_have_the_intervals_of_wilson():
 def test_settled_but_wrong_is_a_share_of_all_runs():
     settled = np.array([1.0, 1.0, 0.0, 0.0])
     wrong = np.array([0.3, 0.01, 0.3, 0.01])
-    assert settled_wrong(settled, wrong, np.zeros(4), np.zeros(4)).middle == 0.25
+    assert settled_wrong(settled, wrong, np.zeros(4), np.zeros(4)) == share(np.eye(4)[0])
+    assert share(np.eye(4)[0]).middle == 0.25
     assert settled_wrong(settled, np.full(4, 0.01), np.zeros(4), np.zeros(4)).middle == 0
     title = next(q.title for q in QUANTITIES if q.name == "settled-wrong")
     assert title == "runs that are settled with an error above 0.1"

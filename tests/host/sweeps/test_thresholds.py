@@ -40,7 +40,8 @@ def test_a_falling_error_over_a_logarithmic_axis():
 def test_an_error_with_a_minimum_has_two_edges():
     found = within(line_of({1.0: 0.09, 2.0: 0.01, 3.0: 0.09}), log=False)
     assert (found.low.level, found.high.level) == pytest.approx((1.5, 2.5))
-    assert found.text() == "≥ 1.5 (1.6 to 1.4) and ≤ 2.5 (2.4 to 2.6)"
+    assert (found.low.safe, found.high.safe) == pytest.approx((1.625, 2.375))
+    assert found.text() == "≥ 1.5 (1.7 to 1.4) and ≤ 2.5 (2.3 to 2.6)"
 
 
 def test_edges_that_no_level_shows():
@@ -65,7 +66,7 @@ def test_means_within_are_told_from_intervals_within():
     wide = line_of(errors, half=0.04)
     assert range_text(wide, log=False) == "all: 0.01 to 0.2 by the means, by the intervals none"
     both = line_of({0: 0.049, 1: 0.02, 2: 0.02, 3: 0.049, 4: 0.2}, half=0.01)
-    assert range_text(both, log=False).endswith("by the intervals ≥ 0.31")
+    assert range_text(both, log=False).endswith("by the intervals ≥ 0.32")
     names = line_of({"a": 0.045, "b": 0.01, "c": 0.2}, half=0.01)
     assert range_text(names, log=False) == "a (by the mean), b"
 
@@ -109,6 +110,20 @@ def test_levels_that_were_tried_have_all_their_digits():
     assert range_text(line_of({1234567: 0.01, 1.5e6: 0.01}), log=False) == (
         "all: 1,234,567 to 1,500,000"
     )
+
+
+def test_safe_levels_are_rounded_inwards():
+    rising = line_of({0.0: 0.01, 1.0: 0.07}, half=0.0088)  # 0.52 and 0.8133 by hand
+    found = within(rising, log=False)
+    assert found.high.safe == pytest.approx(0.52)
+    assert found.text() == "≤ 0.67 (0.52 to 0.81)"
+    rising = line_of({0.0: 0.01, 1.0: 0.07}, half=0.0085)
+    assert within(rising, log=False).high.safe == pytest.approx(0.525)
+    assert within(line_of({0.0: 0.01, 1.0: 0.07}, half=0.0083), log=False).text() == (
+        "≤ 0.67 (0.52 to 0.8)"  # 0.5283 and 0.805
+    )
+    falling = line_of({0.0: 0.07, 1.0: 0.01}, half=0.0083)
+    assert within(falling, log=False).text() == "≥ 0.33 (0.48 to 0.2)"  # 0.4717 and 0.195
 
 
 def test_all_ranges_of_a_curve_are_reported():
