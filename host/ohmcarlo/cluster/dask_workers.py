@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from functools import cached_property
+from importlib.util import find_spec
 from typing import Any
 
 from ..errors import OhmcarloError, UsageError
@@ -179,15 +180,16 @@ def _deaths(count: int) -> str:
     return f"{count} workers died, one after the other, while they computed this cell alone"
 
 
+NEEDED = "several processes and clusters need Dask: pip install 'ohmcarlo[sweep]'"
+
+
 def _distributed() -> Any:
     try:
         with without_collection():
             import distributed
             import distributed.client
     except ImportError as error:
-        raise UsageError(
-            "several processes and clusters need Dask: pip install 'ohmcarlo[sweep]'"
-        ) from error
+        raise UsageError(NEEDED) from error
     for name in ("distributed", "distributed.client", "distributed.core", "tornado.application"):
         logging.getLogger(name).setLevel(OFF)  # its events are messages of this module
     return distributed
@@ -195,7 +197,9 @@ def _distributed() -> Any:
 
 def local(count: int) -> DaskCluster:
     """``count`` processes on this computer, with one thread each. They start with the first cell
-    that is not stored."""
+    that is not stored. Raises UsageError without Dask."""
+    if find_spec("distributed") is None:
+        raise UsageError(NEEDED)
 
     def connect(resources: ExitStack) -> Any:
         starting = resources.enter_context(processes(count))

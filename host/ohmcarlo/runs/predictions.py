@@ -25,15 +25,19 @@ LEAST_AT_ONCE = 64
 """Points; with fewer, the preparation of a sample takes longer than its predictions."""
 
 
-def predicted_at_once(points: int, samples: int) -> Iterator[slice]:
-    """Slices of points, at least one, for predictions under so many samples; shows how many points
-    are predicted.
+def predicted_at_once(points: int, samples: int, unit: str | None = None) -> Iterator[slice]:
+    """Slices of points, at least one, for predictions under so many samples.
+
+    Shows how many ``unit`` are predicted. None: how many points, if there are several slices.
 
     >>> [part.stop for part in predicted_at_once(100, 50_000_000)]
     [64, 100]
     """
     size = max(LEAST_AT_ONCE, AT_ONCE // max(samples, 1))
-    with counted(points, "predicting", "points") as done:
+    if unit is None and points <= size:
+        yield slice(0, points)
+        return
+    with counted(points, "predicting", unit or "points") as done:
         for first in range(0, max(points, 1), size):
             part = slice(first, min(first + size, points))
             yield part

@@ -18,13 +18,17 @@ def names_of(backend: str) -> tuple[str, ...]:
     ('serial:/dev/ttyUSB0', 'rtl')
     >>> names_of("devmem:0x43C00000,0x1000")
     ('devmem:0x43C00000,0x1000',)
+
+    What follows the address of a ``devmem:`` board is its size, unless it names a board.
     """
     found: list[str] = []
     for part in backend.split(SEPARATOR):
-        if found and found[-1].startswith("devmem:") and part.strip()[:1].isdigit():
-            found[-1] += SEPARATOR + part.strip()  # its size
+        name = part.strip()
+        board = ":" in name or name in REPEATABLE
+        if found and found[-1].startswith("devmem:") and not board:
+            found[-1] += SEPARATOR + name  # its size
         else:
-            found.append(part.strip())
+            found.append(name)
     return tuple(found)
 
 

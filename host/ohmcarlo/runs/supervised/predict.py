@@ -87,7 +87,7 @@ class Predictor:
         """Mean and variance of P(class 1): x float64 (n, features) as in the data, (n,) each."""
         parts = [
             predict(self.registers, self.encoder.encode(x[part]), self.codes, self.counts)
-            for part in predicted_at_once(len(x), len(self.codes))
+            for part in predicted_at_once(len(x), len(self.codes), "rows")
         ]
         mean, variance = zip(*parts, strict=True)
         return np.concatenate(mean), np.concatenate(variance)
