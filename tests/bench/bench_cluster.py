@@ -1,6 +1,6 @@
 """Speed-up by a second process: 64 trainings computed by one process, and by two.
 
-    python tests/bench/bench_cluster.py [--cells 64] [--rounds 3] [--steps 20000]
+    python tests/bench/bench_cluster.py [--cells 64] [--rounds 3] [--steps 100000]
 
 Each round computes all cells in this process, without Dask, and then with two processes of Dask,
 into new folders; the order alternates. The ratio of the times of a round is the speed-up. The
@@ -48,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--steps", type=int, default=100_000)
     arguments = parser.parse_args()
     cells, ratios = trainings(arguments.cells, arguments.steps), []
     with open_cluster(workers=1) as one, open_cluster(workers=2) as two:
