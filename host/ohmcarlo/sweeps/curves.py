@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..diagnostics import wilson_interval
 from ..posterior_error import TRUSTED_SD
-from .table import FAILED, MISSING
+from .description import CONSTANT
+from .table import FAILED, MISSING, SEED, STATUS, TASK
 
 Row = Mapping[str, Any]
-SEED, TASK, STATUS = "seed", "task", "status"
-CONSTANT = "preset."
 FAILED_SHARE = "failed-share"
 STEPS, CHAINS = "steps_made", "chains"
 ESS, ENERGY = "ess_per_1000_steps", "energy_per_sample_joules"
@@ -113,11 +113,11 @@ def share(values: NDArray[np.float64]) -> Estimate:
     >>> [round(end, 2) for end in share(np.zeros(12))]
     [0.0, 0.0, 0.24]
     """
-    from scipy.stats import binomtest
+    from scipy.special import ndtri
 
-    ones = int(np.count_nonzero(values))
-    ends = binomtest(ones, len(values)).proportion_ci(COVERAGE, method="wilson")
-    return Estimate(ones / len(values), float(ends.low), float(ends.high))
+    ones = np.count_nonzero(values) / len(values)
+    quantile = float(ndtri((1 + COVERAGE) / 2))
+    return Estimate(ones, *wilson_interval(ones, len(values), quantile))
 
 
 def geometric_mean(values: NDArray[np.float64]) -> Estimate:

@@ -29,7 +29,7 @@ from .curves import (
     shown_name,
     shown_value,
 )
-from .table import FAILED, FINISHED, MISSING, Row, Table
+from .table import FAILED, FINISHED, MISSING, STATUS, Row, Table
 from .thresholds import range_text
 
 LIMIT = "within 5 %"
@@ -77,7 +77,7 @@ def axis_of(parameter: str, values: Sequence[object]) -> Axis:
 
 
 def _headline(rows: Sequence[Row], found: Sequence[Response]) -> Headline:
-    states = Counter(row["status"] for row in rows)
+    states = Counter(row[STATUS] for row in rows)
     failed, missing = states[FAILED], states[MISSING]
     lines = [f"{states[FINISHED]:,} of {count(len(rows), 'cell')} are finished."]
     if missing:
@@ -304,7 +304,7 @@ def _field(plane: Plane, at: tuple[int, int]) -> str:
 
 
 def _failed_section(table: Table) -> Iterator[Section]:
-    failed = [row for row in table.rows if row["status"] == FAILED]
+    failed = [row for row in table.rows if row[STATUS] == FAILED]
     if not failed:
         return
     names = [name for name in table.swept if name != SEED]

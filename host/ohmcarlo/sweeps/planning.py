@@ -25,6 +25,7 @@ from ..tasks import REGRESSION, TASKS, Task, get_task, labelled_task
 from .cell import compute
 from .description import CONSTANT, PRESET, Description, Settings
 from .files import beside, packed_files
+from .table import TASK
 
 EMULATED, EMULATED_NETWORK = "relative-5pct", "relative-2pct"
 """Presets that are the usual emulator of a logistic model, and of a network."""
@@ -35,7 +36,6 @@ UNCHOSEN = (
     "entropy_pairs", "access_bits", "chains", "steps",
 )  # fmt: skip
 """Settings that ``complete`` chooses although the configuration has a usual value."""
-TASK = "task"
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +116,7 @@ def planned(description: Description, point: Settings, reference: Mapping[str, A
         packed, files = packed_files(config)
     except OhmcarloError as error:
         shown = {
-            name: shown_value(point.get(name, reference.get(name))) for name in description.swept
+            name: table_value(point.get(name, reference.get(name))) for name in description.swept
         }
         work = Cell(name_of(compute), {"settings": _json(point), "draws": description.draws})
         return Planned(shown, work, None, " ".join(str(error).split()))
@@ -215,7 +215,7 @@ def _parameters(description: Description, point: Settings, config: TrainConfig) 
         elif name in (TASK, "array", PRESET):
             found[name] = point.get(name, getattr(config, name))
         else:
-            found[name] = shown_value(getattr(config, name))
+            found[name] = table_value(getattr(config, name))
     return found
 
 
@@ -227,7 +227,7 @@ def _constant(name: str, config: TrainConfig) -> float | None:
     return None if value is None else value.value
 
 
-def shown_value(value: Any) -> Any:
+def table_value(value: Any) -> Any:
     """A value as a cell of a table: a number, a text, a truth value or None."""
     if value is None or isinstance(value, bool | int | float | str):
         return value

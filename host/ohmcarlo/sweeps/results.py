@@ -19,7 +19,7 @@ from .cell import LOG_POSTERIOR, NAMES, ROW, WEIGHTS
 from .folder import POSTERIORS, SUMMARY, TABLE, SweepFolder
 from .planning import Plan, Planned
 from .posteriors import Draws, Shape, write_posteriors
-from .table import FAILED, FINISHED, MISSING, SETTINGS, Row, Table, write_table
+from .table import FAILED, FINISHED, MISSING, SETTINGS, STATUS, Row, Table, write_table
 
 SHOWN_DIGEST = 16
 """Digits of a digest that name a cell."""
@@ -44,13 +44,13 @@ class Results:
 
     def count(self, status: str) -> int:
         """Cells in a state: ``FINISHED``, ``FAILED`` or ``MISSING``."""
-        return sum(row["status"] == status for row in self.table.rows)
+        return sum(row[STATUS] == status for row in self.table.rows)
 
     def failures(self) -> list[tuple[str, list[Row]]]:
         """Messages of failed cells with their rows, the most frequent first."""
         found: dict[str, list[Row]] = {}
         for row in self.table.rows:
-            if row["status"] == FAILED:
+            if row[STATUS] == FAILED:
                 found.setdefault(row["message"], []).append(row)
         return sorted(found.items(), key=lambda entry: -len(entry[1]))
 
@@ -99,14 +99,14 @@ def collect(plan: Plan, store: CellStore) -> Results:
 
 def _read(cell: Planned, digest: str, store: CellStore) -> tuple[Row, Shape | None]:
     """The row of a cell, and the shape of its draws if it has some."""
-    row: Row = {"digest": digest, "status": MISSING}
+    row: Row = {"digest": digest, STATUS: MISSING}
     if cell.problem:
-        return {**row, "status": FAILED, "message": cell.problem}, None
+        return {**row, STATUS: FAILED, "message": cell.problem}, None
     outcome = store.outcome(cell.work, digest)
     if outcome is not None:
         try:
             shape = _shape(outcome, cell)
-            row |= {"status": FINISHED, "seconds": outcome.seconds, **outcome.values[ROW]}
+            row |= {STATUS: FINISHED, "seconds": outcome.seconds, **outcome.values[ROW]}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise OhmcarloError(
                 f"{store.path(digest)} is not the result of a sweep: remove it, and repeat the "
@@ -115,7 +115,7 @@ def _read(cell: Planned, digest: str, store: CellStore) -> tuple[Row, Shape | No
         return row, shape
     failure = store.failure(digest)
     if failure is not None:
-        row |= {"status": FAILED, "message": failure.message}
+        row |= {STATUS: FAILED, "message": failure.message}
     return row, None
 
 

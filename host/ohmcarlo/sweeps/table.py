@@ -13,6 +13,8 @@ from ..files import atomic
 
 FINISHED, FAILED, MISSING = "finished", "failed", "missing"
 """States of a cell; a missing one has not been computed yet."""
+TASK, SEED, STATUS = "task", "seed", "status"
+"""Columns that other modules read by name."""
 NUMBER, WHOLE, TEXT, TRUTH = "float", "int", "text", "bool"
 Row = dict[str, Any]
 METADATA = "ohmcarlo.sweep"
@@ -39,12 +41,12 @@ class Column:
 
 STATE = (
     Column("digest", TEXT, "identifies settings, data and version of the program"),
-    Column("status", TEXT, "finished, failed or missing (not computed yet)"),
+    Column(STATUS, TEXT, "finished, failed or missing (not computed yet)"),
     Column("message", TEXT, "why the cell failed"),
     Column("seconds", NUMBER, "time of the cell on its worker, s"),
 )
 SETTINGS = (
-    Column("task", TEXT, "task or data file"),
+    Column(TASK, TEXT, "task or data file"),
     Column("array", TEXT, "array"),
     Column("preset", TEXT, "device preset, with the constants that were changed"),
     Column("kernel", TEXT, "kernel"),
@@ -52,7 +54,7 @@ SETTINGS = (
     Column("pairs", WHOLE, "device pairs of a row"),
     Column("chains", WHOLE, "chains"),
     Column("steps", WHOLE, "steps of a chain as requested"),
-    Column("seed", WHOLE, "seed of split and array"),
+    Column(SEED, WHOLE, "seed of split and array"),
 )
 RESULTS = (
     Column("verdict", TEXT, "verdict of the run"),
@@ -131,7 +133,7 @@ class Table:
 
     def finished(self) -> list[Row]:
         """The rows with results."""
-        return [row for row in self.rows if row["status"] == FINISHED]
+        return [row for row in self.rows if row[STATUS] == FINISHED]
 
     def completed(self, row: Mapping[str, Any]) -> Row:
         """A row with all columns."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ...errors import UsageError
+from ..registers.places import DEVMEM
 
 SEPARATOR = ","
 REPEATABLE = ("model", "rtl", "small:rtl")
@@ -25,7 +26,7 @@ def names_of(backend: str) -> tuple[str, ...]:
     for part in backend.split(SEPARATOR):
         name = part.strip()
         board = ":" in name or name in REPEATABLE
-        if found and found[-1].startswith("devmem:") and not board:
+        if found and found[-1].startswith(DEVMEM) and not board:
             found[-1] += SEPARATOR + name  # its size
         else:
             found.append(name)
