@@ -115,7 +115,7 @@ def share(values: NDArray[np.float64]) -> Estimate:
     """
     from scipy.special import ndtri
 
-    ones = np.count_nonzero(values) / len(values)
+    ones = int(np.count_nonzero(values)) / len(values)
     quantile = float(ndtri((1 + COVERAGE) / 2))
     return Estimate(ones, *wilson_interval(ones, len(values), quantile))
 
