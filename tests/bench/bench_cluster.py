@@ -3,9 +3,9 @@
     python tests/bench/bench_cluster.py [--cells 64] [--rounds 3] [--steps 100000]
 
 Each round computes all cells in this process, without Dask, and then with two processes of Dask,
-into new folders; the order alternates. The ratio of the times of a round is the speed-up. The
-processes have started and loaded their machine code before. The last lines are the cost of the
-distribution: cells without work.
+into new folders; the order alternates. Each process uses one thread. The ratio of the times of a
+round is the speed-up. The processes have started and loaded their machine code before. The last
+lines are the cost of the distribution: cells without work.
 """
 
 from __future__ import annotations
@@ -17,11 +17,14 @@ import time
 from pathlib import Path
 from statistics import median
 
+from threadpoolctl import threadpool_limits
+
 from ohmcarlo.cluster.base import Cluster
 from ohmcarlo.cluster.cells import Cell, Outcome, name_of
 from ohmcarlo.cluster.engine import open_cluster
 from ohmcarlo.cluster.store import CellStore
 from ohmcarlo.reproduce.chains import chain_cell
+from ohmcarlo.threads import limit_threads
 
 GOAL = 1.8
 EMPTY_CELLS = 300
@@ -51,7 +54,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100_000)
     arguments = parser.parse_args()
     cells, ratios = trainings(arguments.cells, arguments.steps), []
-    with open_cluster(workers=1) as one, open_cluster(workers=2) as two:
+    limit_threads(1)
+    with threadpool_limits(1), open_cluster(workers=1) as one, open_cluster(workers=2) as two:
         for warm in (one, two, two):
             seconds(warm, cells[:4])
         for number in range(arguments.rounds):

@@ -13,10 +13,15 @@ import shutil
 import signal
 import sys
 
+MIB = 2**20
 SETTINGS = {
     # a process that dies twice over a cell; ``dask_workers`` then tries that cell alone
     "distributed.scheduler.allowed-failures": 1,
     "distributed.worker.profile.enabled": False,
+    # the next cell needs the memory of the last one again: where it goes back to the system, as
+    # Dask wants it, a cell takes a tenth longer
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 128 * MIB,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 32 * MIB,
 }
 
 
