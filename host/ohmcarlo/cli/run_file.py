@@ -20,7 +20,7 @@ from ..tasks import REGRESSION, TASKS, get_task, labelled_task
 from .console import Console
 from .streams import write_data
 
-FOLLOWERS = {"steps": ("more_steps",), "rho": ("pilot",), "gamma": ("pilot",)}
+FOLLOWERS = {"steps": ("more_steps",), "rho": ("pilot", "least_rho"), "gamma": ("pilot",)}
 """Entries of a file that lose their meaning when an option replaces another one."""
 MODEL = {"task", "kernel", "hidden", "whiten", "adapt", "paper", "regression"}
 """Options that change the model: what follows from it is chosen again."""

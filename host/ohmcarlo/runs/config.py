@@ -56,6 +56,8 @@ class TrainConfig:
         ``corrected`` (exact) or ``published`` (as in the paper).
     rho : float or None
         Autoregression of the proposal, (0, 1]; 1 is the random walk.
+    least_rho : float or None
+        The smallest rho that an adaptation may choose; None: the usual one.
     wide_every : int or None
         Steps of a chain from one step with rho = 1 to the next; 0: no such step.
     whiten : bool
@@ -137,6 +139,7 @@ class TrainConfig:
     preset: str | None = None
     kernel: str = "corrected"
     rho: float | None = None
+    least_rho: float | None = None
     wide_every: int | None = None
     whiten: bool = False
     adapt: bool = False
@@ -229,6 +232,8 @@ class TrainConfig:
             raise UsageError(f"seed = {self.seed}: choose 0 to {(1 << 32) - 1}")
         if self.rho is not None and not 0 < self.rho <= 1:
             raise UsageError(f"rho = {self.rho:g}: choose a value in (0, 1]; 1 is the random walk")
+        if self.least_rho is not None and not 0 < self.least_rho < 1:
+            raise UsageError(f"least_rho = {self.least_rho:g}: choose a value in (0, 1), e.g. 0.05")
         if self.wide_every is not None and not 0 <= self.wide_every <= WIDE_EVERY_MAX:
             raise UsageError(
                 f"wide_every = {self.wide_every}: choose 1 to {WIDE_EVERY_MAX}, or 0 for no wide "

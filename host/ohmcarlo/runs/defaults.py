@@ -78,6 +78,7 @@ def complete(task: Task, chosen: Mapping[str, Any], paper: bool = False) -> Comp
         options["adapt"] = can_adapt and options["whiten"] is None
     if options["whiten"] is None:
         options["whiten"] = can_adapt
+    _check_least_rho(task, options)
     unchosen = options["rho"] is options.get("gamma") is None
     if options.get("pilot") is None:
         options["pilot"] = bool(hidden) and not plain and unchosen
@@ -168,6 +169,23 @@ def _cannot_adapt(task: Task, options: Mapping[str, Any], paper: bool) -> str:
         "an array adapts for a logistic model with rho below 1 and the corrected kernel: leave out "
         f"--adapt{instead}"
     )
+
+
+def _check_least_rho(task: Task, options: Mapping[str, Any]) -> None:
+    """Raise UsageError for a bound of a rho that no adaptation chooses."""
+    if options.get("least_rho") is None:
+        return
+    if options["rho"] is not None:
+        raise UsageError(
+            "--rho chooses rho, and --least-rho lets the adaptation choose it: leave out one of "
+            "them"
+        )
+    if not options["adapt"] or task.kind == MULTICLASS:
+        raise UsageError(
+            "--least-rho is for models whose array chooses rho as it adapts: logistic models of "
+            "two classes and linear ones, without --paper, --whiten and --no-whiten; choose --rho "
+            "here"
+        )
 
 
 def _rho(task: Task, options: Mapping[str, Any], plain: bool, hidden: int) -> float | None:

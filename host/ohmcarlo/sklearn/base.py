@@ -239,6 +239,7 @@ class MemristorEstimator(BaseEstimator):
         kernel: str = "corrected",
         whiten: bool | None = None,
         rho: float | None = None,
+        least_rho: float | None = None,
         wide_every: int | None = None,
         hidden: int = 0,
         features: int | None = None,
@@ -257,6 +258,7 @@ class MemristorEstimator(BaseEstimator):
         self.kernel = kernel
         self.whiten = whiten
         self.rho = rho
+        self.least_rho = least_rho
         self.wide_every = wide_every
         self.hidden = hidden
         self.features = features
@@ -297,6 +299,7 @@ class MemristorEstimator(BaseEstimator):
         return chosen | {
             "pairs": None if auto else whole_number("pairs", self.pairs, False, ' or "auto"'),
             "rho": real_number("rho", self.rho),
+            "least_rho": real_number("least_rho", self.least_rho),
             "whiten": False if chosen["hidden"] else whiten,
             "seed": self._seed(),
             "sigma_p": plain_widths(self.sigma_p),

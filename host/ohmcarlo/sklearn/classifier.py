@@ -60,6 +60,9 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
     rho : float or None
         Autoregression of the proposal. None: the adaptation chooses it, or the pilot of hidden
         units; without them 0.8 whitened, else 1 (random walk).
+    least_rho : float or None
+        The smallest rho that the adaptation may choose, e.g. 0.05 for more effective samples; None:
+        the usual one.
     wide_every : int or None
         Every so many steps, one uses rho = 1; 0: none; None: 10 whitened on devices that are
         alike, else 0.
@@ -143,6 +146,7 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
         kernel: str = "corrected",
         whiten: bool | None = None,
         rho: float | None = None,
+        least_rho: float | None = None,
         wide_every: int | None = None,
         hidden: int = 0,
         features: int | None = None,
@@ -163,6 +167,7 @@ class MemristorClassifier(ClassifierMixin, MemristorEstimator):
             kernel=kernel,
             whiten=whiten,
             rho=rho,
+            least_rho=least_rho,
             wide_every=wide_every,
             hidden=hidden,
             features=features,

@@ -54,6 +54,9 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         comparison. None: the array finds it itself.
     rho : float or None
         Autoregression of the proposal, below 1; None: the adaptation chooses it.
+    least_rho : float or None
+        The smallest rho that the adaptation may choose, e.g. 0.05 for more effective samples; None:
+        the usual one.
     wide_every : int or None
         Every so many steps, one uses rho = 1; 0: none; None: 10 on devices that are alike, else 0.
     features : int or None
@@ -125,6 +128,7 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         preset: str | None = None,
         whiten: bool | None = None,
         rho: float | None = None,
+        least_rho: float | None = None,
         wide_every: int | None = None,
         features: int | None = None,
         rows: int = 256,
@@ -141,6 +145,7 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         self.preset = preset
         self.whiten = whiten
         self.rho = rho
+        self.least_rho = least_rho
         self.wide_every = wide_every
         self.features = features
         self.rows = rows

@@ -18,7 +18,15 @@ from ohmcarlo.datasets.laplace import laplace, local_fit
 from ohmcarlo.datasets.whitening import Whitening
 from ohmcarlo.errors import OhmcarloError
 from ohmcarlo.runs import stored
-from ohmcarlo.runs.adaptation.choice import GAMMAS, MARGIN, RHOS, Pilot, choose
+from ohmcarlo.runs.adaptation.choice import (
+    GAMMAS,
+    LARGER_GAMMA,
+    LOWER_RHOS,
+    MARGIN,
+    RHOS,
+    Pilot,
+    choose,
+)
 from ohmcarlo.runs.adaptation.record import Record
 from ohmcarlo.runs.adaptation.schedule import IDEAL, MOST_STEPS, Schedule, Stage
 from ohmcarlo.runs.adaptation.stages import Stages, evenly, more_steps
@@ -90,6 +98,22 @@ def test_a_heavy_tail_has_a_smaller_gamma() -> None:
     assert (light.rho, light.gamma_us) == (0.7, 8.6)
     assert heavy.gamma_us / (8.6 if heavy.rho == 0.7 else 11.5) < 1
     assert MARGIN > 1
+
+
+@pytest.mark.stats
+def test_nearly_independent_proposals_need_light_tails() -> None:
+    """Student's t with 16 weights has heavy ones and keeps the usual rho. The control is normal."""
+    rng = np.random.default_rng(4)
+    usual = [
+        (rho, 0.85 / np.sqrt(1 - rho**2), 1 / np.sqrt(1 - rho**2)) for rho in (0.7, *LOWER_RHOS)
+    ]
+    gammas = (*GAMMAS, LARGER_GAMMA)
+    normal = rng.normal(size=(400, 16))
+    light = choose(pilot_of(normal, -(normal**2).sum(axis=1) / 2), usual, gammas)[1]
+    t = rng.standard_t(3, size=(400, 16))
+    heavy = choose(pilot_of(t, -2 * np.log1p(t**2 / 3).sum(axis=1)), usual, gammas)[1]
+    assert light.rho == 0.05 and light.ess_per_1000_steps > 400
+    assert heavy.rho == 0.7
 
 
 def test_more_steps_where_few_samples_are_promised() -> None:
@@ -181,6 +205,18 @@ def test_an_adapted_chain_samples_the_posterior_of_the_fitted_one(fitted: Floats
     assert setup.adaptation is not None and setup.adaptation.steps <= MOST_STEPS
     ess = diagnostics.ess(draws.astype(np.float32)).min() / draws[..., 0].size * 1000
     assert ess > 50
+
+
+@pytest.mark.stats
+def test_a_smaller_rho_gives_more_samples_of_the_same_posterior(fitted: Floats) -> None:
+    """WDBC has light tails: a rho from 0.05 on doubles the effective samples at least."""
+    usual = sampled(seed=3, steps=2000, adapt=True)[1]
+    setup, draws = sampled(seed=3, steps=2000, adapt=True, least_rho=0.05)
+    distance, ratio = against(fitted, draws)
+    assert distance < 0.06 and ratio < 1.08
+    assert setup.config.rho in LOWER_RHOS
+    more = diagnostics.ess(draws).min() / diagnostics.ess(usual).min()
+    assert more > 2
 
 
 @pytest.mark.stats

@@ -17,7 +17,7 @@ from ..device_errors import WHITENED_RHO_TRIMMED
 from ..reach import MIN_GAMMA_US
 from ..setup import ChainSetup
 from ..trace import Trace
-from .choice import GAMMAS, RHOS, Pilot, choose
+from .choice import GAMMAS, LARGER_GAMMA, LOWER_RHOS, RHOS, Pilot, choose
 from .learner import Learner
 from .record import SAMPLES, Record, StageResult
 from .schedule import MOST_STEPS, Stage
@@ -198,12 +198,15 @@ class Stages:
         sigma = self.source.read_back.averaged(config.repeats)
         usual = []
         rhos = RHOS if self.source.ideal else (WHITENED_RHO_TRIMMED,)
-        for rho in rhos if config.rho is None else (config.rho,):
+        least = rhos[0] if config.least_rho is None else config.least_rho
+        lower = tuple(rho for rho in LOWER_RHOS if least <= rho < rhos[0])
+        factors = (*GAMMAS, LARGER_GAMMA) if lower else GAMMAS
+        for rho in (*rhos, *lower) if config.rho is None else (config.rho,):
             settings = self.source.settings(replace(config, rho=rho), 1.0, None, None)
             spread = float(np.asarray(sigma(np.array([settings.centre_us])))[0])
             width = np.sqrt(2) * spread / np.sqrt(1 - rho**2)
             usual.append((rho, settings.gamma_us, float(width)))
-        return usual, GAMMAS if config.gamma is None else (1.0,)
+        return usual, factors if config.gamma is None else (1.0,)
 
     def _sampling(self) -> TrainConfig:
         """The configuration of the sampling chain."""
