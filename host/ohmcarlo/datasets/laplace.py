@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..posterior_error import PosteriorError
 from ..spec import FEATURE_FRAC, LABEL_POSITIVE, LABEL_QUADRATIC, OFFSET_FRAC, Points
+from ..threads import share_range, threads
 
 FIT_TOLERANCE = 1e-10
 NEWTON_STEPS = 50
@@ -76,8 +77,13 @@ def _means_over_samples(
 ) -> tuple[FloatArray, FloatArray]:
     """Means (points,) of the two arrays (samples, part of the points) that ``terms`` returns."""
     first, second = np.empty((2, points))
-    for part in _parts(samples, points):
-        first[part], second[part] = (found.mean(axis=0) for found in terms(part))
+    parts = list(_parts(samples, points))
+
+    def fill(some: slice) -> None:
+        for part in parts[some]:
+            first[part], second[part] = (found.mean(axis=0) for found in terms(part))
+
+    share_range(len(parts), fill, min(threads(), len(parts)))
     return first, second
 
 

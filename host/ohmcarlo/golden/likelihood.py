@@ -19,7 +19,7 @@ from ..spec import (
     LOGLIK_FRAC,
     OFFSET_FRAC,
     PROB_FRAC,
-    cost_over,
+    over_lines,
     over_magnitude,
     saturate,
     shift_round,
@@ -141,7 +141,7 @@ def term_by_lines(lines: Any, label: int, z: int) -> int:
     """``term_of`` without a branch on the logit, which would be mispredicted at many points."""
     if label == LABEL_QUADRATIC:
         return -shift_round(z * z, 2 * LOGIT_FRAC + 1 - LOGLIK_FRAC)
-    return -cost_over(lines, z if label == LABEL_POSITIVE else -z)
+    return -over_lines(lines, z if label == LABEL_POSITIVE else -z)
 
 
 @compiled
@@ -228,8 +228,13 @@ def logits_of(m: Machine, data: Data, codes: Any, out: Any) -> None:
     """Every point's logit under one sample, int64 (n,), LSB 2**-LOGIT_FRAC."""
     inputs, offsets = data.inputs, data.offsets
     converter, scale, features = m.converter, m.logit, m.features
-    hidden = np.empty((1, m.hidden + 1), np.int8)
     weights = differences(codes)
+    if m.hidden == 0 and converter.limit == ACC_MAX:
+        for i in range(len(out)):
+            dot = np.int64(dot_exact(inputs, np.uint64(i), weights, 0, features))
+            out[i] = logit_of(dot, offsets[i], scale)
+        return
+    hidden = np.empty((1, m.hidden + 1), np.int8)
     for i in range(len(out)):
         out[i] = point_logit(inputs, offsets[i], i, weights, hidden, features, converter, scale)
 
@@ -254,13 +259,14 @@ def sigmoid_of(nodes: Any, z: int) -> int:
 def predict_sums(m: Machine, data: Data, samples: Any, multiplicity: Any, out: Any) -> None:
     """Prediction mode: Σ multiplicity · p and Σ multiplicity · p² per point, into (n, 2).
 
-    p has PROB_FRAC bits; its square is rounded back to PROB_FRAC bits.
+    p is ``sigmoid_of`` the logit, without a branch on it; it has PROB_FRAC bits. Its square is
+    rounded back to PROB_FRAC bits.
     """
-    nodes = m.sigmoid
+    lines = m.sigmoid
     logits = np.empty(len(data.labels), np.int64)
     for s in range(len(samples)):
         logits_of(m, data, samples[s].astype(np.int32), logits)
         for i in range(len(logits)):
-            p = sigmoid_of(nodes, logits[i])
+            p = over_lines(lines, logits[i])
             out[i, 0] += multiplicity[s] * p
             out[i, 1] += multiplicity[s] * shift_round(p * p, PROB_FRAC)

@@ -23,7 +23,7 @@ from ..spec import (
     cost_lines,
     identity_dac,
     neg_log_table,
-    sigmoid_table,
+    sigmoid_lines,
     softplus_table,
 )
 from ..spec.geometry import MAX_ROWS, MIN_GROUPS
@@ -267,7 +267,7 @@ def build_machine(registers: Registers, array: Array | None = None) -> Machine:
         log_sigma=r.log_sigma,
         softplus=softplus_table(),
         cost=cost_lines(),
-        sigmoid=sigmoid_table(),
+        sigmoid=sigmoid_lines(),
         neg_log=neg_log_table(),
         coin_devices=np.arange(2 * g.max_features, 2 * g.pairs, dtype=np.int32),
         slot_row=slot_row.astype(np.int32),

@@ -106,7 +106,18 @@ def cost_lines() -> IntTable:
     there the cost is the table of ``softplus_table``, otherwise the table plus |z|. A segment of
     the table is one line (fine) or eight (coarse); beyond LOGSIG_END the table is 0.
     """
-    nodes, edges = softplus_table(), (_segment_edges() * (1 << LOGIT_FRAC)).astype(np.int64)
+    agrees = _lines(softplus_table(), beyond=0)
+    differs = agrees[-2::-1] * [-1, 1]
+    differs[:, 0] -= 1 << (LOGLIK_FRAC - LOGIT_FRAC + LOGSIG_COARSE_SHIFT)
+    return _frozen(np.r_[differs, agrees])
+
+
+def _lines(nodes: IntTable, beyond: int) -> NDArray[np.int64]:
+    """``over_magnitude`` as lines over logits from 0 on, (513, 2).
+
+    The intercept holds the half that rounding adds.
+    """
+    edges = (_segment_edges() * (1 << LOGIT_FRAC)).astype(np.int64)
     fine = np.arange(LOGSIG_FINE_SEGMENTS)
     coarse = np.arange(LOGSIG_FINE_SEGMENTS, LOGSIG_SEGMENTS)
     lines = 1 << (LOGSIG_COARSE_SHIFT - LOGSIG_FINE_SHIFT)  # in a coarse segment
@@ -114,17 +125,28 @@ def cost_lines() -> IntTable:
     slope = (nodes[at + 1] - nodes[at]) * np.where(at < LOGSIG_FINE_SEGMENTS, lines, 1)
     half = 1 << (LOGSIG_COARSE_SHIFT - 1)
     intercept = (nodes[at] << LOGSIG_COARSE_SHIFT) - slope * edges[at] + half
-    agrees = np.zeros((((LOGIT_MAX + 1) >> LOGSIG_FINE_SHIFT) + 1, 2), np.int64)
-    agrees[: len(at)] = np.c_[slope, intercept]
-    differs = agrees[-2::-1] * [-1, 1]
-    differs[:, 0] -= 1 << (LOGLIK_FRAC - LOGIT_FRAC + LOGSIG_COARSE_SHIFT)
-    return _frozen(np.r_[differs, agrees])
+    found = np.zeros((((LOGIT_MAX + 1) >> LOGSIG_FINE_SHIFT) + 1, 2), np.int64)
+    found[:, 1] = (beyond << LOGSIG_COARSE_SHIFT) + half
+    found[: len(at)] = np.c_[slope, intercept]
+    return found
 
 
 @cache
 def sigmoid_table() -> IntTable:
     """Nodes of sigmoid(a) for a = |z| on the segments of ``softplus_table``, (145,)."""
     return _frozen(scipy.special.expit(_segment_edges()) * (1 << PROB_FRAC))
+
+
+@cache
+def sigmoid_lines() -> IntTable:
+    """sigmoid(z) as lines over the logit, (1025, 2), like ``cost_lines``; LSB 2**-PROB_FRAC.
+
+    A negative logit has 1 - sigmoid(-z), which rounds the other way.
+    """
+    positive = _lines(sigmoid_table(), beyond=1 << PROB_FRAC)
+    negative = positive[-2::-1] * [1, -1]
+    negative[:, 1] += (((1 << PROB_FRAC) + 1) << LOGSIG_COARSE_SHIFT) - 1
+    return _frozen(np.r_[negative, positive])
 
 
 @cache
@@ -239,8 +261,8 @@ def dac_of(nodes: Any, mid: int, offset: int, gain: int, target: int) -> int:
 
 
 @inlined
-def cost_over(lines: IntTable, logit: int) -> int:
-    """Cost of a logit that is positive if it agrees with the label (``cost_lines``)."""
+def over_lines(lines: IntTable, logit: int) -> int:
+    """Value of ``cost_lines`` or ``sigmoid_lines`` at a logit, without a branch."""
     line = np.uint64((logit + LOGIT_MAX + 1) >> LOGSIG_FINE_SHIFT)
     return (lines[line, 0] * logit + lines[line, 1]) >> LOGSIG_COARSE_SHIFT
 

@@ -36,6 +36,8 @@ from ohmcarlo.spec import (
     cost_lines,
     gauss,
     gauss_table,
+    over_lines,
+    sigmoid_lines,
     sigmoid_table,
     softplus_table,
 )
@@ -60,6 +62,12 @@ def _same_terms(nodes, lines, label, z, out):  # type: ignore[no-untyped-def]
 def _sigmoids(nodes, z, out):  # type: ignore[no-untyped-def]
     for i in range(len(z)):
         out[i] = sigmoid_of(nodes, z[i])
+
+
+@compiled
+def _sigmoids_by_lines(lines, z, out):  # type: ignore[no-untyped-def]
+    for i in range(len(z)):
+        out[i] = over_lines(lines, z[i])
 
 
 @compiled
@@ -101,6 +109,14 @@ def test_sigmoid() -> None:
     _sigmoids(sigmoid_table(), Z, out)
     error = out / (1 << PROB_FRAC) - special.expit(Z / (1 << LOGIT_FRAC))
     assert np.abs(error).max() < 2e-4
+
+
+def test_sigmoid_by_lines_equals_the_pipes_at_every_logit() -> None:
+    every = np.arange(-LOGIT_MAX - 1, LOGIT_MAX + 1)
+    found, wanted = np.empty((2, len(every)), np.int64)
+    _sigmoids(sigmoid_table(), every, wanted)
+    _sigmoids_by_lines(sigmoid_lines(), every, found)
+    assert np.array_equal(found, wanted), every[found != wanted]
 
 
 def test_normal_from_bits() -> None:
