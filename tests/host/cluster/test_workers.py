@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from ohmcarlo.cluster import dask_workers
 from ohmcarlo.cluster.base import Cluster
 from ohmcarlo.cluster.cells import DIED, Cell, Failure, Outcome
 from ohmcarlo.cluster.engine import open_cluster
+from ohmcarlo.cluster.reach import require_scheduler
 from ohmcarlo.cluster.store import CellStore
 from ohmcarlo.cluster.versions import check_workers
 from ohmcarlo.errors import OhmcarloError, UsageError
@@ -427,6 +429,11 @@ def listening(address: str) -> bool:
     return False
 
 
+async def reached_from_a_notebook(address: str) -> None:
+    """A loop of asyncio runs in its thread."""
+    require_scheduler(address)
+
+
 @pytest.mark.verify
 def test_a_cluster_by_hand(tmp_path: Path) -> None:
     """Workers may come later; a cell that kills workers and a scheduler that is killed are lines.
@@ -437,6 +444,7 @@ def test_a_cluster_by_hand(tmp_path: Path) -> None:
     work = [["square", {"x": x, "log": str(log)}] for x in range(8)]
     with scheduler_by_hand(tmp_path) as (address, scheduler):
         eventually(lambda: listening(address))
+        asyncio.run(reached_from_a_notebook(address))
         option = ("--scheduler", address)
         with computing(cells, work, *option) as early:
             assert early.stdout is not None and early.stdout.readline() == "up\n"
