@@ -14,7 +14,7 @@ from .options import HtmlOption, JsonOption, SchedulerOption
 if TYPE_CHECKING:
     from .console import Console
 
-JOBS = 2
+WORKERS = 2
 
 
 def reproduce(
@@ -31,8 +31,16 @@ def reproduce(
         Path, typer.Option(metavar="DIR", help="Folder of the results, with one folder per figure.")
     ] = Path("reproduced"),
     seeds: Annotated[int, typer.Option(min=2, help="Number of splits or seeds.")] = 20,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, show_default=str(JOBS), help="Processes.")
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            "--jobs",
+            metavar="N",
+            min=1,
+            show_default=str(WORKERS),
+            help="Processes on this computer.",
+        ),
     ] = None,
     scheduler: SchedulerOption = None,
     html: HtmlOption = None,
@@ -63,12 +71,12 @@ def reproduce(
     from .progress import CellProgress
     from .repeating import command_of
 
-    if jobs is None and scheduler is None:
-        jobs = JOBS
+    if workers is None and scheduler is None:
+        workers = WORKERS
     console, made = Console(json), dict[str, Figure]()
     if html is not None:
         check_page(html)
-    values = make(select(figure), out, seeds, jobs, CellProgress(), made, scheduler)
+    values = make(select(figure), out, seeds, workers, CellProgress(), made, scheduler)
     console.json(values)
     for name, found in values["figures"].items():
         _show_figure(console, name, found)

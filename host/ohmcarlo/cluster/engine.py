@@ -53,10 +53,7 @@ def open_cluster(*, scheduler: str | None = None, workers: int | None = None) ->
     {'x': 3}
     """
     if scheduler is not None and workers is not None:
-        raise UsageError(
-            "--scheduler computes on the workers of its cluster: leave out the number of processes "
-            "(--workers or --jobs)"
-        )
+        raise UsageError("--scheduler computes on the workers of its cluster: leave out --workers")
     if workers is not None and workers < 1:
         raise UsageError(f"{workers} processes: choose 1 or more")
     count = workers or cores()

@@ -147,7 +147,7 @@ class Bench:
         Store of finished cells, from which an interrupted run resumes.
     seeds : int
         Splits or seeds that averages are taken over.
-    jobs : int or None
+    workers : int or None
         Processes of this computer; None with a scheduler.
     watcher : Watcher
     scheduler : str or None
@@ -158,12 +158,12 @@ class Bench:
         self,
         folder: Path,
         seeds: int,
-        jobs: int | None,
+        workers: int | None,
         watcher: Watcher,
         scheduler: str | None = None,
     ) -> None:
         self.seeds, self.watcher = seeds, watcher
-        self._folder, self._jobs, self._scheduler = folder, jobs, scheduler
+        self._folder, self._workers, self._scheduler = folder, workers, scheduler
         self._resources = ExitStack()
 
     def __enter__(self) -> Self:
@@ -177,7 +177,7 @@ class Bench:
 
     @cached_property
     def _cluster(self) -> Cluster:
-        opened = open_cluster(scheduler=self._scheduler, workers=self._jobs)
+        opened = open_cluster(scheduler=self._scheduler, workers=self._workers)
         return self._resources.enter_context(opened)
 
     def map(self, what: str, function: Callable[..., Cell], cells: Sequence[Cell]) -> list[Cell]:

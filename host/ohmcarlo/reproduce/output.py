@@ -20,14 +20,14 @@ def reproduce(
     names: list[str],
     out: Path,
     seeds: int,
-    jobs: int | None,
+    workers: int | None,
     watcher: Watcher,
     made: dict[str, Figure] | None = None,
     scheduler: str | None = None,
 ) -> dict[str, Any]:
     """Make the figures ``names`` and write each to ``out/NAME``; returns every number.
 
-    ``made`` takes the figures by name, for a page. ``jobs`` processes compute, or the workers of
+    ``made`` takes the figures by name, for a page. ``workers`` processes compute, or the workers of
     ``scheduler``, the address of a scheduler of Dask.
 
     Cells in ``out`` from an earlier run with the same sources are not computed again.
@@ -37,7 +37,7 @@ def reproduce(
     require_data_of(names)
     make_folder(out, "--out")
     values: dict[str, Any] = {"version": __version__, "seeds": seeds, "figures": {}}
-    with locked(out), Bench(out / CELLS, seeds, jobs, watcher, scheduler) as bench:
+    with locked(out), Bench(out / CELLS, seeds, workers, watcher, scheduler) as bench:
         for name in names:
             watcher.say(f"{name} ...")
             figure = maker(name)(bench)
