@@ -30,6 +30,7 @@ from .table import Table
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 PANEL = (4.6, 3.4)  # inches
 COLUMNS = 3
@@ -37,6 +38,8 @@ MARKS = "os^Dv"
 FOOT = 0.03
 """Height of the marks of failed cells of each curve, share of the axis."""
 FAILED_LABEL = "runs failed"
+LETTER = 0.022
+"""Width of a letter of a label, share of the axis."""
 CUT = 1.0
 """Ends of intervals are shown up to so many times the range of the means beyond it."""
 
@@ -99,9 +102,22 @@ def _panel(ax: Axes, found: Response, quantity: Quantity) -> None:
         ax.set_xscale("log")
         ax.minorticks_off()
     if len(values) <= 9 or not numeric:
-        ax.set_xticks(list(places.values()), [plain_name(label) for label in places])
+        at, labels = np.array(list(places.values())), [plain_name(label) for label in places]
+        if numeric:
+            labels = _apart(labels, np.log(at) if is_log(values) else at)
+        ax.set_xticks(at, labels)
         ax.tick_params(axis="x", labelrotation=0 if numeric else 20, labelsize=8)
     ax.set(xlabel=plain_name(shown_name(found.parameter)), ylabel=quantity.axis)
+
+
+def _apart(labels: Sequence[str], places: NDArray[np.float64]) -> list[str]:
+    """The labels of an axis without those that would overlap the one before; places rise."""
+    kept, last = [], -math.inf
+    for label, place in zip(labels, places, strict=True):
+        room = place - last >= LETTER * len(label) * (places[-1] - places[0])
+        kept.append(label if room else "")
+        last = place if room else last
+    return kept
 
 
 def _curve(
