@@ -20,6 +20,7 @@ from ..golden.registers import require_dot_products
 from ..measurements.veriloga.measuring import model_of
 from ..spec import WIDE_EVERY_MAX, Geometry
 from ..tasks import TASKS, require_own_columns
+from .adaptation.choice import LOWER_RHOS, RHOS
 from .arrays import check_array_name
 from .reach import MIN_GAMMA_US
 from .recordings import located_array, located_preset, preset_file_of, sweep_of
@@ -57,7 +58,7 @@ class TrainConfig:
     rho : float or None
         Autoregression of the proposal, (0, 1]; 1 is the random walk.
     least_rho : float or None
-        The smallest rho that an adaptation may choose; None: the usual one.
+        The smallest rho that an adaptation may choose, 0.05 to 0.7; None: the usual one.
     wide_every : int or None
         Steps of a chain from one step with rho = 1 to the next; 0: no such step.
     whiten : bool
@@ -232,8 +233,11 @@ class TrainConfig:
             raise UsageError(f"seed = {self.seed}: choose 0 to {(1 << 32) - 1}")
         if self.rho is not None and not 0 < self.rho <= 1:
             raise UsageError(f"rho = {self.rho:g}: choose a value in (0, 1]; 1 is the random walk")
-        if self.least_rho is not None and not 0 < self.least_rho < 1:
-            raise UsageError(f"least_rho = {self.least_rho:g}: choose a value in (0, 1), e.g. 0.05")
+        low, usual = LOWER_RHOS[-1], RHOS[0]
+        if self.least_rho is not None and not low <= self.least_rho <= usual:
+            raise UsageError(
+                f"least_rho = {self.least_rho:g}: choose {low:g} to {usual:g}, or --rho for others"
+            )
         if self.wide_every is not None and not 0 <= self.wide_every <= WIDE_EVERY_MAX:
             raise UsageError(
                 f"wide_every = {self.wide_every}: choose 1 to {WIDE_EVERY_MAX}, or 0 for no wide "
