@@ -100,14 +100,15 @@ class Feed:
     def __init__(self, view: RunView) -> None:
         self._view = view
         self._renewed = asyncio.Condition()
-        self._looking = asyncio.Lock()
+        self._looking, self._renewing = asyncio.Lock(), asyncio.Lock()
         self._parts = PageParts()
         self._stopped = False
         self._listeners = 0
 
     async def run(self) -> None:
         """Renew the page until the task is cancelled."""
-        await asyncio.to_thread(warm_up)
+        async with self._looking:  # a page must not meet a library whose import is under way
+            await asyncio.to_thread(warm_up)
         while True:
             if self._listeners and not self._stopped:
                 await self.renew()
@@ -120,11 +121,12 @@ class Feed:
 
     async def renew(self) -> None:
         """Look at the run, and wake those who wait if it has changed."""
-        shown = await self._look()
-        parts = await asyncio.to_thread(self._parts.followed_by, shown)
-        async with self._renewed:
-            self._parts = parts
-            self._renewed.notify_all()
+        async with self._renewing:  # or an older look could replace the page of the complete run
+            shown = await self._look()
+            parts = await asyncio.to_thread(self._parts.followed_by, shown)
+            async with self._renewed:
+                self._parts = parts
+                self._renewed.notify_all()
 
     async def _look(self) -> Shown:
         async with self._looking:

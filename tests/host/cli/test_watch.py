@@ -27,7 +27,7 @@ from ohmcarlo.runs.report import read_page
 from ohmcarlo.runs.stored import MANIFEST_KEYS, RESULT, write_manifest
 
 COMMAND = [sys.executable, "-m", "ohmcarlo.cli.app"]
-LONG = ["train", "toy2d", "--paper", "--steps", "2000000", "--chains", "2", "--rows", "64"]
+LONG = ["train", "toy2d", "--paper", "--steps", "50000000", "--chains", "2", "--rows", "64"]
 
 
 def refused(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str]:
@@ -187,7 +187,7 @@ def test_every_kind(task: str, tmp_path: Path) -> None:
     """A policy, a regression and several classes are followed to their pages."""
     port, run = free_port(), tmp_path / "run"
     options = ["--out", run, "--live", "--port", port, "--no-browser"]
-    options += ["--steps", "100000"] if task == "diabetes" else []  # or it ends within a second
+    options += ["--steps", "2000000"] if task == "diabetes" else []  # or it ends within a second
     sampler = started("train", task, *options)
     messages = list(events(port))
     _, err = sampler.communicate(timeout=300)

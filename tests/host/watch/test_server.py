@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -146,6 +147,27 @@ def test_the_last_page_is_sent_before_the_end(served: Served) -> None:
     served.servers[0].should_exit = True
     kinds = [kind for kind, _ in events]
     assert kinds == ["message", "end"]
+
+
+def test_pages_wait_for_the_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that meets a library whose import is under way is an error, which ends the server."""
+    importing, met = threading.Event(), list[bool]()
+
+    def slow() -> None:
+        importing.set()
+        time.sleep(0.2)
+        importing.clear()
+
+    def look(pages: Pages) -> Shown:
+        met.append(importing.is_set())
+        return pages.shown
+
+    monkeypatch.setattr(server, "warm_up", slow)
+    monkeypatch.setattr(Pages, "look", look)
+    served = Served(listen())
+    next(iter(Events(served)))
+    served.close()
+    assert met and not any(met)
 
 
 def test_another_server_at_the_same_port() -> None:
