@@ -22,6 +22,7 @@ from problems import trace
 from verif.harness import Case, Clocked, case_parameters, run_bench, start_clock, stimuli
 from verif.harness.array_model import ArrayModel, FaultyArray
 from verif.harness.core import CoreDriver, RecordSink
+from verif.harness.seeds import seed_of
 from verif.test_core import config_of, first_difference, golden_of, points_of, simulate
 
 SMALL = {
@@ -229,7 +230,7 @@ async def raw_operations(dut) -> None:  # type: ignore[no-untyped-def]
     case = case_parameters()
     made, driver = await loaded(dut, case)
     bus = driver.bus
-    twin = EmulatedArray(made.registers.geometry, 1)
+    twin = EmulatedArray(made.registers.geometry, seed_of(case.get("seed", 1)))
 
     async def raw(op: int, row: int, device: int = 0, dac: int = 0) -> int:
         await bus.set("raw.command", op=op, row=row, device=device)

@@ -155,7 +155,7 @@ BUGS: dict[str, tuple[str, int, dict[str, str]]] = {
         0,
         {"self.fault | trip)": "trip)"},
     ),
-    "off is not heard": ("off.off", 0, {"trip.eq(self.off | ": "trip.eq("}),
+    "off is not heard": ("off.off", 0, {"causes = self.off | ": "causes = "}),
     "an unknown operation is passed over": (
         "off.unknown",
         0,
@@ -184,7 +184,7 @@ BUGS: dict[str, tuple[str, int, dict[str, str]]] = {
     "a response without a request is passed over": (
         "off.spurious",
         0,
-        {" | spurious),": "),"},
+        {"response_timeout | spurious": "response_timeout"},
     ),
     # 5: offers are kept
     "a fault withdraws the request": (

@@ -180,7 +180,10 @@ def open_boards(backend: str, arrays: Sequence[Array], say: Say = silent) -> Boa
     say : callable
         As for ``open_board``.
 
-    Raises UsageError and OhmcarloError as ``open_board`` does. What was opened is then closed.
+    Raises
+    ------
+    UsageError, OhmcarloError
+        As ``open_board`` does. What was opened is then closed.
 
     Examples
     --------

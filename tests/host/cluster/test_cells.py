@@ -292,7 +292,7 @@ def test_a_full_disk_ends_the_work_and_keeps_what_is_finished(
 
 
 def test_wrong_requests() -> None:
-    with pytest.raises(UsageError, match="leave out the number"):
+    with pytest.raises(UsageError, match="leave out --workers"):
         open_cluster(scheduler="tcp://head:8786", workers=2)
     with pytest.raises(UsageError, match="choose 1 or more"):
         open_cluster(workers=0)

@@ -403,7 +403,8 @@ def documented(command: str, **replaced: str) -> list[str]:
     for old, new in replaced.items():
         assert HEAD[old] in line
         line = line.replace(HEAD[old], new)
-    return line.split()
+    name, *arguments = line.split()
+    return [str(Path(sys.executable).parent / name), *arguments]
 
 
 @contextmanager

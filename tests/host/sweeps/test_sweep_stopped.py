@@ -24,7 +24,7 @@ draws = 20
 task = "toy2d"
 rows = 64
 chains = 2
-steps = 8000
+steps = 30000
 whiten = true
 rho = 0.8
 """
@@ -118,7 +118,7 @@ def test_every_worker_computes_the_same(folder: Path) -> None:
             path.unlink()
         return found
 
-    (folder / "study.toml").write_text(FILE.replace("8000", "400"))
+    (folder / "study.toml").write_text(FILE.replace("30000", "400"))
     one, two = contents(1), contents(2)
     assert len(one) == CELLS
     assert one == two
@@ -134,7 +134,7 @@ def limit_of(size: int) -> Callable[[], None]:
 
 def test_a_full_disk_is_one_line_and_loses_nothing(folder: Path) -> None:
     """A file that does not fit stands for a full disk: first a cell, then the posteriors."""
-    (folder / "study.toml").write_text(FILE.replace("8000", "400"))
+    (folder / "study.toml").write_text(FILE.replace("30000", "400"))
     complete(folder, 1)
     before = finished(folder)
     posteriors = (folder / "study" / "posteriors.nc").stat().st_size
