@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -658,7 +659,8 @@ def test_the_smallest_bitstream_of_the_product(tmp_path: Path) -> None:
     assert first["geometry"].items() >= SHAPE.items()
     # as nextpnr reports it
     log = (outs[0] / "logs" / "nextpnr-ice40.log").read_text()
-    assert f"{first['fmax_mhz']:.2f} MHz (PASS at" in log
+    reached = [float(found) for found in re.findall(r"([\d.]+) MHz \(PASS at", log)]
+    assert min(abs(mhz - first["fmax_mhz"]) for mhz in reached) < 0.011
     assert first["resources"]["bram"]["used"] > 0
     told = json.loads(Path(f"{outs[0]}.json").read_text())
     assert told["path"] == str(outs[0] / "ohmcarlo.bin")
