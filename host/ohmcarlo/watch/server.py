@@ -100,7 +100,7 @@ class Feed:
     def __init__(self, view: RunView) -> None:
         self._view = view
         self._renewed = asyncio.Condition()
-        self._looking, self._renewing = asyncio.Lock(), asyncio.Lock()
+        self._looking = asyncio.Lock()
         self._parts = PageParts()
         self._stopped = False
         self._listeners = 0
@@ -116,21 +116,18 @@ class Feed:
 
     async def page(self) -> str:
         """The page now, as HTML."""
-        shown = await self._look()
+        async with self._looking:
+            shown = await asyncio.to_thread(self._view.look)
         return await asyncio.to_thread(render, shown.page, live=not shown.complete)
 
     async def renew(self) -> None:
         """Look at the run, and wake those who wait if it has changed."""
-        async with self._renewing:  # or an older look could replace the page of the complete run
-            shown = await self._look()
+        async with self._looking:  # or an older look could replace the page of the complete run
+            shown = await asyncio.to_thread(self._view.look)
             parts = await asyncio.to_thread(self._parts.followed_by, shown)
             async with self._renewed:
                 self._parts = parts
                 self._renewed.notify_all()
-
-    async def _look(self) -> Shown:
-        async with self._looking:
-            return await asyncio.to_thread(self._view.look)
 
     async def stop(self) -> None:
         """End the events, so that their connections close."""

@@ -291,11 +291,13 @@ def write_pictures(folder: Path = PICTURES) -> list[Path]:
     """Draw a picture of every parameter as SVG; returns the paths."""
     import matplotlib as mpl
 
+    from ohmcarlo.sweeps.pictures import file_name
+
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": MODEL}):
         for parameter in MEANINGS:
-            path = folder / f"{shown_name(parameter).replace('_', '-')}.svg"
+            path = folder / f"{file_name(parameter)}.svg"
             picture(parameter).savefig(path, format="svg", metadata={"Date": None})
             paths.append(path)
     return paths
