@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import cluster_cells
-from ohmcarlo.cluster import dask_workers
+from ohmcarlo.cluster import dask_workers, local_host
 from ohmcarlo.cluster.base import Cluster
 from ohmcarlo.cluster.cells import DIED, Cell, Failure, Outcome
 from ohmcarlo.cluster.engine import open_cluster
@@ -428,6 +428,20 @@ def listening(address: str) -> bool:
         socket.create_connection((host, int(port))).close()
         return True
     return False
+
+
+def test_local_workers_keep_their_memory() -> None:
+    """Their environment has thresholds above those of Dask, and still one thread for BLAS."""
+    import dask
+    import distributed  # noqa: F401  its defaults
+
+    key = "distributed.nanny.pre-spawn-environ"
+    usual = dict(dask.config.get(key))
+    with dask.config.set(local_host.SETTINGS):
+        ours = dict(dask.config.get(key))
+    assert ours["MALLOC_TRIM_THRESHOLD_"] > 100 * usual["MALLOC_TRIM_THRESHOLD_"]
+    assert ours["MALLOC_MMAP_THRESHOLD_"] > 1 << 20
+    assert ours["OPENBLAS_NUM_THREADS"] == usual["OPENBLAS_NUM_THREADS"] == 1
 
 
 async def reached_from_a_notebook(address: str) -> None:
