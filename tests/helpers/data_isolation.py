@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ohmcarlo.datasets import ecg
+from ohmcarlo.datasets.ecg import beat_table
 from ohmcarlo.datasets.fetch import DATA_VARIABLE, SOURCES, cache_folder, find
 from ohmcarlo.errors import UsageError
 
@@ -62,13 +63,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     decoys = os.environ[DATA_VARIABLE]
     if item.get_closest_marker("data"):
         expose(item.config.stash[REAL])
-    else:  # hide the table of the beats that an earlier run has kept
+    else:  # hide the table of the beats that an earlier run or test has kept
         ecg.cache_folder = lambda: Path(decoys)
+        ecg.beat_table = beat_table.__wrapped__
     try:
         return (yield)
     finally:
         expose(decoys)
         ecg.cache_folder = cache_folder
+        ecg.beat_table = beat_table
 
 
 @pytest.hookimpl(tryfirst=True)
