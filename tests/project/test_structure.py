@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 ROOTS = [ROOT / name for name in ("host", "hdl", "rtl_gen")]
 HOST = sorted((ROOT / "host").rglob("*.py"))
 MAX_LINES = 120
-TABLES = {"train"}  # its lines are the options of the verb
+TABLES = {"train"}  # its lines name each option of the verb
 
 
 def test_no_import_cycle() -> None:

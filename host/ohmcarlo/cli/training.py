@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,6 +18,41 @@ from .options import (
     TraceOption,
     WhereOption,
 )
+from .train_options import (
+    AccessBitsOption,
+    AdaptOption,
+    ArrayPairsOption,
+    ArrayRowsOption,
+    ChainsOption,
+    ConfigOption,
+    DotProductsOption,
+    DropOption,
+    EarlyRejectOption,
+    EntropyPairsOption,
+    FeaturesOption,
+    GammaOption,
+    HiddenOption,
+    KernelOption,
+    LabelOption,
+    LeastRhoOption,
+    MultiClassOption,
+    OutOption,
+    PaperOption,
+    PositiveOption,
+    PulsesOption,
+    RegressionOption,
+    RepeatsOption,
+    RhoOption,
+    SigmaPOption,
+    StepsOption,
+    TaskArgument,
+    TauOption,
+    TrainPointsOption,
+    TrimOption,
+    WhitenOption,
+    WideEveryOption,
+    WriteConfigOption,
+)
 from .watching import BrowserOption, LiveOption, PortOption, free_run, live_view
 
 
@@ -32,291 +66,44 @@ def _use_threads(number: int | None) -> None:
 
 def train(
     context: typer.Context,
-    task: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="TASK",
-            help="A task (see `ohmcarlo tasks`) or a CSV file with a label column.",
-            autocompletion=completion.tasks,
-        ),
-    ] = None,
+    task: TaskArgument = None,
     backend: BackendOption = "model",
     array: ArrayOption = "emulator",
     preset: PresetOption = None,
     where: WhereOption = None,
-    kernel: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            autocompletion=completion.kernels,
-            help="corrected: the exact posterior; published: the algorithm as in the paper.",
-            rich_help_panel="Chain",
-        ),
-    ] = "corrected",
-    rho: Annotated[
-        float | None,
-        typer.Option(
-            metavar="R",
-            help="Proposals are centred at c + R (g - c). 1 is the random walk, without whitening; "
-            "by default an adaptation chooses 0.6 to 0.9, for a network 0.9 to 0.997; --whiten: "
-            "0.8 (ecg, several classes: 0.9).",
-            rich_help_panel="Chain",
-        ),
-    ] = None,
-    least_rho: Annotated[
-        float | None,
-        typer.Option(
-            metavar="R",
-            help="Let the adaptation choose rho from R on, if it promises twice the effective "
-            "samples: 0.05 gives two to four times as many on most data. The default, 0.7 (0.6 on "
-            "devices that differ), is safer for a posterior with long tails.",
-            rich_help_panel="Chain",
-        ),
-    ] = None,
-    wide_every: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Every N steps, one uses rho = 1, which frees a chain from a far tail; 0: none "
-            "(default: 10 on devices that are alike, 0 for random walks and other devices).",
-            rich_help_panel="Chain",
-        ),
-    ] = None,
-    whiten: Annotated[
-        bool | None,
-        typer.Option(
-            "--whiten/--no-whiten",
-            help="--whiten: fit the mode on the computer first, and sample around it, for "
-            "comparison. --no-whiten: sample the features as they are, a tenth of the effective "
-            "samples.",
-            rich_help_panel="Chain",
-        ),
-    ] = None,
-    adapt: Annotated[
-        bool | None,
-        typer.Option(
-            "--adapt/--no-adapt",
-            help="The array finds the coordinates that mix well itself, without a fit on the "
-            "computer, in a few hundred steps before it samples (default for logistic models; "
-            "--no-adapt: as --whiten).",
-            rich_help_panel="Chain",
-        ),
-    ] = None,
-    paper: Annotated[
-        bool,
-        typer.Option(
-            "--paper",
-            help="The paper's way: one chain of 2,000 steps, a random walk on the features as they "
-            "are. It is the default of --kernel published.",
-            rich_help_panel="Chain",
-        ),
-    ] = False,
-    rows: Annotated[
-        int | None,
-        typer.Option(
-            help="Rows of the array (default: 256; those of the board for small:PORT).",
-            rich_help_panel="Array",
-        ),
-    ] = None,
-    pairs: Annotated[
-        int | None,
-        typer.Option(
-            help="Device pairs per row, entropy pairs included (default: 32, or more if the "
-            "features need them; those of the board for small:PORT).",
-            rich_help_panel="Array",
-        ),
-    ] = None,
-    entropy_pairs: Annotated[
-        int | None,
-        typer.Option(
-            help="Pairs of every row whose bits are the coin (default: 4; those of the board for "
-            "small:PORT).",
-            rich_help_panel="Array",
-        ),
-    ] = None,
-    access_bits: Annotated[
-        int | None,
-        typer.Option(
-            help="Input bits per access: 1, 2, 4 or 8 (default: 8; 1 on a board without a "
-            "processor).",
-            rich_help_panel="Array",
-        ),
-    ] = None,
-    chains: Annotated[
-        int | None,
-        typer.Option(
-            help="Independent chains of all boards, in equal shares of the rows (default 4, which "
-            "R-hat needs; fewer in a small array; cartpole: 1)."
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None,
-        typer.Option(
-            help="Steps of each chain (default that of the task: 10,000 to 20,000, cartpole 299, "
-            "which are 1,200 episodes)."
-        ),
-    ] = None,
+    kernel: KernelOption = "corrected",
+    rho: RhoOption = None,
+    least_rho: LeastRhoOption = None,
+    wide_every: WideEveryOption = None,
+    whiten: WhitenOption = None,
+    adapt: AdaptOption = None,
+    paper: PaperOption = False,
+    rows: ArrayRowsOption = None,
+    pairs: ArrayPairsOption = None,
+    entropy_pairs: EntropyPairsOption = None,
+    access_bits: AccessBitsOption = None,
+    chains: ChainsOption = None,
+    steps: StepsOption = None,
     seed: SeedOption = 0,
-    train_points: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Points to learn from, drawn from the training half: for a board with a small "
-            "memory (default: all).",
-            rich_help_panel="Data",
-        ),
-    ] = None,
-    features: Annotated[
-        int | None,
-        typer.Option(
-            help="Number of features, by chi² score (default: that of the task).",
-            rich_help_panel="Model",
-        ),
-    ] = None,
-    label: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Label column of a file, in any case (default: the column called label, class, "
-            "target, y, diagnosis or outcome, otherwise the last one).",
-            rich_help_panel="Data",
-        ),
-    ] = None,
-    drop: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="A,B",
-            help="Columns of a file to leave out, such as identifiers. Repeat the option for a "
-            "name with a comma.",
-            rich_help_panel="Data",
-        ),
-    ] = None,
-    positive: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CLASS",
-            help="Class that counts as 1, of two (default: the larger number, or the last in the "
-            "alphabet).",
-            rich_help_panel="Data",
-        ),
-    ] = None,
-    regression: Annotated[
-        bool | None,
-        typer.Option(
-            "--regression/--no-regression",
-            help="The label of a CSV file is a number to predict, or a class (default: a number "
-            "where more than 20 distinct values occur, some of them not whole numbers).",
-            rich_help_panel="Data",
-        ),
-    ] = None,
-    multi_class: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            autocompletion=completion.likelihoods,
-            help="More than two classes: stick-breaking (the default; exact for a model of all "
-            "classes) or one-vs-rest (separate models, probabilities normalised).",
-            rich_help_panel="Model",
-        ),
-    ] = None,
-    hidden: Annotated[
-        int | None,
-        typer.Option(
-            help="Hidden units of a two-layer network; 0: logistic regression.",
-            rich_help_panel="Model",
-        ),
-    ] = None,
-    gamma: Annotated[
-        float | None,
-        typer.Option(
-            help="µS per unit of weight; a larger value makes smaller steps (default: suits the "
-            "spread of the array).",
-            rich_help_panel="Model",
-        ),
-    ] = None,
-    sigma_p: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="S",
-            help="Standard deviation of the weight prior, per standardised feature (default 1). "
-            "NAME=S sets that of one feature or of the bias; repeat the option for others. auto: "
-            "the one that predicts best (leave-one-out of short runs).",
-            rich_help_panel="Model",
-        ),
-    ] = None,
-    tau: Annotated[
-        float | None,
-        typer.Option(
-            help="Standard deviation of the common-mode prior, µS.", rich_help_panel="Model"
-        ),
-    ] = None,
-    early_reject: Annotated[
-        bool,
-        typer.Option(
-            "--early-reject/--no-early-reject",
-            help="Stop reading data when a proposal cannot be accepted any more. The decisions are "
-            "the same.",
-            rich_help_panel="Chain",
-        ),
-    ] = True,
-    trim: Annotated[
-        bool,
-        typer.Option(
-            "--trim/--no-trim",
-            help="Measure the array first and correct device-to-device differences (measured, "
-            "physics and phy arrays).",
-            rich_help_panel="Array",
-        ),
-    ] = True,
-    dot_products: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            autocompletion=completion.dot_products,
-            help="array: accesses of the array, as in the paper; codes: computed digitally from "
-            "the codes read back, so that read noise does not change the posterior (default: codes "
-            "where read noise would widen the posterior by more than 2 %).",
-            rich_help_panel="Array",
-        ),
-    ] = None,
-    repeats: Annotated[
-        int,
-        typer.Option(
-            help="Reads of each device and accesses of each dot product that are averaged: 1, 2, "
-            "4, 8 or 16.",
-            rich_help_panel="Array",
-        ),
-    ] = 1,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="RUN", help="Keep the run in this new folder (resume, report)."),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE|RUN",
-            autocompletion=completion.settings,
-            help="Take the settings from a TOML file, or from the manifest of a run, which repeats "
-            "it exactly. Options that you type replace those of the file.",
-            rich_help_panel="Settings in a file",
-        ),
-    ] = None,
-    write_config: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write the settings of this run as TOML, with the meaning of each key, and stop "
-            "(- prints them).",
-            rich_help_panel="Settings in a file",
-        ),
-    ] = None,
-    pulses: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="After the run, list every operation of the array (as `ohmcarlo pulses` does).",
-        ),
-    ] = None,
+    train_points: TrainPointsOption = None,
+    features: FeaturesOption = None,
+    label: LabelOption = None,
+    drop: DropOption = None,
+    positive: PositiveOption = None,
+    regression: RegressionOption = None,
+    multi_class: MultiClassOption = None,
+    hidden: HiddenOption = None,
+    gamma: GammaOption = None,
+    sigma_p: SigmaPOption = None,
+    tau: TauOption = None,
+    early_reject: EarlyRejectOption = True,
+    trim: TrimOption = True,
+    dot_products: DotProductsOption = None,
+    repeats: RepeatsOption = 1,
+    out: OutOption = None,
+    config: ConfigOption = None,
+    write_config: WriteConfigOption = None,
+    pulses: PulsesOption = None,
     threads: ThreadsOption = None,
     live: LiveOption = False,
     port: PortOption = None,
