@@ -16,8 +16,13 @@ from ohmcarlo.errors import Interrupted, UsageError
 from ohmcarlo.threads import threads
 
 
-def square(x: int, log: str = "", gate: str = "", seconds: float = 0.0) -> dict[str, Any]:
-    """The square. It waits for the file ``gate`` and for a time; then it adds a line to ``log``."""
+def square(
+    x: int, log: str = "", gate: str = "", seconds: float = 0.0, begun: str = ""
+) -> dict[str, Any]:
+    """The square. It makes the file ``begun``, waits for the file ``gate`` and for a time; then it
+    adds a line to ``log``."""
+    if begun:
+        Path(begun).touch()
     while gate and not Path(gate).exists():
         time.sleep(0.01)
     time.sleep(seconds)

@@ -58,7 +58,7 @@ def test_wrong_numbers(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_threads_work_at_the_same_time() -> None:
     together = threading.Barrier(3)
-    share(lambda: together.wait(30) and None, 3)
+    share(lambda: together.wait(60) and None, 3)
 
 
 def test_a_busy_thread_delays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,32 +73,35 @@ def test_a_busy_thread_delays_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     assert places == [threading.main_thread().name]
 
 
-def test_an_error_comes_after_all_calls_ended() -> None:
+@pytest.mark.parametrize("caller_fails", [True, False])
+def test_an_error_comes_after_all_calls_ended(caller_fails: bool) -> None:
+    """Also that of the caller, whose own call ends first."""
     ended: list[str] = []
     together = threading.Barrier(2)
 
     def work() -> None:
-        together.wait(30)
-        if threading.current_thread() is not threading.main_thread():
-            raise ValueError("in another thread")
+        together.wait(60)
+        thread = threading.current_thread()
+        if (thread is threading.main_thread()) == caller_fails:
+            raise ValueError("one of the calls")
         time.sleep(0.05)
-        ended.append("caller")
+        ended.append(thread.name)
 
-    with pytest.raises(ValueError, match="in another thread"):
+    with pytest.raises(ValueError, match="one of the calls"):
         share(work, 2)
-    assert ended == ["caller"]
+    assert len(ended) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_process_starts_its_own_threads() -> None:
     together = threading.Barrier(2)
-    share(lambda: together.wait(30) and None, 2)
+    share(lambda: together.wait(60) and None, 2)
     child = os.fork()
     if not child:
         try:
             again = threading.Barrier(2)
-            share(lambda: again.wait(10) and None, 2)
+            share(lambda: again.wait(60) and None, 2)
         except BaseException:
             os._exit(1)
         os._exit(0)

@@ -101,6 +101,12 @@ name, words = Path(sys.argv[0]).name, sys.argv[1:]
 if "--version" in words or "--help" in words:
     sys.exit(print(name, "1.0"))
 time.sleep(float(os.environ.get("FAKE_SECONDS", 0)))
+if begun := os.environ.get("FAKE_BEGUN"):  # it works until the build has gone
+    parent = os.getppid()
+    Path(begun).touch()
+    while os.getppid() == parent:
+        time.sleep(0.02)
+    sys.exit(1)
 given = lambda option: words[words.index(option) + 1]
 if name == "yosys":
     Path("ohmcarlo.json").write_text("x")
@@ -431,11 +437,10 @@ def test_a_build_that_is_killed(how: signal.Signals, fakes: None, tmp_path: Path
     """The old result stays. A new build removes the files that SIGKILL left."""
     out = tmp_path / "out"
     made = build(request_of("icebreaker"), out, quiet)
-    process = start("--out", out, "--seed", 3, FAKE_SECONDS="1")
-    assert process.stdout is not None
-    while "synthesis" not in process.stdout.readline():
-        pass
-    time.sleep(0.2)
+    process = start("--out", out, "--seed", 3, FAKE_BEGUN=str(tmp_path / "begun"))
+    while not (tmp_path / "begun").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
     process.send_signal(how)
     process.communicate()
     assert process.returncode == (-how if how == signal.SIGKILL else 130)

@@ -138,7 +138,7 @@ def test_the_other_end_goes_away(terminal: tuple[int, str]) -> None:
 # -- a simulated board -----------------------------------------------------------------------------
 
 BOARD = """#!{python}
-import os, sys, time, tty
+import os, sys, tty
 master, slave = os.openpty()
 tty.setraw(slave)
 print("port", os.ttyname(slave), flush=True)
@@ -174,7 +174,8 @@ def test_a_board_that_ends_says_why(tmp_path: Path) -> None:
     """A board that ends during a session reports the reason; one that ended before reports it at
     open."""
     last = "sys.exit('board: the processor trapped')"
-    port = SimulatedPort(program(tmp_path, f"time.sleep(0.5); {last}"))
+    port = SimulatedPort(program(tmp_path, f"os.read(master, 1); {last}"))
+    port.write(b"!")
     with pytest.raises(BoardLost, match="exit code 1: board: the processor trapped"):
         while True:
             port.read(0.5)

@@ -162,7 +162,7 @@ class Meeting(ModelBoard):
     both = threading.Barrier(2)
 
     def run(self, steps: int) -> Block:
-        self.both.wait(timeout=20)
+        self.both.wait(timeout=60)
         return super().run(steps)
 
 

@@ -131,7 +131,7 @@ def test_a_pipe_gets_the_content(tmp_path: Path) -> None:
     reader = threading.Thread(target=lambda: got.append(fifo.read_bytes()))
     reader.start()
     assert cli.main(["tasks", "--json", str(fifo)]) == 0
-    reader.join(10)
+    reader.join(60)
     assert "toy2d" in json.loads(got[0])
     assert fifo.is_fifo()
 

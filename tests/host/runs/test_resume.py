@@ -178,7 +178,15 @@ def test_ctrl_c_keeps_a_checkpoint(
 
 
 def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
-    arguments = ["train", "toy2d", "--paper", "--steps", "3000000", "--out", str(tmp_path / "run")]
+    arguments = [
+        "train",
+        "toy2d",
+        "--paper",
+        "--steps",
+        "100000000",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     process = subprocess.Popen(
         [sys.executable, "-m", "ohmcarlo.cli.app", *arguments], stderr=subprocess.PIPE, text=True
     )
@@ -186,7 +194,7 @@ def test_ctrl_c_on_the_command_line(tmp_path: Path) -> None:
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "ohmcarlo resume" in err.splitlines()[-1]
     assert "Traceback" not in err

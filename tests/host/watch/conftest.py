@@ -12,6 +12,7 @@ from ohmcarlo.progress import Silence
 from ohmcarlo.runs import chain_run, live_notes
 from ohmcarlo.runs.outputs import Outputs
 from ohmcarlo.runs.train import train_run
+from ohmcarlo.watch import view
 
 
 class Copying(Silence):
@@ -23,6 +24,12 @@ class Copying(Silence):
     def advance(self, steps: int, acceptance: float | None = None) -> None:
         for after in [s for s in self.at if s <= steps]:
             shutil.copytree(self.folder, self.at.pop(after))
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look reads all chunks, also on a computer with other work."""
+    monkeypatch.setattr(view, "READING_S", 600.0)
 
 
 @pytest.fixture(scope="session")
