@@ -7,6 +7,7 @@ posterior, and once more around their weighted mean.
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -95,47 +96,35 @@ def truth_of(config: TrainConfig) -> Truth | None:
     (3,)
     """
     task = get_task(config.task)
+    kind = task.kind if config.kind is None else config.kind  # that of a file is in the settings
     hidden = task.hidden if config.hidden is None else config.hidden
-    if task.kind != SUPERVISED or hidden or config.sigma_p == AUTO or config.problem is not None:
+    if kind != SUPERVISED or hidden or config.sigma_p == AUTO or config.problem is not None:
         return None
     chosen = config.features or task.features_for(config.geometry().max_features)
-    widths = config.widths(task.sigma_p)
-    shown = widths if isinstance(widths, int | float) else repr(widths)
+    model = json.dumps([config.columns, config.widths(task.sigma_p)])
     stamp = stamp_of(Path(config.task))  # zeros for a task of the program
-    columns = repr(config.columns)
-    key = (config.task, stamp, config.seed, config.train_points, chosen, columns, shown)
-    return _kept(_Request(key, config, chosen))
-
-
-class _Request:
-    """A configuration that is equal to another one with the same ``key``."""
-
-    def __init__(self, key: tuple[Any, ...], config: TrainConfig, features: int | None) -> None:
-        self.key, self.config, self.features = key, config, features
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Request) and self.key == other.key
+    return _kept(config.task, stamp, config.seed, config.train_points, chosen, model)
 
 
 @lru_cache(maxsize=KEPT)
-def _kept(request: _Request) -> Truth | None:
-    config = request.config
-    task = get_task(config.task)
-    data = load(task.dataset, regression=False, **config.columns)
+def _kept(
+    name: str,
+    stamp: tuple[int, int],
+    seed: int,
+    train_points: int | None,
+    features: int | None,
+    model: str,
+) -> Truth | None:
+    """The posterior of a task, whose file has this ``stamp``. ``model``: the choice of columns and
+    the widths of the prior, as JSON."""
+    columns, widths = json.loads(model)
+    columns["drop"] = tuple(columns["drop"])
+    data = load(get_task(name).dataset, regression=False, **columns)
     if len(data.class_names) != 2:
         return None
-    train, _ = data.split(config.seed, config.train_points)
+    train, _ = data.split(seed, train_points)
     x, y = data.x[train], data.y[train]
-    encoder = Encoder.fit(
-        x,
-        y,
-        feature_names=data.feature_names,
-        features=request.features,
-        sigma_p=config.widths(task.sigma_p),
-    )
+    encoder = Encoder.fit(x, y, feature_names=data.feature_names, features=features, sigma_p=widths)
     found = moments(encoder.scores(x), y, encoder.sigma_p)
     if found is None:
         return None

@@ -31,6 +31,15 @@ def test_a_network_a_policy_and_a_regression_have_no_exact_posterior(options):
     assert truth_of(TrainConfig(**options)) is None
 
 
+def test_a_regression_on_a_file_has_no_exact_posterior(tmp_path):
+    """The kind of a file is in the settings of the run; its labels may be few, or many."""
+    path = tmp_path / "mine.csv"
+    for levels in (2, 40):
+        rows = [f"{np.sin(i):.3f},{i % levels}" for i in range(80)]
+        path.write_text("\n".join(["a,level", *rows]))
+        assert truth_of(TrainConfig(str(path), kind="regression")) is None
+
+
 def test_a_posterior_with_long_tails_is_unknown():
     x = np.column_stack([np.linspace(-1, 1, 20), np.ones(20)])
     y = (x[:, 0] > 0).astype(int)  # a point separates the classes
