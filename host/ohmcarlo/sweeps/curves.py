@@ -22,6 +22,7 @@ from .description import CONSTANT
 from .table import FAILED, MISSING, SEED, STATUS, TASK
 
 Row = Mapping[str, Any]
+Key = float | str
 FAILED_SHARE = "failed-share"
 STEPS, CHAINS = "steps_made", "chains"
 ESS, ENERGY = "ess_per_1000_steps", "energy_per_sample_joules"
@@ -398,26 +399,27 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _key(value: Any) -> str:
-    """Text that is equal for equal values, whatever their type."""
-    number = float(value) if _is_number(value) and not isinstance(value, bool) else value
-    return json.dumps(number, sort_keys=True, default=str)
+def _key(value: Any) -> Key:
+    """What is equal for equal values, whatever their type."""
+    if _is_number(value) and not isinstance(value, bool):
+        return float(value)
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _reference(name: str, rows: Sequence[Row], reference: Mapping[str, Any]) -> Any:
     values = {_key(row.get(name)): row.get(name) for row in rows}
     if name in reference and _key(reference[name]) in values:
         return reference[name]
-    counts: dict[str, int] = {}
+    counts: dict[Key, int] = {}
     for row in rows:
         key = _key(row.get(name))
         counts[key] = counts.get(key, 0) + 1
     return values[max(counts, key=counts.__getitem__)] if counts else None
 
 
-def _grouped(rows: Sequence[Row], names: Sequence[str]) -> dict[tuple[str, ...], list[Row]]:
-    """Rows with equal values of ``names``."""
-    groups: dict[tuple[str, ...], list[Row]] = {}
+def _grouped(rows: Sequence[Row], names: Sequence[str]) -> dict[tuple[Key, ...], list[Row]]:
+    """Rows with equal values of ``names``, by the keys of these values."""
+    groups: dict[tuple[Key, ...], list[Row]] = {}
     for row in rows:
         groups.setdefault(tuple(_key(row.get(name)) for name in names), []).append(row)
     return groups
@@ -479,8 +481,9 @@ def _follows(name: str, parameter: str, rows: Sequence[Row]) -> bool:
 
 
 def _levels(parameter: str, rows: Sequence[Row]) -> Iterator[Level]:
+    groups = _grouped(rows, [parameter])
     for value in ordered([row.get(parameter) for row in rows]):
-        here = [row for row in rows if _key(row.get(parameter)) == _key(value)]
+        here = groups[_key(value),]
         distinct = list({(_key(row.get(SEED)), row.get(STATUS)): row for row in here}.values())
         failed = sum(row.get(STATUS) == FAILED for row in distinct)
         estimates = {q.name: q.of(distinct) for q in QUANTITIES}
@@ -496,12 +499,12 @@ def _planes(
             continue
         xs = ordered([row.get(x) for row in group])
         ys = ordered([row.get(y) for row in group])
+        column, line = ({_key(v): i for i, v in enumerate(values)} for values in (xs, ys))
         fields = {
-            (i, j): found
-            for i, of_y in enumerate(ys)
-            for j, of_x in enumerate(xs)
-            if (found := _where(group, {x: of_x, y: of_y}))
+            (line[of_y], column[of_x]): _of_seeds(found)
+            for (of_y, of_x), found in _grouped(group, [y, x]).items()
         }
+        fields = dict(sorted(fields.items()))
         failed = frozenset(
             at for at, found in fields.items() if any(row.get(STATUS) == FAILED for row in found)
         )
@@ -520,6 +523,6 @@ def _combined(x: str, y: str, rows: Sequence[Row]) -> bool:
     return len(xs) > 1 and len(ys) > 1 and len(pairs) > len(xs) + len(ys) - 1
 
 
-def _where(rows: Sequence[Row], chosen: Mapping[str, Any]) -> list[Row]:
-    found = [r for r in rows if all(_key(r.get(n)) == _key(v) for n, v in chosen.items())]
-    return list({_key(row.get(SEED)): row for row in found}.values())
+def _of_seeds(rows: Sequence[Row]) -> list[Row]:
+    """The last row of each seed: blocks of a file may describe the same cell."""
+    return list({_key(row.get(SEED)): row for row in rows}.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any
@@ -87,23 +87,23 @@ def estimate(plan: Plan, store: CellStore | None) -> Estimate:
     sources = sources_digest()
     finished: dict[Kind, list[tuple[float, int]]] = {}
     sizes: dict[Kind, list[int]] = {}
-    missing: list[Planned] = []
+    missing: dict[Kind, list[Planned]] = {}
     failed = len(plan.cells) - len(plan.possible)
     for cell in plan.possible:
         digest = cell.work.digest(sources)
         if store is not None and (found := store.outcome(cell.work, digest)) is not None:
             finished.setdefault(cost_kind(cell), []).append((found.seconds, _config(cell).steps))
             sizes.setdefault(cost_kind(cell), []).append(store.path(digest).stat().st_size)
-        elif store is not None and store.failure(digest) is not None:
+        elif store is not None and store.failure(cell.work, digest) is not None:
             failed += 1
         else:
-            missing.append(cell)
+            missing.setdefault(cost_kind(cell), []).append(cell)
     lines: list[str] = []
     costs = {kind: _known(times, sizes[kind]) for kind, times in finished.items()}
-    for kind in dict.fromkeys(cost_kind(cell) for cell in missing):
+    for kind, cells in missing.items():
         if kind in costs:
             continue
-        tried = _tried([cell for cell in missing if cost_kind(cell) == kind])
+        tried = _tried(cells)
         if isinstance(tried, str):
             lines.append(tried)
         else:
@@ -112,7 +112,7 @@ def estimate(plan: Plan, store: CellStore | None) -> Estimate:
     return Estimate(
         finished=done,
         failed=failed,
-        remaining=len(missing),
+        remaining=sum(map(len, missing.values())),
         seconds=_total(missing, costs),
         size=_size(plan.possible, costs),
         trials=tuple(lines),
@@ -171,11 +171,11 @@ def _bytes(found: dict[str, Any], cell: Planned) -> float:
     return kept + len(cell.work.canonical) + 4 * chains * cell.work.arguments["draws"] * (each + 1)
 
 
-def _total(cells: Sequence[Planned], costs: dict[Kind, Cost]) -> float | None:
-    known = [cell for cell in cells if cost_kind(cell) in costs]
+def _total(cells: Mapping[Kind, Sequence[Planned]], costs: dict[Kind, Cost]) -> float | None:
+    known = [kind for kind in cells if kind in costs]
     if cells and not known:
         return None
-    return sum(costs[cost_kind(cell)].seconds(_config(cell).steps) for cell in known)
+    return sum(costs[kind].seconds(_config(cell).steps) for kind in known for cell in cells[kind])
 
 
 def _size(cells: Sequence[Planned], costs: dict[Kind, Cost]) -> float:

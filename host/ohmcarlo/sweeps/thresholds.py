@@ -130,7 +130,7 @@ def within(line: Line, log: bool, limit: float = WITHIN) -> Range | None:
 def ranges(line: Line, log: bool, limit: float = WITHIN) -> list[Range]:
     """All ranges of a curve within ``limit``, ascending; ``log`` as for ``within``."""
     points = points_of(line)
-    good = _good(points, limit) if len(points) > 1 else []
+    good = dict.fromkeys(_good(points, limit)) if len(points) > 1 else {}  # ascending
     found = []
     for place in good:
         if place - 1 not in good:  # the first level of a range

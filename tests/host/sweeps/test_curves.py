@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from ohmcarlo.sweeps import curves
 from ohmcarlo.sweeps.curves import (
     MOST_LINES,
     QUANTITIES,
@@ -165,6 +166,20 @@ def test_equal_points_of_two_blocks_count_once():
     (response,) = responses(rows, ("rows", "seed"), REFERENCE)
     assert [level.cells for level in response.lines[0].levels] == [3, 3]
     assert response.lines[0].label == "all cells"
+
+
+@pytest.mark.parametrize("points", ["apart", "grid"])
+def test_the_work_grows_with_the_number_of_cells(points, monkeypatch):
+    """Each of the cells of a random search has levels of its own; a grid has many fields."""
+    keys, key = [], curves._key
+    monkeypatch.setattr(curves, "_key", lambda value: keys.append(value) or key(value))
+    grid = [(n % 16, n // 16) for n in range(256)]
+    levels = grid if points == "grid" else [(n, n) for n in range(256)]
+    rows = [row_of(0, rows=16 + x, **{"preset.slow_share": float(y)}) for x, y in levels]
+    names = ("rows", "preset.slow_share")
+    assert len(responses(rows, names, {})) == 2
+    assert len(planes(rows, names, {})) == (points == "grid")
+    assert len(keys) < 60 * len(rows)
 
 
 def test_parameters_that_change_together_have_curves():
