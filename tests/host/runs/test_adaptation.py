@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -84,6 +85,19 @@ def test_mixing_in_a_normal_posterior_is_that_of_an_autoregression() -> None:
     for rho in (0.6, 0.9):
         assert pilot.mixing(rho, 1.0) == pytest.approx(1000 * (1 - rho) / (1 + rho))
     assert pilot.mixing(0.6, 0.7) < 0.5 * pilot.mixing(0.6, 1.0)
+
+
+def test_many_chains_need_no_more_memory() -> None:
+    """Evenly chosen samples of a long pilot predict the same."""
+    v = np.random.default_rng(1).normal(size=(6000, 5))
+    pilot = pilot_of(v, -(v**2).sum(axis=1) / 2)
+    tracemalloc.start()
+    usual, _ = choose(pilot, [(0.7, 1.0, 1.0)], (1.0,))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert usual.ess_per_1000_steps == pytest.approx(1000 * 0.3 / 1.7)
+    assert peak < 300e6  # with all of them, 860 MB
+    assert pilot.thinned(4).squares.tolist() == pilot.squares[::1500].tolist()
 
 
 @pytest.mark.stats

@@ -43,6 +43,9 @@ MARGIN = 1.5
 from a short pilot differ by that much from what is measured."""
 LOWER_MARGIN = 2.0
 """The same of a proposal with one of ``LOWER_RHOS``: a tail costs it more."""
+MOST_SAMPLES = 2500
+"""Samples from which effective samples are predicted: memory and time grow with their square. The
+usual chains have fewer."""
 Floats = NDArray[np.float64]
 
 
@@ -72,6 +75,14 @@ class Pilot:
         """Root mean square of a v; 1 if the coordinates fit the posterior."""
         mean = np.average(self.squares, weights=self.counts)
         return float(np.sqrt(mean / self.weights))
+
+    def thinned(self, most: int) -> Pilot:
+        """At most so many samples, evenly from all of them."""
+        n = len(self.counts)
+        if n <= most:
+            return self
+        kept = np.arange(most) * n // most
+        return Pilot(self.weights, self.squares[kept], self.log_posterior[kept], self.counts[kept])
 
     def mixing(self, rho: float, width: float) -> float:
         """Expected effective samples per 1,000 steps; ``width`` is the standard deviation of a v
@@ -117,6 +128,7 @@ def choose(
     gammas : sequence of float
         Factors of the usual gamma to choose from, 1 first.
     """
+    pilot = pilot.thinned(MOST_SAMPLES)
     found = [
         Proposal(rho, gamma * factor, pilot.mixing(rho, width / (gamma * factor)))
         for rho, gamma, width in usual
