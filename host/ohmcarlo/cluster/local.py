@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from typing import IO
 
 from ..errors import OhmcarloError
 from ..files import explain
+from ..programs import own_paths, python_program
 from ..progress import phase
 
 PROGRAM = "ohmcarlo.cluster.local_host"
@@ -24,11 +24,11 @@ def processes(count: int) -> Iterator[Starting]:
     """Start ``count`` workers with one thread each; they end with the block."""
     with _folder() as folder, (folder / "log").open("wb") as log:
         host = subprocess.Popen(
-            [sys.executable, "-P", "-m", PROGRAM, str(count), str(folder)],
+            python_program(PROGRAM, count, folder),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env=os.environ | own_paths(),
             start_new_session=True,
         )
         try:

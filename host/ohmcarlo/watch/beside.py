@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..programs import own_paths, python_program
 from .browser import open_quietly
 from .server import address_of, listen, require_server, serve, step_back
 from .view import RunView
@@ -40,13 +41,13 @@ class Beside:
         with listen(port) as listening:
             self.address = address_of(listening)
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(path.absolute()), str(listening.fileno())],
+                python_program(__name__, path.absolute(), listening.fileno()),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[listening.fileno()],
                 process_group=0,  # Ctrl-C is for the run; a new session would void its niceness
-                env=os.environ | ONE_THREAD,
+                env=os.environ | own_paths() | ONE_THREAD,
             )
         if browser:
             open_quietly(self.address)

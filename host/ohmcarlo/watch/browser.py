@@ -7,6 +7,8 @@ import subprocess
 import sys
 from contextlib import suppress
 
+from ..programs import python_program
+
 SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 """Variables of the environment, one of which is set where a browser can open a window."""
 
@@ -25,7 +27,7 @@ def open_quietly(address: str) -> None:
     nothing = subprocess.DEVNULL
     with suppress(OSError):
         subprocess.Popen(
-            [sys.executable, "-m", "webbrowser", address],
+            python_program("webbrowser", address),
             stdin=nothing,
             stdout=nothing,
             stderr=nothing,

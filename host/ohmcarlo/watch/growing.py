@@ -217,8 +217,7 @@ class GrowingRun:
         return is_worked_on(self.path)
 
     def look(self, seconds: float) -> bool:
-        """Read what is new, no chunk after so many ``seconds``; whether anything was."""
-        until = time.monotonic() + seconds
+        """Read what is new, chunks for so many ``seconds``; whether anything was."""
         changed = self._manifest.look()
         if changed or any(part.rewritten() for part in self._parts):
             self._begin_again()
@@ -226,6 +225,7 @@ class GrowingRun:
         changed |= self._note.look() | self._record.look()
         for kept in self._states:
             changed |= kept.look()
+        until = time.monotonic() + seconds
         for number, part in enumerate(self._parts):
             run = str(self.manifest.get(RUN, ""))
             changed |= part.read(until, run, partial(self._before, number))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import logging
 import os
 import socket
 import time
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+log = logging.getLogger(__name__)
 HOST = "127.0.0.1"
 NAMES = [HOST, "localhost"]
 PORT = 8417
@@ -104,6 +106,7 @@ class Feed:
         self._parts = PageParts()
         self._stopped = False
         self._listeners = 0
+        self._error = ""
 
     async def run(self) -> None:
         """Renew the page until the task is cancelled."""
@@ -111,7 +114,7 @@ class Feed:
             await asyncio.to_thread(warm_up)
         while True:
             if self._listeners and not self._stopped:
-                await self.renew()
+                await self._try_to_renew()
             await asyncio.sleep(EVERY_S)
 
     async def page(self) -> str:
@@ -128,6 +131,15 @@ class Feed:
             async with self._renewed:
                 self._parts = parts
                 self._renewed.notify_all()
+
+    async def _try_to_renew(self) -> None:
+        """``renew``. An error of one look must not end those that follow: the run goes on."""
+        try:
+            await self.renew()
+        except Exception as error:
+            if repr(error) != self._error:  # it may come again every second
+                log.exception("the page of the run could not be renewed")
+            self._error = repr(error)
 
     async def stop(self) -> None:
         """End the events, so that their connections close."""

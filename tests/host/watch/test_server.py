@@ -54,7 +54,7 @@ class Served:
 
     def close(self) -> None:
         self.servers[0].should_exit = True
-        self.thread.join(timeout=20)
+        self.thread.join(timeout=60)
         assert not self.thread.is_alive()
 
 
@@ -147,6 +147,27 @@ def test_the_last_page_is_sent_before_the_end(served: Served) -> None:
     served.servers[0].should_exit = True
     kinds = [kind for kind, _ in events]
     assert kinds == ["message", "end"]
+
+
+def test_an_error_of_a_look_does_not_end_the_view(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged once; the page follows when the files can be read again."""
+    events = iter(Events(served))
+    next(events)
+    failed = threading.Semaphore(0)
+
+    def look() -> Shown:
+        failed.release()
+        raise ValueError("no page")
+
+    usual, served.pages.look = served.pages.look, look  # type: ignore[method-assign]
+    for _ in range(3):
+        assert failed.acquire(timeout=60)
+    served.pages.shown = page(2, "done", complete=True)
+    served.pages.look = usual  # type: ignore[method-assign]
+    assert [kind for kind, _ in events] == ["message", "end"]
+    assert [record.exc_text is not None for record in caplog.records].count(True) == 1
 
 
 def test_pages_wait_for_the_imports(monkeypatch: pytest.MonkeyPatch) -> None:
