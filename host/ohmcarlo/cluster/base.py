@@ -77,17 +77,17 @@ class Cluster(ABC):
             for digest, cell in wanted.items():
                 found: Outcome | Failure | None = store.outcome(cell, digest)
                 if found is None and not retry_failed:
-                    found = store.failure(digest)
+                    found = store.failure(cell, digest)
                 if found is None:
                     missing.append((digest, cell))
                 else:
                     yield found
         if missing:
-            first = len(wanted) - len(missing)
-            with _shown(what, first, len(wanted)) as shown:
+            done = len(wanted) - len(missing)
+            with _shown(what, done, len(wanted)) as shown:
                 for digest, cell, reply in self._computed(missing, digest_of_sources):
-                    first += 1
-                    shown(first, self.running)
+                    done += 1
+                    shown(done, self.running)
                     yield _kept(store, digest, cell, reply)
 
 

@@ -108,8 +108,9 @@ class DaskCluster(Cluster):
             while waiting and len(self._flying) < room:
                 self._submit(waiting.popleft(), sources)
             future = self._next()
-            job = self._flying.pop(future)
-            yield job, self._reply(future)
+            if future is not None:  # otherwise there may be more workers than before
+                job = self._flying.pop(future)
+                yield job, self._reply(future)
 
     def _submit(self, job: Job, sources: str) -> None:
         digest, cell = job
@@ -122,15 +123,16 @@ class DaskCluster(Cluster):
         self._flying[future] = job
         future.add_done_callback(self._done.put)
 
-    def _next(self) -> Any:
-        """The next future that is done; raises OhmcarloError when the scheduler is gone."""
-        while True:
-            with suppress(queue.Empty):
-                return self._done.get(timeout=EVERY_S)
-            if self._client.status != "running":
-                raise self._gone()
-            if self._address and not self.workers:
-                self._say_empty()
+    def _next(self) -> Any | None:
+        """The next future that is done, or None after a while; raises OhmcarloError when the
+        scheduler is gone."""
+        with suppress(queue.Empty):
+            return self._done.get(timeout=EVERY_S)
+        if self._client.status != "running":
+            raise self._gone()
+        if self._address and not self.workers:
+            self._say_empty()
+        return None
 
     def _say_empty(self) -> None:
         if not self._said:

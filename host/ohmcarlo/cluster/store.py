@@ -96,13 +96,13 @@ class CellStore:
         path = self.folder / (failure.digest + FAILED)
         return f" (details in {path})" if failure.details else ""
 
-    def failure(self, digest: str) -> Failure | None:
+    def failure(self, cell: Cell, digest: str) -> Failure | None:
         """The stored failure of a cell; None if there is none that can be read."""
         try:
             found = json.loads((self.folder / (digest + FAILED)).read_bytes())
             words = [found[name] for name in ("message", "kind", "details")]
             if found["digest"] != digest or not all(isinstance(word, str) for word in words):
                 return None
-            return Failure(Cell(found["function"], found["arguments"]), digest, *words)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return Failure(cell, digest, *words)
+        except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return None

@@ -41,7 +41,11 @@ class SweepFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = take_lock(path)
-        self.store = CellStore(path / CELLS)
+        try:
+            self.store = CellStore(path / CELLS)
+        except OhmcarloError:
+            self.close()
+            raise
 
     def __enter__(self) -> SweepFolder:
         return self

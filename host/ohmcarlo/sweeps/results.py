@@ -113,7 +113,7 @@ def _read(cell: Planned, digest: str, store: CellStore) -> tuple[Row, Shape | No
                 "command"
             ) from error
         return row, shape
-    failure = store.failure(digest)
+    failure = store.failure(cell.work, digest)
     if failure is not None:
         row |= {STATUS: FAILED, "message": failure.message}
     return row, None

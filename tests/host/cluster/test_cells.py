@@ -164,6 +164,16 @@ def test_a_foreign_folder_executes_no_code(kind: str, tmp_path: Path) -> None:
     assert mark.exists()
 
 
+def test_a_failure_is_that_of_the_cell_whatever_its_file_says(tmp_path: Path) -> None:
+    """The file names function and arguments for people."""
+    (cell,) = cells(range(1))
+    content = {"digest": "a1", "message": "m", "kind": BROKEN, "details": "", "function": "none"}
+    (tmp_path / "a1.failed").write_text(json.dumps(content))
+    found = CellStore(tmp_path).failure(cell, "a1")
+    assert found is not None and found.cell is cell and found.message == "m"
+    assert CellStore(tmp_path).failure(cell, "a2") is None
+
+
 @pytest.mark.parametrize("change", ["short", "flipped", "empty", "another"])
 def test_a_damaged_file_is_computed_again(change: str, tmp_path: Path) -> None:
     (cell, other) = cells(range(3, 5))

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,10 +24,13 @@ import cluster_cells
 from ohmcarlo.cluster import dask_workers, local_host
 from ohmcarlo.cluster.base import Cluster
 from ohmcarlo.cluster.cells import DIED, Cell, Failure, Outcome
+from ohmcarlo.cluster.dask_workers import DaskCluster
+from ohmcarlo.cluster.encoding import pack
 from ohmcarlo.cluster.engine import open_cluster
 from ohmcarlo.cluster.reach import require_scheduler
 from ohmcarlo.cluster.store import CellStore
 from ohmcarlo.cluster.versions import check_workers
+from ohmcarlo.cluster.work import Reply, content_of
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.progress import Silence, observed_by
 from ohmcarlo.reproduce.base import Bench
@@ -124,6 +128,44 @@ def test_few_cells_are_in_flight(
     assert max(most) == 4
 
 
+class Growing:
+    """A client whose scheduler has one worker at first, and then three. No cell is done before all
+    three have cells at hand; after 50 looks at them, the scheduler has gone."""
+
+    def __init__(self) -> None:
+        self.submitted: list[tuple[Future[Reply], str]] = []
+        self.looks = 0
+
+    def scheduler_info(self, n_workers: int) -> dict[str, int]:
+        self.looks += 1
+        return {"total_threads": 3 if self.looks > 2 else 1}
+
+    @property
+    def status(self) -> str:
+        return "running" if self.looks < 50 else "closed"
+
+    def submit(self, function: Any, name: str, arguments: str, digest: str, *_: str, key: str):
+        future: Future[Reply] = Future()
+        self.submitted.append((future, digest))
+        if len(self.submitted) == 3 * dask_workers.AHEAD:
+            for done, each in self.submitted:
+                cell = Cell(name, json.loads(arguments))
+                done.set_result(Reply(pack(content_of(cell, each, {}, 0.1))))
+        return future
+
+    def cancel(self, futures: Any) -> None: ...
+
+
+def test_workers_that_come_later_have_cells_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while no cell ends: those of a queueing system come one after the other."""
+    monkeypatch.setattr(dask_workers, "EVERY_S", 0.001)
+    with DaskCluster(lambda resources: Growing(), "tcp://head:8786") as made:
+        found = list(made.run(squares(range(6)), CellStore(tmp_path)))
+    assert len(found) == 6
+
+
 def test_a_run_that_is_left_takes_nothing_from_the_next(local: Cluster, tmp_path: Path) -> None:
     store = CellStore(tmp_path)
     left = local.run(squares(range(6), seconds=0.02), store)
@@ -181,7 +223,7 @@ def test_a_cell_that_kills_its_workers_is_a_failure_and_the_others_are_done(
     assert failed.message.startswith("2 workers died, one after the other")
     assert len(found) == 7
     assert len(set(Path(always).read_text().split())) == 4  # twice among others, twice alone
-    stored = CellStore(tmp_path / "cells").failure(failed.digest)
+    stored = CellStore(tmp_path / "cells").failure(failed.cell, failed.digest)
     assert stored is not None and stored.message == failed.message
 
 
@@ -353,6 +395,7 @@ def test_what_is_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(OhmcarloError, match="does not answer as Dask does"):
             open_cluster(scheduler=f"tcp://{address}")
+        monkeypatch.setattr("ohmcarlo.cluster.reach.SECONDS", PATIENCE_S)
         with pytest.raises(UsageError, match="no certificates for tls"):
             open_cluster(scheduler=f"tls://{address}")
 
@@ -463,19 +506,22 @@ def test_a_cluster_by_hand(tmp_path: Path) -> None:
         option = ("--scheduler", address)
         with computing(cells, work, *option) as early:
             assert early.stdout is not None and early.stdout.readline() == "up\n"
-            time.sleep(1.5)
+            assert early.stderr is not None
+            while f"has no workers: start some with `dask worker {address}" not in (
+                line := early.stderr.readline()
+            ):
+                assert line, "the program has ended"
             with workers_by_hand(address, tmp_path):
-                printed, errors = early.communicate(timeout=PATIENCE_S)
+                printed, _ = early.communicate(timeout=PATIENCE_S)
                 assert printed.split() == ["done"] * 8
-                assert f"has no workers: start some with `dask worker {address}" in errors
                 with computing(cells, [["die", {"log": str(log)}], *work], *option) as killing:
                     printed, errors = killing.communicate(timeout=2 * PATIENCE_S)
                 assert "4 workers died, one after the other" in printed
                 assert printed.count("done") == 8
-                work = [["square", {"x": 1, "gate": "never"}]]
+                begun = tmp_path / "begun"
+                work = [["square", {"x": 1, "gate": "never", "begun": str(begun)}]]
                 with computing(cells, work, *option) as left:
-                    assert left.stdout is not None and left.stdout.readline() == "up\n"
-                    time.sleep(1)
+                    eventually(begun.exists)
                     scheduler.kill()
                     _, errors = left.communicate(timeout=PATIENCE_S)
                 assert errors.splitlines()[-1] == (

@@ -164,3 +164,12 @@ def test_a_folder_of_something_else_is_refused(call: Call, tmp_path: Path) -> No
     assert take_lock(tmp_path / "mine") is not None
     code, _, err = call("--out", "mine")
     assert code == 1 and "another process is working in mine" in err
+
+
+def test_a_folder_that_cannot_be_used_is_left_unlocked(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(FILE)
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "cells").symlink_to(tmp_path / "nowhere")
+    code, _, err = call()
+    assert code == 1 and "choose another --out" in err
+    assert take_lock(tmp_path / "study") is not None
