@@ -1,9 +1,10 @@
 """The tables and pictures of ``docs/device-requirements.md``, from the curves of its sweeps.
 
 ``python -m ohmcarlo_rtl.pages`` renews the tables, and ``python -m
-ohmcarlo_rtl.pages.device_requirements`` the pictures. Neither needs a run: both read ``*.csv``
-beside the sweep files. ``python -m ohmcarlo_rtl.pages.device_requirements FOLDER ...`` first takes
-these files from the folders of the sweeps: the part of ``curves.csv`` that the page uses.
+ohmcarlo_rtl.pages.device_requirements`` the pictures. Neither needs a run: both read the sweep
+files, and ``*.csv`` beside them. ``python -m ohmcarlo_rtl.pages.device_requirements FOLDER ...``
+first takes the latter from the folders of the sweeps: the part of ``curves.csv`` that the page
+uses.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from ohmcarlo.sweeps.curves import (
     shown_name,
     shown_value,
 )
+from ohmcarlo.sweeps.description import read_description
 from ohmcarlo.sweeps.folder import CURVES
 from ohmcarlo.sweeps.thresholds import points_of, range_text
 
@@ -74,20 +76,6 @@ MEANINGS = {
 }
 """Parameters of the closing table, in its order."""
 
-
-REFERENCE: dict[str, float] = {
-    "preset.c2c_rel": 0.12,
-    "preset.c2c_device_ln": 0.0,
-    "preset.d2d_rel": 0.12,
-    "preset.slow_share": 0.1,
-    "preset.slow_phi": 0.9794,
-    "preset.read_noise_rel": 0.01,
-    "preset.stuck_fraction": 0.002,
-    "rows": 256,
-    "preset.wire_ohm": 0.0,
-    "steps": 5000,
-}
-"""The base of the sweep file; a test compares them."""
 CONSTANTS = {
     "preset.c2c_rel": 0.102,
     "preset.c2c_device_ln": 0.333,
@@ -122,6 +110,13 @@ MEASURED_LINES = {
 def curves(name: str) -> dict[str, Response]:
     """The response curves of a study, by parameter."""
     return {response.parameter: response for response in read_curves(STUDIES / f"{name}.csv")}
+
+
+@cache
+def reference() -> dict[str, float]:
+    """The base of the sweep file, by parameter."""
+    base = read_description(STUDIES / f"{MODEL}.toml").base
+    return {parameter: base[parameter] for parameter in MEANINGS}
 
 
 def tables() -> dict[str, str]:
@@ -208,7 +203,7 @@ def _interactions() -> dict[str, str]:
     for name, (across, down) in PAIRS.items():
         response, key = curves(MODEL)[across], shown_name(down)
         lines = [response.lines[0], *(n for n in response.lines if _only(n, key))]
-        named = [replace(line, label=_value(line, key, REFERENCE[down])) for line in lines]
+        named = [replace(line, label=_value(line, key, reference()[down])) for line in lines]
         wanted = sorted(named, key=lambda line: float(line.label.replace(",", "")))
         heading = f"`{key}` (down), `{shown_name(across)}` (across)"
         made[name] = error_table(response, wanted, heading)
@@ -241,7 +236,7 @@ def _error(parameter: str, level: float | None, task: int) -> float:
     """The posterior error at a level, at the reference for None."""
     every = points_of(curves(MODEL)[parameter].lines[task])
     points = [point for point in every if math.isfinite(point.estimate.middle)]
-    x = REFERENCE[parameter] if level is None else level
+    x = reference()[parameter] if level is None else level
     return float(np.interp(x, [p.level for p in points], [p.estimate.middle for p in points]))
 
 
@@ -256,7 +251,7 @@ def _measured() -> dict[str, str]:
             rows.append((title, TITLES[level.value], *texts))
     head = ("array", "task", "runs", *HEADINGS)
     constants = [
-        (f"`{shown_name(name)}`", f"{value:g}", f"{REFERENCE[name]:g}",
+        (f"`{shown_name(name)}`", f"{value:g}", f"{reference()[name]:g}",
          *(f"{_error(name, value, task):.3f}" for task in range(len(TITLES))))
         for name, value in CONSTANTS.items()
     ]  # fmt: skip
