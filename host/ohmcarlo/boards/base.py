@@ -22,7 +22,23 @@ class BoardLost(OhmcarloError):
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class Steps:
+    """Steps of chains, and the samples that they retired: the arrays of a ``Block``, which
+    describes them."""
+
+    accepted: NDArray[np.bool_]
+    valid: NDArray[np.bool_]
+    log_posterior: NDArray[np.int64]
+    chain: NDArray[np.uint8]
+    points: NDArray[np.int32]
+    codes: NDArray[np.uint16]
+    multiplicity: NDArray[np.int32]
+    sample_chain: NDArray[np.uint8]
+    sample_log_posterior: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Block(Steps):
     """The output stream of a board over some steps.
 
     Steps are in execution order; with several chains they interleave (chain 0, 1, … of the first
@@ -64,15 +80,6 @@ class Block:
     ((200,), 4, 'running')
     """
 
-    accepted: NDArray[np.bool_]
-    valid: NDArray[np.bool_]
-    log_posterior: NDArray[np.int64]
-    chain: NDArray[np.uint8]
-    points: NDArray[np.int32]
-    codes: NDArray[np.uint16]
-    multiplicity: NDArray[np.int32]
-    sample_chain: NDArray[np.uint8]
-    sample_log_posterior: NDArray[np.int64]
     status: str
 
 

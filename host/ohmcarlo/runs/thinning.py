@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..boards.base import RUNNING, Block
+from ..boards.base import RUNNING, Block, Steps
 from ..boards.several.merging import merged, numbered, steps_of
 
 MOST_DRAWS = 1_000_000
@@ -28,7 +28,35 @@ BETWEEN = {"moves": np.int32, "proposals": np.int32, "read": np.int64}
 
 
 @dataclass(frozen=True, eq=False)
-class LongBlock(Block):
+class _Part(Steps):
+    """Steps at equal distances, with the sums over those between; attributes as in LongBlock."""
+
+    stays: NDArray[np.int32]
+    moves: NDArray[np.int32]
+    proposals: NDArray[np.int32]
+    read: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, block: Block) -> _Part:
+        """All steps of a block. A sample is retired in the accepted step that ends its stay."""
+        arrays = {f.name: getattr(block, f.name) for f in fields(Steps)}
+        stays = np.zeros(len(block.accepted), np.int32)
+        stays[block.accepted] = block.multiplicity
+        return cls(
+            **arrays,
+            stays=stays,
+            moves=block.accepted.astype(np.int32),
+            proposals=block.valid.astype(np.int32),
+            read=block.points.astype(np.int64),
+        )
+
+    @classmethod
+    def joined(cls, parts: list[_Part]) -> _Part:
+        return cls(**_concatenated(cls, parts))
+
+
+@dataclass(frozen=True, eq=False)
+class LongBlock(Block, _Part):
     """Every ``every``-th step of all chains, the samples that were current then, and sums.
 
     The multiplicity of a sample counts the steps that are kept. ``accepted``, ``valid`` and
@@ -51,10 +79,6 @@ class LongBlock(Block):
     """
 
     every: int
-    stays: NDArray[np.int32]
-    moves: NDArray[np.int32]
-    proposals: NDArray[np.int32]
-    read: NDArray[np.int64]
     passed: NDArray[np.int64]
     total: Totals
 
@@ -177,45 +201,6 @@ class Draws:
         self._parts, self._kept = [part], len(part.accepted)
 
 
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """Steps at equal distances, with the sums over those between; attributes as in LongBlock."""
-
-    accepted: NDArray[np.bool_]
-    valid: NDArray[np.bool_]
-    log_posterior: NDArray[np.int64]
-    chain: NDArray[np.uint8]
-    points: NDArray[np.int32]
-    codes: NDArray[np.uint16]
-    multiplicity: NDArray[np.int32]
-    sample_chain: NDArray[np.uint8]
-    sample_log_posterior: NDArray[np.int64]
-    stays: NDArray[np.int32]
-    moves: NDArray[np.int32]
-    proposals: NDArray[np.int32]
-    read: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, block: Block) -> _Part:
-        """All steps of a block. A sample is retired in the accepted step that ends its stay."""
-        arrays = {f.name: getattr(block, f.name) for f in fields(Block) if f.name != "status"}
-        stays = np.zeros(len(block.accepted), np.int32)
-        stays[block.accepted] = block.multiplicity
-        return cls(
-            **arrays,
-            stays=stays,
-            moves=block.accepted.astype(np.int32),
-            proposals=block.valid.astype(np.int32),
-            read=block.points.astype(np.int64),
-        )
-
-    @classmethod
-    def joined(cls, parts: list[_Part]) -> _Part:
-        return cls(
-            **{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)}
-        )
-
-
 class _Thinner:
     """Keeps every ``every``-th step of each chain of consecutive parts, and their samples."""
 
@@ -313,9 +298,7 @@ def merged_draws(blocks: Sequence[Block], regions: int) -> Block:
         return merged(blocks, regions)
     order = np.argsort(np.concatenate([steps_of(block, regions) for block in own]), kind="stable")
     long = [block for block in own if isinstance(block, LongBlock)]
-    arrays = {
-        f.name: np.concatenate([getattr(block, f.name) for block in long]) for f in fields(_Part)
-    }
+    arrays = _concatenated(_Part, long)
     for name in ("chain", "sample_chain"):
         arrays[name] = numbered([getattr(block, name) for block in long], regions)
     return LongBlock(
@@ -337,14 +320,16 @@ def _at_distance(block: Block, chains: int, every: int) -> Block:
     else:
         if every == block.every:
             return block
-        arrays = {f.name: getattr(block, f.name) for f in fields(_Part)}
-        part = _Thinner(chains, every // block.every).thinned(_Part(**arrays))
+        part = _Thinner(chains, every // block.every).thinned(block)
         passed, total = block.passed, block.total
     return LongBlock(**vars(part), status=block.status, every=every, passed=passed, total=total)
 
 
 def join_blocks(blocks: list[Block]) -> Block:
     """Consecutive blocks as one; ``blocks`` must not be empty."""
-    names = [f.name for f in fields(Block) if f.name != "status"]
-    joined: dict[str, Any] = {n: np.concatenate([getattr(b, n) for b in blocks]) for n in names}
-    return Block(**joined, status=blocks[-1].status)
+    return Block(**_concatenated(Steps, blocks), status=blocks[-1].status)
+
+
+def _concatenated(kind: type[Steps], parts: Sequence[Steps]) -> dict[str, Any]:
+    """The arrays that ``kind`` has, each joined over ``parts``."""
+    return {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(kind)}
