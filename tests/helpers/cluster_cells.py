@@ -32,6 +32,14 @@ def square(
     return {"square": x * x, "row": np.arange(x), "process": os.getpid(), "threads": threads()}
 
 
+def name_scheduler() -> dict[str, Any]:
+    """What a library that knows Dask computes with, and locks files through."""
+    from dask.base import get_scheduler
+
+    found = get_scheduler()
+    return {"scheduler": getattr(found, "__module__", str(found))}
+
+
 def refuse(x: int) -> dict[str, Any]:
     raise UsageError(f"{x} features do not fit into 32 pairs: use fewer")
 

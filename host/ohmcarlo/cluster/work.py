@@ -62,9 +62,15 @@ def compute(function: str, arguments: str, digest: str, wanted: str) -> Reply:
 
 def compute_on_worker(function: str, arguments: str, digest: str, wanted: str) -> Reply:
     """``compute`` in a worker. Workers share the cores: a cell takes one thread, unless the
-    environment of the worker sets another number."""
+    environment of the worker sets another number.
+
+    Libraries that know Dask, such as xarray, would find themselves in a task of it, and lock files
+    through its scheduler. For them, a cell runs without Dask."""
+    import dask
+
     os.environ.setdefault(VARIABLE, "1")
-    return compute(function, arguments, digest, wanted)
+    with dask.config.set(scheduler="synchronous"):
+        return compute(function, arguments, digest, wanted)
 
 
 def _line(error: BaseException) -> str:

@@ -98,6 +98,13 @@ def test_two_processes_share_the_cells(local: Cluster, tmp_path: Path) -> None:
     assert shown.words[0] == "squares (2 running)" and shown.words[-1] == "squares"
 
 
+def test_libraries_in_a_cell_do_not_compute_on_its_cluster(local: Cluster, tmp_path: Path) -> None:
+    """xarray would lock a file through the scheduler, which fails for a file in memory."""
+    (found,) = local.run([Cell("cluster_cells:name_scheduler", {})], CellStore(tmp_path))
+    assert isinstance(found, Outcome)
+    assert found.values == {"scheduler": "dask.local"}
+
+
 def test_an_error_of_a_cell_crosses_the_processes_as_one_line(
     local: Cluster, tmp_path: Path
 ) -> None:
