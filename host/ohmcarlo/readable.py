@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
 SHOWN = 8  # entries of a list that are shown in full
+LAST_S = re.compile(r"s\b")
 SI = ((1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"), (1e-12, "p"))
 
 
 def count(n: int, noun: str) -> str:
     """``1 row``, ``2,000 rows``."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def amount(n: int, units: str) -> str:
+    """A number of what is counted, whose name is given as a plural.
+
+    >>> amount(20, "cells"), amount(1, "steps per chain")
+    ('20 cells', '1 step per chain')
+    """
+    return f"{n:,} {re.sub(LAST_S, '', units, count=1) if n == 1 else units}"
 
 
 def first_few(items: Sequence[Any]) -> str:

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from ..progress import SAMPLING, STEPS, Work, current_observer, observed_by, tracked
-from ..readable import duration
+from ..readable import amount, duration
 from .logs import say
 
 SHOWN_AFTER_S, EVERY_S = 2.0, 10.0
@@ -46,7 +46,7 @@ class ShownWork(Work):
         return f"{self.text} …" if self.total is None else f"{self.text}: {self._amount()} …"
 
     def _amount(self) -> str:
-        return f"{self.total:,} {self.unit}"
+        return amount(self.total or 0, self.unit)
 
     def detail(self, now: float) -> str:
         """How much is done, and how long it will take."""

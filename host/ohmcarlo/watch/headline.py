@@ -13,7 +13,7 @@ from ..boards import ENTROPY_ALARM
 from ..diagnostics import ESS_LIMIT, RHAT_LIMIT
 from ..pages.content import Headline, Tone
 from ..progress import STEPS
-from ..readable import duration
+from ..readable import amount, duration
 from ..runs.live_notes import Progress
 from ..runs.sections.chains import Chains
 from ..runs.sections.marks import sentence
@@ -131,7 +131,7 @@ def doing(state: State) -> str:
     )
     unit = OF_A_CHAIN if progress.unit == STEPS else progress.unit
     return (
-        f"{sentence(progress.phase)[:-1]}: {progress.steps:,} of {progress.total:,} {unit}"
+        f"{sentence(progress.phase)[:-1]}: {progress.steps:,} of {amount(progress.total, unit)}"
         f"{time_left}.{accepted}"
     )
 

@@ -89,6 +89,16 @@ def test_an_operation_becomes_counted(told: Told) -> None:
     assert told.at(12) == ["adaptation, stage 5: 200 of 440 steps per chain, 45 %, about 24 s left"]
 
 
+def test_one_of_a_kind_is_no_plural(told: Told) -> None:
+    told.display.begin(0, 1, "drawing", "pictures")
+    assert told.at(2) == ["drawing: 1 picture …"]
+    assert told.at(12) == ["drawing: 0 of 1 picture, 0 %"]
+    told.display.end()
+    told.display.wait("adaptation")
+    told.display.rename("adaptation", 0, 1, "steps per chain")
+    assert told.at(14) == ["adaptation: 1 step per chain …"]
+
+
 def test_what_takes_less_than_two_seconds_is_not_shown(told: Told) -> None:
     for _ in range(20):
         with phase("short"):
