@@ -239,6 +239,13 @@ def labelled_task(name: str, regression: bool | None = None, **columns: Any) -> 
     )
 
 
+def require_kind(name: str, kind: str) -> None:
+    """Raise UsageError if a configuration has another kind of run than its task."""
+    own = get_task(name).kind
+    if kind != own:
+        raise UsageError(f"kind = {kind}: {name} is of kind {own}; remove the line of kind")
+
+
 def require_own_columns(name: str, columns: Mapping[str, Any]) -> None:
     """Raise UsageError if columns are chosen for a task that is not a file."""
     if any(columns.values()):

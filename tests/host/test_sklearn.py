@@ -94,7 +94,7 @@ def test_bad_settings_say_what_to_do() -> None:
     x, y = make_moons(40, random_state=0)
     with pytest.raises(UsageError, match="kernel"):
         MemristorClassifier(kernel="gibbs").fit(x, y)
-    with pytest.raises(UsageError, match="--pairs"):
+    with pytest.raises(UsageError, match="use features=1, or pairs=7 or more"):
         MemristorClassifier(pairs=6).fit(x, y)
     with pytest.raises(UsageError, match="stick-breaking or one-vs-rest"):
         MemristorClassifier(multi_class="softmax").fit(x, y)

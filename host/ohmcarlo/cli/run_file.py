@@ -16,7 +16,7 @@ from ..runs.config_reading import DERIVED, RunFile, read_run_file
 from ..runs.config_writing import config_text
 from ..runs.defaults import Completed, complete, require_room
 from ..runs.provenance import changed_files, changed_versions
-from ..tasks import REGRESSION, TASKS, get_task, labelled_task
+from ..tasks import REGRESSION, TASKS, get_task, labelled_task, require_kind
 from .console import Console
 from .streams import write_data
 
@@ -111,17 +111,11 @@ def _completed(
         return Completed(config, tuple(_changes(file, config)))
     kind = chosen.get("kind")
     if kind is not None and task in TASKS and chosen.get("problem") is None:
-        _require_kind(task, kind)
+        require_kind(task, kind)
     elif kind is not None and regression is None and task not in TASKS:
         regression = kind == REGRESSION
     columns = {name: chosen.get(name) for name in ("label", "drop", "positive")}
     return complete(labelled_task(task, regression, **columns), chosen, paper)
-
-
-def _require_kind(task: str, kind: str) -> None:
-    own = get_task(task).kind
-    if kind != own:
-        raise UsageError(f"kind = {kind}: {task} is of kind {own}; remove the line of kind")
 
 
 def _changes(file: RunFile, config: TrainConfig) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numbers
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -21,6 +20,7 @@ from ..datasets import Encoder
 from ..errors import UsageError
 from ..golden import Registers
 from ..posterior_error import errors_to_dict
+from ..runs.advice import advised, as_parameters
 from ..runs.agreement import prediction_agreement, samples_of
 from ..runs.chain_run import ChainRun
 from ..runs.classes import BinaryPosterior
@@ -44,8 +44,6 @@ from ..spec import Geometry
 from ..tasks import Task
 
 TASK = Task(name="data", dataset="data", description="data handed to an estimator")
-OPTION = re.compile(r"--([a-z]+(?:-[a-z]+)*)(?: ([0-9.]+|codes|array|corrected))?")
-"""An option of the command line in a remedy."""
 SINGLE = (  # attributes of the posterior of a single problem
     "encoder_", "registers_", "trace_", "burn_in_", "codes_", "multiplicity_", "weights_",
     "posterior_error_", "sigma_p_",
@@ -156,6 +154,7 @@ class SampledProblem:
         return [as_parameters(text) for text in self.values["verdict_reasons"]]
 
 
+@advised(as_parameters)
 def sample_problem(
     config: TrainConfig,
     x: NDArray[np.float64],
@@ -277,9 +276,10 @@ class MemristorEstimator(BaseEstimator):
         kept = features if chosen["features"] is None else chosen["features"]
         if chosen["pairs"] is None:
             chosen["pairs"] = self._pairs(kept, chosen["hidden"])
-        completed = complete(self._task, chosen)
+        with advised(as_parameters):
+            completed = complete(self._task, chosen)
         for note in completed.notes:
-            warnings.warn(note, stacklevel=3)
+            warnings.warn(as_parameters(note), stacklevel=3)
         return completed.config
 
     def _chosen(self) -> dict[str, Any]:
@@ -387,15 +387,3 @@ def real_number(name: str, value: Any) -> float | None:
     if isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_):
         return float(value)
     raise UsageError(f"{name} = {value!r}: give a number")
-
-
-def as_parameters(text: str) -> str:
-    """A remedy with parameters of the estimator in place of options of the command line."""
-
-    def parameter(found: re.Match[str]) -> str:
-        name, value = found[1].replace("-", "_"), found[2]
-        if value is not None:
-            return f'{name}="{value}"' if value.isalpha() else f"{name}={value.rstrip('.')}"
-        return "whiten=True" if name == "whiten" else name
-
-    return OPTION.sub(parameter, text)

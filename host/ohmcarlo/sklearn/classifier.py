@@ -16,12 +16,13 @@ from ..datasets.several_classes import STICK_BREAKING, binary_problems
 from ..diagnostics import to_arviz
 from ..errors import UsageError
 from ..golden import predict
+from ..runs.advice import as_parameters
 from ..runs.classes import DRAWS, TWO_CLASSES, ClassPosterior, ClassUncertainty
 from ..runs.config import TrainConfig
 from ..runs.verdict import Verdict, judge_all
 from ..spec import PROB_FRAC
 from ..tasks import MULTICLASS
-from .base import TASK, MemristorEstimator, SampledProblem, as_parameters, sample_problem
+from .base import TASK, MemristorEstimator, SampledProblem, sample_problem
 from .inference import class_tree, two_class_tree
 from .weights import ResampledWeightsWarning, WeightedPoints, checked_weights, class_weights
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..datasets.regression import RegressionEncoder
 from ..diagnostics import to_arviz
 from ..posterior_error import errors_to_dict
+from ..runs.advice import advised, as_parameters
 from ..runs.chain_run import ChainRun
 from ..runs.regression.experiment import prepare_regression
 from ..runs.regression.learnt import LearntNumbers
@@ -25,7 +26,7 @@ from ..runs.summary import attributes_of, burn_in_of, chain_of, judged
 from ..runs.trace import Trace
 from ..runs.verdict import Verdict
 from ..tasks import REGRESSION
-from .base import MEASURES, TASK, MemristorEstimator, as_parameters
+from .base import MEASURES, TASK, MemristorEstimator
 from .weights import ResampledWeightsWarning, WeightedPoints, checked_weights
 
 FloatArray = NDArray[np.float64]
@@ -177,8 +178,9 @@ class MemristorRegressor(RegressorMixin, MemristorEstimator):
         self.weight_error_ = points.error
         x, labels = x[points.rows], np.asarray(given, np.float64)[points.rows]
         names = self._feature_names()
-        setup, encoder = prepare_regression(config, self._task, x, labels, names)
-        with closing(setup):
+        with advised(as_parameters):
+            setup, encoder = prepare_regression(config, self._task, x, labels, names)
+        with closing(setup), advised(as_parameters):
             run = ChainRun(setup)
             run.run()
             setup, encoder = run.setup, run.setup.encoder

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..progress import Silence, observed_by
+from ..runs.advice import advised, as_keys
+from ..runs.chain_run import NOTHING_KEPT
 from ..runs.config import TrainConfig
 from ..runs.kinds import kind_of
 from ..runs.multiclass.kind import MulticlassKind
@@ -17,7 +20,7 @@ from ..runs.outputs import Outputs
 from ..runs.summary import ChainResult
 from ..runs.train import train_chains, train_run
 from ..runs.verdict import Verdict
-from .files import Files, unpacked
+from .files import Files, bare_names, unpacked
 from .truth import distance, truth_of
 
 ROW, WEIGHTS, NAMES, LOG_POSTERIOR = "row", "weights", "weight_names", "log_posterior"
@@ -84,8 +87,8 @@ def compute(config: dict[str, Any], files: Files, draws: int) -> dict[str, Any]:
     >>> found["row"]["accuracy"] > 0.7
     True
     """
-    chosen = unpacked(TrainConfig.from_dict(config), files)
-    with observed_by(Silence()), warnings.catch_warnings():
+    with _said_for_a_file(), observed_by(Silence()), warnings.catch_warnings():
+        chosen = unpacked(TrainConfig.from_dict(config), files)
         # the physics model warns about devices outside their sourced range, a data file about rows
         warnings.simplefilter("ignore")
         if isinstance(kind_of(chosen.task, chosen.kind), MulticlassKind):
@@ -99,6 +102,13 @@ def compute(config: dict[str, Any], files: Files, draws: int) -> dict[str, Any]:
         result = train_chains(chosen)
         row = {**_row(result.values, [result.values]), **_missed(chosen, result)}
     return {ROW: row, **_draws(result, draws)}
+
+
+@contextmanager
+def _said_for_a_file() -> Iterator[None]:
+    """Let the errors of a cell name files and settings as the sweep file does."""
+    with advised(lambda text: as_keys(bare_names(text)).replace(f"; {NOTHING_KEPT}", "")):
+        yield
 
 
 def _row(values: Mapping[str, Any], chains: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

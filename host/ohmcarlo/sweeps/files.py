@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import tempfile
 import zlib
 from collections.abc import Mapping
@@ -82,7 +83,11 @@ def _packed(path: str, role: str, stamp: tuple[int, int]) -> dict[str, str]:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise UsageError(f"{explain(error, Path(path))}: the {role} of a cell") from error
+        what = "file of measurements" if role == SWEEP_FILE else role
+        raise UsageError(
+            f"{explain(error, Path(path))}: cannot read this {what}; a relative name starts from "
+            "the folder of the sweep file"
+        ) from error
     entry = {NAME: Path(path).name, SHA256: hashlib.sha256(content).hexdigest()}
     small = zlib.compress(content, 9)
     if len(small) > CARRIED:
@@ -133,6 +138,13 @@ def _require_content(path: Path, role: str, wanted: str, stamp: tuple[int, int])
 def _folder() -> Any:
     """A folder of this process, which is removed when it ends."""
     return tempfile.TemporaryDirectory(prefix="ohmcarlo-sweep-")
+
+
+def bare_names(text: str) -> str:
+    """A message in which the files that cells hold have no folder: it is one of this process."""
+    if not _folder.cache_info().currsize:
+        return text
+    return re.sub(re.escape(_folder().name) + r"[\\/][0-9a-f]{16}[\\/]", "", text)
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +17,17 @@ from ..errors import OhmcarloError, UsageError
 from ..files import stamp_of
 from ..measurements.names import split_name
 from ..readable import listed
+from ..runs.advice import as_keys
 from ..runs.arrays import DEFAULT_PHYSICS, device_preset
 from ..runs.config import TrainConfig
 from ..runs.config_reading import setting_types
 from ..runs.defaults import complete
-from ..tasks import REGRESSION, TASKS, Task, get_task, labelled_task
+from ..tasks import REGRESSION, TASKS, Task, get_task, labelled_task, require_kind
 from .cell import compute
 from .description import CONSTANT, PRESET, Description, Settings
 from .files import beside, packed_files
 from .table import TASK
 
-KEPT = 64
-"""Presets that are kept: each point of a sweep may have one of its own."""
 EMULATED, EMULATED_NETWORK = "relative-5pct", "relative-2pct"
 """Presets that are the usual emulator of a logistic model, and of a network."""
 OF_EMULATOR = ("c2c_", "d2d_", "stuck_fraction", "wire_ohm")
@@ -121,7 +120,7 @@ def planned(description: Description, point: Settings, reference: Mapping[str, A
             name: table_value(point.get(name, reference.get(name))) for name in description.swept
         }
         work = Cell(name_of(compute), {"settings": _json(point), "draws": description.draws})
-        return Planned(shown, work, None, " ".join(str(error).split()))
+        return Planned(shown, work, None, as_keys(" ".join(str(error).split())))
     arguments = {"config": _json(packed.to_dict()), "files": files, "draws": description.draws}
     return Planned(values, Cell(name_of(compute), arguments), config)
 
@@ -158,9 +157,11 @@ def completed(settings: Settings) -> TrainConfig:
 
 
 def _task(name: str, chosen: Mapping[str, Any]) -> Task:
-    if name in TASKS:
-        return get_task(name)
     kind = chosen.get("kind")
+    if name in TASKS:
+        if kind is not None and chosen.get("problem") is None:
+            require_kind(name, kind)
+        return get_task(name)
     columns = json.dumps([chosen.get(each) for each in ("label", "drop", "positive")])
     regression = None if kind is None else kind == REGRESSION
     return _labelled(name, regression, columns, stamp_of(Path(name)))
@@ -176,6 +177,8 @@ def _labelled(name: str, regression: bool | None, columns: str, stamp: tuple[int
 def _preset(settings: Settings, array: str) -> str | None:
     """The name of the preset, with the constants that differ from its own."""
     name = settings.get(PRESET)
+    if name is not None:
+        _device(str(name))  # an unknown one is reported before the work
     constants = {k.removeprefix(CONSTANT): v for k, v in settings.items() if k.startswith(CONSTANT)}
     if not constants:
         return name
@@ -202,7 +205,7 @@ def _device(name: str) -> DevicePreset:
     return _kept_device(name, stamp_of(split_name(name)[0]))
 
 
-@lru_cache(maxsize=KEPT)
+@cache
 def _kept_device(name: str, stamp: tuple[int, int]) -> DevicePreset:
     """``device_preset``, which reads or fits a file that has this ``stamp`` once."""
     return device_preset(name)
@@ -211,10 +214,9 @@ def _kept_device(name: str, stamp: tuple[int, int]) -> DevicePreset:
 def _parameters(description: Description, point: Settings, config: TrainConfig) -> dict[str, Any]:
     """The value of every swept parameter in a configuration; names of files as they were typed."""
     found: dict[str, Any] = {}
-    constants = _constants(config)
     for name in description.swept:
         if name.startswith(CONSTANT):
-            found[name] = constants.get(name.removeprefix(CONSTANT))
+            found[name] = _constant(name.removeprefix(CONSTANT), config)
         elif name in (TASK, "array", PRESET):
             found[name] = point.get(name, getattr(config, name))
         else:
@@ -222,12 +224,12 @@ def _parameters(description: Description, point: Settings, config: TrainConfig) 
     return found
 
 
-def _constants(config: TrainConfig) -> dict[str, float]:
-    """The constants of the array of a configuration by name; empty if it has none."""
-    if config.preset is None and not config.array.startswith(PhysicsArray.name):
-        return {}
-    known = _device(config.preset or DEFAULT_PHYSICS).constants()
-    return {name: constant.value for name, constant in known.items()}
+def _constant(name: str, config: TrainConfig) -> float | None:
+    """A constant of the array of a configuration; None if it has none."""
+    if config.preset is None and not config.array.startswith("physics"):
+        return None
+    value = _device(config.preset or DEFAULT_PHYSICS).constants().get(name)
+    return None if value is None else value.value
 
 
 def table_value(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from ohmcarlo.errors import UsageError
 from ohmcarlo.runs.config import MAX_STEPS
 from ohmcarlo.runs.verdict import judge
 from ohmcarlo.spec import Geometry
+from ohmcarlo.sweeps.description import read_description
+from ohmcarlo.sweeps.planning import plan
+from ohmcarlo.tasks import TASKS
 
 STUCK = "toy2d --array physics --preset rram-1t1r,stuck_fraction=0.1"
 Train = Callable[[str], str]
@@ -132,6 +136,31 @@ def test_what_a_refusal_advises(refused: str, advice: str, train: Train) -> None
 )
 def test_an_advised_command_works(advised: str, train: Train) -> None:
     assert train(advised) == ""
+
+
+def test_advice_in_a_sweep_names_keys(tmp_path: Path) -> None:
+    """Whoever writes a file has no options. Every refusal that a file can bring about is tried."""
+    path, problems = tmp_path / "study.toml", []
+    for command in (row[0] for row in ADVICE if row[0].split()[0] in TASKS):
+        path.write_text(_as_sweep(command))
+        with suppress(UsageError):  # a type that is refused as the file is read
+            problems += [cell.problem for cell in plan(read_description(path)).cells]
+    assert sum(map(bool, problems)) > 20
+    assert not [problem for problem in problems if "--" in problem]
+
+
+def _as_sweep(command: str) -> str:
+    """A sweep file with the settings of a command; ``--paper`` and ``--regression`` have none."""
+    task, *options = command.split()
+    found, names = {"task": f'"{task}"'}, iter(options)
+    for name in names:
+        key = name.removeprefix("--").replace("-", "_")
+        if key in ("whiten", "adapt"):
+            found[key] = "true"
+        elif key not in ("paper", "regression"):
+            value = next(names)
+            found[key] = value if re.fullmatch(r"-?[0-9.]+", value) else f'"{value}"'
+    return "[base]\nsteps = 4\n" + "\n".join(f"{k} = {v}" for k, v in found.items()) + "\n"
 
 
 @pytest.mark.parametrize(

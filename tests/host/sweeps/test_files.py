@@ -1,5 +1,6 @@
 """Files of the user in the cells of a sweep."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,18 @@ def test_a_cell_needs_no_common_file_system(tmp_path):
         (tmp_path / "a" / name).unlink()
     reply = compute(cell.work.function, cell.work.canonical, "d", _sources())
     assert reply.packed, reply.message
+
+
+def test_errors_name_files_and_keys_as_the_sweep_file_does(tmp_path):
+    """Not the copy of the file on a worker, nor options of the command line."""
+    cell = cell_of(tmp_path / "a")
+    arguments = {**cell.work.arguments}
+    arguments["config"] = {**arguments["config"], "label": "nope"}
+    reply = compute(cell.work.function, json.dumps(arguments), "d", _sources())
+    assert reply.message == (
+        "mine.csv has no column 'nope': its columns are a, b, class; label takes one of them"
+    )
+    assert files.bare_names("/somewhere/else.csv") == "/somewhere/else.csv"
 
 
 def _sources() -> str:
