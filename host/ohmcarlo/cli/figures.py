@@ -69,14 +69,16 @@ def reproduce(
     from ..reproduce import reproduce as make
     from .console import Console
     from .progress import CellProgress
-    from .repeating import command_of
+    from .repeating import command_of, continued_by
 
     if workers is None and scheduler is None:
         workers = WORKERS
     console, made = Console(json), dict[str, Figure]()
     if html is not None:
         check_page(html)
-    values = make(select(figure), out, seeds, workers, CellProgress(), made, scheduler)
+    names = select(figure)
+    with continued_by(command_of(reproduce, given)):
+        values = make(names, out, seeds, workers, CellProgress(), made, scheduler)
     console.json(values)
     for name, found in values["figures"].items():
         _show_figure(console, name, found)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import inspect
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from ..errors import Interrupted
+
+KEPT = "finished cells are kept"
 LEFT_OUT = ("json", "html")  # they change nothing of what is shown
 
 
@@ -35,3 +39,12 @@ def _option(name: str, value: Any) -> Iterator[str]:
         return
     for one in value if isinstance(value, list | tuple) else (value,):
         yield from (option, str(one))
+
+
+@contextmanager
+def continued_by(command: str) -> Iterator[None]:
+    """Let Ctrl-C in a block name the command that continues its cells."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        raise Interrupted(f"interrupted; {KEPT}: `{command}` continues the work") from interrupt

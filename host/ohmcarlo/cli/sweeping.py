@@ -102,7 +102,7 @@ def sweep(
     from ..sweeps.planning import plan
     from .console import Console
     from .exit_codes import FAILED
-    from .repeating import command_of
+    from .repeating import command_of, continued_by
 
     console = Console(json)
     if example:
@@ -123,7 +123,8 @@ def sweep(
     if html is not None:
         check_page(html)
     chosen = {"scheduler": scheduler, "workers": workers}
-    results = _compute(console, cells, folder, command, chosen, retry_failed, html)
+    with continued_by(command):
+        results = _compute(console, cells, folder, command, chosen, retry_failed, html)
     console.json(results.summary())
     _show(console, results, folder, command)
     if results.failures():
@@ -190,10 +191,10 @@ def _compute(
     from ..sweeps.table import FINISHED, require_parquet
 
     require_parquet()
-    with SweepFolder.open(path, cells.description) as folder:
+    work = [cell.work for cell in cells.possible]
+    with open_cluster(**chosen) as cluster, SweepFolder.open(path, cells.description) as folder:
         try:
-            with open_cluster(**chosen) as cluster:
-                work = [cell.work for cell in cells.possible]
+            with cluster:  # its processes end before the results are read
                 for _ in cluster.run(
                     work, folder.store, retry_failed=retry_failed, what="computing"
                 ):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -35,6 +35,7 @@ SIMPLE: dict[type, tuple[tuple[type, ...], str]] = {
 }
 """What a setting of a type may be in a file, and its name in a message."""
 LONGEST = 1 << 24  # bytes
+HEAD_OF_TABLE = re.compile(r"""\s*\[{1,2}\s*["']?([\w.-]+?)["']?\s*\]{1,2}\s*(?:#.*)?$""")
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,13 @@ class RunFile:
 
     text: str = field(default="", repr=False)
 
-    def place(self, key: str) -> str:
-        """The file, and the line of a key if it has one."""
-        return _place(self.path, self.text, key)
+    def place(self, key: str, table: str = "", number: int = 1) -> str:
+        """The file, and the line of a key if it has one.
+
+        ``table``: the name of the table that holds the key, and ``number`` which of the tables of
+        that name it is; the line of the table stands for that of a key inside braces.
+        """
+        return _place(self.path, self.text, key, table, number)
 
     @property
     def complete(self) -> bool:
@@ -112,6 +117,8 @@ def parsed_toml(path: Path, text: str) -> dict[str, Any]:
     """The content of a TOML file; UsageError, which names file and line, for any other text."""
     try:
         return tomllib.loads(text)
+    except RecursionError as error:
+        raise UsageError(f"{path} is not a TOML file of settings: it nests too deep") from error
     except tomllib.TOMLDecodeError as error:
         what, _, place = str(error).partition(" (at ")
         line = re.match(r"line (\d+)", place)
@@ -146,21 +153,55 @@ def _checked(path: Path, text: str, values: Mapping[str, Any]) -> dict[str, Any]
             )
         wanted = None if value is None else wanted_of(key, value)
         if wanted:
-            raise UsageError(f"{_place(path, text, key)}: {key} = {_shown(value)}: give {wanted}")
+            raise UsageError(
+                f"{_place(path, text, key)}: {key} = {shown_value(value)}: give {wanted}"
+            )
     return {key: value for key, value in values.items() if value is not None}
 
 
-def _place(path: Path, text: str, key: str) -> str:
+def _place(path: Path, text: str, key: str, table: str = "", number: int = 1) -> str:
     """The file, and the line of a key at the begin of a line."""
+    lines = text.splitlines()
+    first, last = _extent(lines, table, number) if table else (0, len(lines))
+    line = _line_of(lines, key, first, last)
+    if line is None and first:
+        line = first
+    if line is None and table:
+        line = _line_of(lines, table, 0, len(lines)) or _line_of(lines, key, 0, len(lines))
+    return str(path) if line is None else f"{path}, line {line}"
+
+
+def _line_of(lines: Sequence[str], key: str, first: int, last: int) -> int | None:
+    """The number, from 1, of the line among ``lines[first:last]`` that begins with a key."""
     pattern = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[=:.\]]""")
-    for number, line in enumerate(text.splitlines(), 1):
-        if pattern.match(line):
-            return f"{path}, line {number}"
-    return str(path)
+    found = (number for number in range(first, last) if pattern.match(lines[number]))
+    line = next(found, None)
+    return None if line is None else line + 1
 
 
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+def _extent(lines: Sequence[str], table: str, number: int) -> tuple[int, int]:
+    """The lines of the table of that name and number, without its head: first, and end. Both are
+    0 for a table without a head."""
+    heads = [place for place, line in enumerate(lines) if HEAD_OF_TABLE.match(line)]
+    own = [k for k in heads if (found := HEAD_OF_TABLE.match(lines[k])) and found[1] == table]
+    if len(own) < number:
+        return 0, 0
+    start = own[number - 1]
+    ends = (k for k in heads if k > start and not lines[k].strip("[ \t").startswith(f"{table}."))
+    return start + 1, next(ends, len(lines))
+
+
+def shown_value(value: Any) -> str:
+    """A value as a TOML file has it.
+
+    >>> shown_value({"from": 1, "scale": "log"}), shown_value(True)
+    ('{from = 1, scale = "log"}', 'true')
+    """
+    import tomlkit
+
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key} = {shown_value(inner)}' for key, inner in value.items())}}}"
+    return "nothing" if value is None else tomlkit.item(value).as_string()
 
 
 @cache

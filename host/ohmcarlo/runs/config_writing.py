@@ -51,8 +51,13 @@ def _with_values(value: Any) -> Any:
 
 def meanings_of_settings() -> dict[str, list[str]]:
     """What each setting means, in lines: the docstring of ``TrainConfig``."""
+    return meanings_in(TrainConfig)
+
+
+def meanings_in(described: type) -> dict[str, list[str]]:
+    """What each attribute means, in lines: the docstring of a class."""
     found: dict[str, list[str]] = {}
-    for names, text in PARAGRAPH.findall((inspect.getdoc(TrainConfig) or "") + "\n"):
+    for names, text in PARAGRAPH.findall((inspect.getdoc(described) or "") + "\n"):
         lines = [_plain(line) for line in text.splitlines()]
         found |= {name.strip(): lines for name in names.split(",")}
     return found

@@ -33,6 +33,7 @@ from ..runs.config_reading import (
     parsed_toml,
     plain_type,
     setting_types,
+    shown_value,
     text_of_file,
     wanted_of,
 )
@@ -111,18 +112,20 @@ class _Reader:
         self._path, self._text = path, text
         self._file = RunFile(path, {}, text=text)
         self._swept: dict[str, None] = {}  # in the order of the file
+        self._table_read, self._number = "", 1  # the table whose keys are read, which of its name
 
     def read(self, content: Mapping[str, Any]) -> Description:
         for key in content:
             if key not in TOP:
                 raise self._unknown_table(key)
-        base = self._base(content)
         seeds = self._seeds(content.get(SEEDS))
-        points = list(self._points(content, base, seeds))
-        swept = [key for key in (*self._swept, SEED) if _varies(key, points)]
         draws = content.get(DRAWS, USUAL_DRAWS)
         if not _is_whole(draws) or not 1 <= draws <= MOST_DRAWS:
-            raise self._error(DRAWS, f"draws = {draws!r}: choose 1 to {MOST_DRAWS:,} of each chain")
+            shown = shown_value(draws)
+            raise self._error(DRAWS, f"draws = {shown}: choose 1 to {MOST_DRAWS:,} of each chain")
+        base = self._base(content)
+        points = list(self._points(content, base, seeds))
+        swept = [key for key in (*self._swept, SEED) if _varies(key, points)]
         return Description(
             self._path, self._text, base, tuple(points), tuple(dict.fromkeys(swept)), draws
         )
@@ -136,6 +139,7 @@ class _Reader:
                 'task = "breast-cancer"'
             )
         table = self._table(BASE, content[BASE])
+        self._table_read, self._number = BASE, 1
         return {key: self._checked(key, value) for key, value in self._flat(table)}
 
     def _points(
@@ -144,7 +148,8 @@ class _Reader:
         count, blocks = 0, False
         for kind in (key for key in content if key in BLOCKS):
             given = content[kind]
-            for table in given if isinstance(given, list) else [given]:
+            for number, table in enumerate(given if isinstance(given, list) else [given], 1):
+                self._table_read, self._number = kind, number
                 blocks = True
                 for point in self._block(kind, self._table(kind, table), base, seeds):
                     count += 1
@@ -167,7 +172,7 @@ class _Reader:
             if key == SEED and own is not None:
                 raise self._error(key, f"{SEEDS} gives the seeds of this block: leave out one")
             self._swept[key] = None
-            if kind != CELL and (isinstance(value, list) or is_range(value)):
+            if kind != CELL and (isinstance(value, list) or self._means_range(key, value)):
                 varied[key] = self._values(key, value)
             else:
                 fixed[key] = self._checked(key, value)
@@ -177,6 +182,9 @@ class _Reader:
 
     def _together(self, varied: Mapping[str, list[Any]]) -> Iterator[Settings]:
         """The first values of all keys, then the second ones, …"""
+        if not varied:
+            yield {}
+            return
         lengths = {key: len(values) for key, values in varied.items()}
         if len(set(lengths.values())) > 1:
             key = list(varied)[-1]
@@ -234,8 +242,13 @@ class _Reader:
             f"a preset has no constant {name!r}{guess}: choose one of {', '.join(known)}",
         )
 
+    def _means_range(self, key: str, value: Any) -> bool:
+        """Whether a table is a range, perhaps a wrong one: few settings take a table."""
+        table = isinstance(value, Mapping)
+        return is_range(value) or (table and _wanted(key, value) is not None)
+
     def _values(self, key: str, value: Any) -> list[Any]:
-        if is_range(value):
+        if isinstance(value, Mapping):
             try:
                 found: list[Any] = list(range_values(key, value, _type_of(key) is int))
             except UsageError as error:
@@ -253,9 +266,15 @@ class _Reader:
             value = int(value)
         elif kind is float and _is_whole(value):
             value = float(value)
-        wrong = "a finite number" if _is_too_large(value) else _wanted(key, value)
+        wrong = _wanted(key, value)
+        if wrong and (isinstance(value, list) or is_range(value)):
+            wrong = f"one value: lists and ranges belong in a block, as in [{GRID}]"
+        elif isinstance(value, float) and not math.isfinite(value):
+            wrong = "a finite number"
+        elif _is_whole(value) and abs(value) > MOST_WHOLE:
+            wrong = f"a number of at most {MOST_WHOLE}"
         if wrong:
-            raise self._error(key, f"{key} = {value!r}: give {wrong}")
+            raise self._error(key, f"{key} = {shown_value(value)}: give {wrong}")
         return value
 
     def _seeds(self, value: Any) -> list[int] | None:
@@ -267,13 +286,15 @@ class _Reader:
         if isinstance(value, list) and value and all(map(_is_whole, value)):
             return [self._checked(SEED, seed) for seed in value]
         raise self._error(
-            SEEDS, f"seeds = {value!r}: give a number of seeds, 1 to {MOST_SEEDS:,}, or a list"
+            SEEDS,
+            f"seeds = {shown_value(value)}: give a number of seeds, 1 to {MOST_SEEDS:,}, or a list",
         )
 
     # -- errors --------------------------------------------------------------------------------
 
     def _error(self, key: str, text: str) -> UsageError:
-        return UsageError(f"{self._file.place(key)}: {text}")
+        place = self._file.place(key, self._table_read, self._number)
+        return UsageError(f"{place}: {text}")
 
     def _unknown_table(self, key: str) -> UsageError:
         if key in setting_types():
@@ -294,13 +315,6 @@ def _wanted(key: str, value: Any) -> str | None:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return None if number else "a number"
     return wanted_of(key, value)
-
-
-def _is_too_large(value: Any) -> bool:
-    """Whether a value is a number that no table can hold."""
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    return isinstance(value, int) and abs(value) > MOST_WHOLE
 
 
 def _type_of(key: str) -> Any:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..files import atomic
 from ..runs.inference_data import LIBRARY
+from .meaning import meaning_of, unit_of
 from .table import TEXT, kind_of_values
 
 POSTERIOR, STATS = "posterior", "sample_stats"
@@ -27,7 +28,14 @@ CELL, CHAIN, DRAW, WEIGHT = "cell", "chain", "draw", "weight"
 COMPRESSION: dict[str, Any] = {"compression": "gzip", "compression_opts": 1, "shuffle": True}
 VARIABLE_LENGTH = np.dtype("O", metadata={"vlen": str})
 """The type that HDF5 stores texts of any length as."""
-ABOUT = {"w": "weight per standardised feature", "lp": "log-posterior, nat"}
+ABOUT = {
+    "w": {"long_name": "weight per standardised feature", "units": "1"},
+    "lp": {"long_name": "log-posterior", "units": "nat"},
+    CELL: {"long_name": "digest of the cell, as in the table"},
+    DRAW: {"long_name": "number of the draw that was kept, at equal distances after burn-in"},
+    WEIGHT: {"long_name": "feature, or bias"},
+}
+"""Attributes of variables and coordinates."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,7 @@ def _variable(
     variable = found.create_variable(
         name, dims, np.float32, chunks=chunks, fillvalue=np.float32(np.nan), **COMPRESSION
     )
-    variable.attrs["long_name"] = ABOUT[name]
+    variable.attrs.update(ABOUT[name])
     return variable
 
 
@@ -134,6 +142,9 @@ def _coordinates(group: Any, shapes: Sequence[Shape], weights: Sequence[str] | N
     names = [name for name in shapes[0].parameters if name not in (CELL, CHAIN, DRAW, WEIGHT, "w")]
     for name in names:
         _along(group, name, CELL, [shape.parameters[name] for shape in shapes])
+        group[name].attrs["long_name"] = meaning_of(name)
+        if unit := unit_of(name):
+            group[name].attrs["units"] = unit
     group["w"].attrs["coordinates"] = " ".join(names)
 
 
@@ -151,3 +162,4 @@ def _along(group: Any, name: str, dim: str, values: Sequence[Any]) -> None:
         group.create_variable(
             name, (dim,), data=array.astype(np.int8) if array.dtype == bool else array
         )
+    group[name].attrs.update(ABOUT.get(name, {}))

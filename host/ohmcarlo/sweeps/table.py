@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import UsageError
 from ..files import atomic
+from .meaning import meaning_of
 
 FINISHED, FAILED, MISSING = "finished", "failed", "missing"
 """States of a cell; a missing one has not been computed yet."""
@@ -167,7 +168,7 @@ def write_table(path: Path, table: Table) -> None:
         kind = kinds.get(name) or kind_of_values(values)
         if kind == TEXT:
             values = [None if value is None else str(value) for value in values]
-        meaning = {"meaning": meanings.get(name, "swept parameter")}
+        meaning = {"meaning": meanings.get(name) or meaning_of(name)}
         fields.append(pa.field(name, types[kind], metadata=meaning))
         arrays.append(pa.array(values, types[kind]))
     about = {"name": table.name, "swept": table.swept, "reference": table.reference}

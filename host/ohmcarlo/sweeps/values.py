@@ -67,7 +67,8 @@ def _check_keys(key: str, value: Mapping[str, Any]) -> None:
 
 
 def _number(key: str, value: Mapping[str, Any], name: str) -> float:
-    found = value[name]
+    found = value.get(name)
     if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
-        raise UsageError(f"{key}: {name} = {found!r}: give a number")
+        shown = "is missing" if found is None else f"= {found!r}"
+        raise UsageError(f"{key}: {name} {shown}: give a number")
     return float(found)

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 from ohmcarlo.errors import UsageError
-from ohmcarlo.sweeps.description import read_description
+from ohmcarlo.runs.config_reading import setting_types
+from ohmcarlo.sweeps.curves import QUANTITIES
+from ohmcarlo.sweeps.description import CONSTANT, constant_names, read_description
+from ohmcarlo.sweeps.meaning import meaning_of, unit_of
 from ohmcarlo.sweeps.planning import plan
 from ohmcarlo.sweeps.table import COLUMNS
 
@@ -68,7 +71,7 @@ def test_equal_cells_are_one(tmp_path):
         ("rowz = [3]", "line 7: the key 'rowz' is unknown (did you mean rows or rho?)"),
         ("preset.d2rel = [3]", "did you mean preset.d2d_rel"),
         ("d2d_rel = [3]", "did you mean preset.d2d_rel"),
-        ('rows = ["many"]', "line 7: rows = 'many': give a whole number"),
+        ('rows = ["many"]', "line 7: rows = \"many\": give a whole number"),
         ("tau = [nan]", "line 7: tau = nan: give a finite number"),
         ("preset.d2d_rel = [-inf]", "d2d_rel = -inf: give a finite number"),
         ("seed = [9223372036854775808]", "line 7: seed = 9223372036854775808: give"),
@@ -77,12 +80,52 @@ def test_equal_cells_are_one(tmp_path):
         ("rows = {from = 1, to = 2, stps = 3}", "did you mean steps?"),
         ("rho = {from = 0, to = 1, steps = 3, scale = \"log\"}", "needs numbers above 0"),
         ("seeds = 0", "seeds = 0: give a number of seeds"),
+        ("seeds = true", "seeds = true: give a number of seeds"),
+        ("rows = {form = 1, to = 2, steps = 3}", "did you mean from?"),
+        ("rows = {from = 1, steps = 3}", "rows: to is missing: give a number"),
+        ("tau = [1979-05-27]", "tau = 1979-05-27: give a number"),
+        ("task = [\"toy2d\"]\nsteps = [2.5]", "line 8: steps = 2.5: give a whole number"),
     ],
 )  # fmt: skip
 def test_a_wrong_line_is_named(tmp_path, text, said):
     with pytest.raises(UsageError, match=r"study\.toml, line") as caught:
         described(tmp_path, f"{BASE}[grid]\n{text}\n")
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (BASE + "rows = [64, 128]\n", "line 6: rows = [64, 128]: give one value: lists and ranges"),
+        (BASE + "rho = {from = 0, to = 1, steps = 3}\n", "{from = 0, to = 1, steps = 3}: give one"),
+        (BASE + "[cell]\nsteps = [1, 2]\n", "line 7: steps = [1, 2]: give one value"),
+        (BASE + "[[grid]]\nrows = [8]\n[[grid]] # two\nrows = []\n", "line 9: rows = []"),
+        (BASE + "[grid]\nrows = [\n  64,\n]\n[zip]\nrows = [0.5]\n", "line 11: rows = 0.5"),
+        (BASE + "[grid]\npreset = {d2d_rel = [true]}\n", "line 6: preset.d2d_rel = true"),
+        (BASE + "[grid.preset]\nd2d = [0.1]\n", "line 6: a preset has no constant 'd2d'"),
+        ("base.task = \"toy2d\"\ngrid.rows = []\n", "line 2: rows = []"),
+        ("a = " + "[" * 5000, "it nests too deep"),
+    ],
+)  # fmt: skip
+def test_the_line_is_that_of_the_block_with_the_error(tmp_path, text, said):
+    """A key may stand in several blocks; the first is not always the wrong one."""
+    with pytest.raises(UsageError, match=r"study\.toml") as caught:
+        described(tmp_path, text)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("block", ["zip", "grid", "one_at_a_time", "cell"])
+def test_a_block_without_lists_is_one_cell(tmp_path, block):
+    found = described(tmp_path, f"{BASE}[{block}]\nrows = 64\nseeds = [3]\n")
+    assert found.points[-1]["rows"] == 64 and len(found.points) == 1
+
+
+def test_names_that_do_not_exist_are_known_before_the_work(tmp_path):
+    text = '[grid]\npreset = ["relative-5pct", "relative-6pct"]\n[cell]\nkind = "regression"\n'
+    good, preset, kind = plan(described(tmp_path, BASE + text)).cells
+    assert not good.problem
+    assert "preset 'relative-6pct' is unknown" in preset.problem
+    assert kind.problem == "kind = regression: toy2d is of kind supervised; remove the line of kind"
 
 
 def test_a_wrong_table_is_named(tmp_path):
@@ -106,6 +149,7 @@ def test_impossible_points_are_known_before_they_are_computed(tmp_path):
     wide, slow = (cell for cell in cells if cell.problem)
     assert wide.parameters == {"pairs": 32, "features": 33, "preset.slow_share": 0.0}
     assert "34 inputs" in wide.problem and "32 pairs" in wide.problem
+    assert wide.problem.endswith("use features = 27, or pairs = 38 or more")
     assert slow.problem == 'the emulated array has no slow_share: use array = "physics"'
     assert len(cells) == 4
 
@@ -114,6 +158,17 @@ def test_the_page_has_every_column(request):
     page = (request.config.rootpath / "docs" / "sweeps.md").read_text(encoding="utf-8")
     lines = [f"| `{column.name}` | {column.meaning} |" for column in COLUMNS]
     assert "\n".join(lines) in page
+    curves = [f"| `{one.name}` | {one.title} | {one.unit or '1'} |" for one in QUANTITIES]
+    assert "\n".join(curves) in page
+
+
+def test_every_key_has_a_meaning():
+    """Of the table's columns and of the coordinates of the draws."""
+    keys = [*setting_types(), *(CONSTANT + name for name in constant_names())]
+    assert all(len(meaning_of(key)) > 10 for key in keys)
+    assert meaning_of("preset.d2d_rel").endswith(", fraction of g")
+    assert unit_of("preset.wire_ohm") == "Ω per cell" and unit_of("tau") == "µS"
+    assert all(unit_of(CONSTANT + name) for name in constant_names())
 
 
 def test_examples_of_the_page_are_sweep_files(request, tmp_path):

@@ -149,6 +149,82 @@ def test_a_sweep_without_a_possible_cell_is_refused(call: Call, tmp_path: Path) 
     assert [path.name for path in tmp_path.iterdir()] == ["study.toml"]
 
 
+@pytest.mark.usefixtures("no_pictures")
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_while_results_are_written_names_the_command_that_goes_on(
+    times: int, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once when all cells are finished; or in a cell, and again while its table is written."""
+    (tmp_path / "study.toml").write_text(FILE)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("ohmcarlo.sweeps.results.write_table", interrupted)
+        if times == 2:
+            patched.setattr("ohmcarlo.cluster.base.Cluster.run", interrupted)
+        code, _, err = call()
+    assert code == 130
+    assert err.splitlines()[-1] == (
+        "ohmcarlo: interrupted; finished cells are kept: `ohmcarlo sweep study.toml --workers 1` "
+        "continues the work"
+    )
+    before = states(tmp_path / "study")
+    assert len(before) == (4 if times == 1 else 0)
+    assert call()[0] == 0
+    assert states(tmp_path / "study").items() >= before.items()
+
+
+def test_an_absent_scheduler_leaves_nothing(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(FILE)
+    arguments = ["study.toml", "--scheduler", "tcp://127.0.0.1:1"]
+    assert cli.main(["sweep", *arguments]) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["study.toml"]
+
+
+KINDS = """\
+draws = 5
+[base]
+task = "toy2d"
+steps = 40
+[[cell]]
+task = "iris"
+[[cell]]
+task = "numbers.csv"
+[[cell]]
+task = "letters.csv"
+[[cell]]
+hidden = 2
+[[cell]]
+task = "cartpole"
+steps = 10
+[[cell]]
+array = "physics"
+"""
+
+
+@pytest.mark.verify
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_cells_of_every_kind_are_computed(workers: str, tmp_path: Path, call: Call) -> None:
+    """In this process and on workers: several classes, numbers, a network, a policy, physics."""
+    x = np.random.default_rng(0).normal(size=(90, 3))
+    for name, labels in (("numbers", 3 * x[:, 0] + x[:, 1]), ("letters", x.argmax(axis=1))):
+        lines = [
+            f"{a:.3f},{b:.3f},{c:.3f},{label:.4f}" if name == "numbers"
+            else f"{a:.3f},{b:.3f},{c:.3f},{'xyz'[label]}"
+            for (a, b, c), label in zip(x, labels, strict=True)
+        ]  # fmt: skip
+        (tmp_path / f"{name}.csv").write_text("\n".join(["a,b,c,label", *lines]))
+    (tmp_path / "study.toml").write_text(KINDS)
+    assert cli.main(["sweep", "study.toml", "--workers", workers]) == 0
+    found = {(row["task"], row["array"]): row for row in rows(tmp_path / "study")}
+    assert all(row["status"] == "finished" for row in found.values())
+    assert found["numbers.csv", "emulator"]["rmse"] > 0
+    assert found["letters.csv", "emulator"]["accuracy"] > 0.4
+    assert found["cartpole", "emulator"]["mean_return"] > 0
+
+
 def test_a_folder_of_something_else_is_refused(call: Call, tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(FILE)
     (tmp_path / "study").mkdir()
