@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,6 +91,29 @@ def test_an_error_comes_after_all_calls_ended(caller_fails: bool) -> None:
     with pytest.raises(ValueError, match="one of the calls"):
         share(work, 2)
     assert len(ended) == 1
+
+
+def test_ctrl_c_comes_after_all_calls_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It arrives while the caller waits for another thread."""
+    ended: list[str] = []
+    together, interrupted, wait = threading.Barrier(2), threading.Event(), module.wait
+
+    def ctrl_c(calls: Any) -> None:
+        monkeypatch.setattr(module, "wait", wait)
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    def work() -> None:
+        together.wait(60)
+        if threading.current_thread() is not threading.main_thread():
+            interrupted.wait(60)
+            time.sleep(0.05)
+            ended.append("the other")
+
+    monkeypatch.setattr(module, "wait", ctrl_c)
+    with pytest.raises(KeyboardInterrupt):
+        share(work, 2)
+    assert ended == ["the other"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

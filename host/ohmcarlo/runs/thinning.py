@@ -126,8 +126,8 @@ def most_draws(weights: int) -> int:
 def distance_of(steps: int, chains: int, weights: int) -> int:
     """Steps from one draw to the next in ``chains`` of so many ``steps`` each.
 
-    >>> distance_of(160_000, 4, 16), distance_of(1_000_000, 4, 16)
-    (1, 4)
+    >>> distance_of(160_000, 4, 16), distance_of(1_000_000, 4, 16), distance_of(160_000, 4, 500)
+    (1, 4, 4)
     """
     every = 1
     while chains * (steps // every) > most_draws(weights):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from .description import CONSTANT, PRESET, Description, Settings
 from .files import beside, packed_files
 from .table import TASK
 
+KEPT = 64
+"""Presets that are kept: each point of a sweep may have one of its own."""
 EMULATED, EMULATED_NETWORK = "relative-5pct", "relative-2pct"
 """Presets that are the usual emulator of a logistic model, and of a network."""
 OF_EMULATOR = ("c2c_", "d2d_", "stuck_fraction", "wire_ohm")
@@ -205,7 +207,7 @@ def _device(name: str) -> DevicePreset:
     return _kept_device(name, stamp_of(split_name(name)[0]))
 
 
-@cache
+@lru_cache(maxsize=KEPT)
 def _kept_device(name: str, stamp: tuple[int, int]) -> DevicePreset:
     """``device_preset``, which reads or fits a file that has this ``stamp`` once."""
     return device_preset(name)
@@ -214,9 +216,10 @@ def _kept_device(name: str, stamp: tuple[int, int]) -> DevicePreset:
 def _parameters(description: Description, point: Settings, config: TrainConfig) -> dict[str, Any]:
     """The value of every swept parameter in a configuration; names of files as they were typed."""
     found: dict[str, Any] = {}
+    constants = _constants(config)
     for name in description.swept:
         if name.startswith(CONSTANT):
-            found[name] = _constant(name.removeprefix(CONSTANT), config)
+            found[name] = constants.get(name.removeprefix(CONSTANT))
         elif name in (TASK, "array", PRESET):
             found[name] = point.get(name, getattr(config, name))
         else:
@@ -224,12 +227,12 @@ def _parameters(description: Description, point: Settings, config: TrainConfig) 
     return found
 
 
-def _constant(name: str, config: TrainConfig) -> float | None:
-    """A constant of the array of a configuration; None if it has none."""
-    if config.preset is None and not config.array.startswith("physics"):
-        return None
-    value = _device(config.preset or DEFAULT_PHYSICS).constants().get(name)
-    return None if value is None else value.value
+def _constants(config: TrainConfig) -> dict[str, float]:
+    """The constants of the array of a configuration by name; empty if it has none."""
+    if config.preset is None and not config.array.startswith(PhysicsArray.name):
+        return {}
+    known = _device(config.preset or DEFAULT_PHYSICS).constants()
+    return {name: constant.value for name, constant in known.items()}
 
 
 def table_value(value: Any) -> Any:

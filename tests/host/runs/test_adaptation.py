@@ -6,6 +6,7 @@ import tracemalloc
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,16 @@ from ohmcarlo.runs import stored
 from ohmcarlo.runs.adaptation.choice import (
     GAMMAS,
     LARGER_GAMMA,
+    LOWER_MARGIN,
     LOWER_RHOS,
     MARGIN,
     RHOS,
     Pilot,
+    Proposal,
+    _far_better,
     choose,
 )
-from ohmcarlo.runs.adaptation.record import Record
+from ohmcarlo.runs.adaptation.record import Record, StageResult
 from ohmcarlo.runs.adaptation.schedule import IDEAL, MOST_STEPS, Schedule, Stage
 from ohmcarlo.runs.adaptation.stages import Stages, evenly, more_steps
 from ohmcarlo.runs.chain_run import ChainRun, Silence
@@ -69,6 +73,42 @@ def test_an_adaptation_has_a_last_step(chains: int, weights: int) -> None:
         steps += stage.steps
         levels.append(levels[-1] + 1000)
     assert MOST_STEPS - IDEAL.search.steps < steps <= MOST_STEPS
+
+
+def test_a_record_counts_time_and_operations_of_all_stages() -> None:
+    board: Any = SimpleNamespace(ledger=SimpleNamespace(counts=np.array([5, 7])))
+    record, seconds = Record(), [0.0]
+    for _ in range(2):
+        with record.counting(board):
+            board.ledger.counts += 1
+        seconds.append(record.seconds)
+    assert record.before is not None and record.after is not None
+    assert record.before.tolist() == [5, 7] and record.after.tolist() == [7, 9]
+    assert seconds[0] < seconds[1] < seconds[2]
+
+
+def staged(*pilots: tuple[float, bool], steps: int = 200) -> Stages:
+    """The stages of an adaptation with these pilots: their widths, and whether they are usual."""
+    found = object.__new__(Stages)
+    found.schedule, found.record = IDEAL, Record()
+    widths = [(1.0, True)] * (1 + len(IDEAL.refine))  # a search of two, and the refinement
+    for width, usual in (*widths, *pilots):
+        none = np.empty(0)
+        found.record.stages.append(
+            StageResult(0.8, steps, 0.3, 0.0, width, usual, 1, none.reshape(0, 1), none)
+        )
+    return found
+
+
+def test_a_doubtful_pilot_is_made_three_times_at_most() -> None:
+    """It is doubtful if its samples are wide, or call for another proposal than the usual one."""
+    pilot, sound, wide, other = IDEAL.refine[-1], (1.2, True), (1.3, True), (1.0, False)
+    assert staged(sound).next_stage() is None
+    assert staged(wide).next_stage() == staged(other).next_stage() == pilot
+    assert staged(wide, sound).next_stage() is None
+    assert staged(wide, other, steps=100).next_stage() == pilot
+    assert staged(wide, other, wide, steps=100).next_stage() is None
+    assert staged(wide, steps=250).next_stage() is None  # no steps are left for another one
 
 
 # -- choice of the proposal --------------------------------------------------------------------
@@ -128,6 +168,15 @@ def test_nearly_independent_proposals_need_light_tails() -> None:
     heavy = choose(pilot_of(t, -2 * np.log1p(t**2 / 3).sum(axis=1)), usual, gammas)[1]
     assert light.rho == 0.05 and light.ess_per_1000_steps > 400
     assert heavy.rho == 0.7
+
+
+def test_a_smaller_rho_must_promise_more() -> None:
+    """Predictions of a short pilot are uncertain, and a tail costs a small rho more."""
+    usual = Proposal(0.7, 10.0, 100.0)
+    between = 100 * (MARGIN + LOWER_MARGIN) / 2
+    assert _far_better(Proposal(0.8, 10.0, between), usual)
+    assert not _far_better(Proposal(LOWER_RHOS[0], 10.0, between), usual)
+    assert _far_better(Proposal(LOWER_RHOS[0], 10.0, 1.5 * between), usual)
 
 
 def test_more_steps_where_few_samples_are_promised() -> None:

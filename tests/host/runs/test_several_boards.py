@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 
 from ohmcarlo import boards
 from ohmcarlo.array.base import Array
-from ohmcarlo.boards import Block, BoardLost, ModelBoard
+from ohmcarlo.boards import RUNNING, Block, BoardLost, ModelBoard
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.progress import Silence
 from ohmcarlo.runs import chain_run, stored
@@ -23,6 +24,7 @@ from ohmcarlo.runs.folder import BoardFolder
 from ohmcarlo.runs.sections.array import geometry_of, held_rows
 from ohmcarlo.runs.sections.boards import boards_section, parts_of
 from ohmcarlo.runs.sections.state import read_state
+from ohmcarlo.runs.several_boards import MemberProgress, SeveralChains
 from ohmcarlo.runs.train import Outputs, resume_run, train, train_run
 from ohmcarlo.spec import LOGLIK_FRAC
 from ohmcarlo.watch.growing import GrowingRun
@@ -336,3 +338,56 @@ def test_requests_that_cannot_be_met() -> None:
         changed(CONFIG, backend="serial:A,serial:B", array="phy")
     with pytest.raises(UsageError, match="boards = 0: choose 1 or more"):
         changed(CONFIG, boards=0)
+
+
+class Chains:
+    """The chains of one board, which are lost at once or make all steps."""
+
+    status, steps, kept_steps = RUNNING, 0, 0
+
+    def __init__(self, seconds: float, lost: bool = False) -> None:
+        self.seconds, self.lost, self.made = seconds, lost, 0
+
+    def sample(self, stop: threading.Event) -> None:
+        if self.lost:
+            raise BoardLost(LOST)
+        self.made += 1
+
+    def streamed(self) -> Any: ...
+
+
+def chains_at(places: str, members: list[Chains], kept: bool) -> SeveralChains:
+    """Boards at places of one letter each."""
+    board: Any = SimpleNamespace(
+        places=tuple(places),
+        members=[SimpleNamespace(name=f"serial:{place}") for place in places],
+        geometry=SimpleNamespace(regions=1),
+    )
+    return SeveralChains(board, 10, lambda number, _: members[number], Silence(), kept)
+
+
+def test_boards_that_share_a_place_are_lost_together() -> None:
+    """They work one after the other, so that their times add up. Other places go on."""
+    members = [Chains(1.0, lost=True), Chains(2.0), Chains(2.5)]
+    boards = chains_at("AAB", members, kept=True)
+    with pytest.raises(BoardLost) as lost:
+        boards.run(threading.Event())
+    assert [member.made for member in members] == [0, 0, 1]
+    assert str(lost.value).count(LOST) == 2 and "serial:B" not in str(lost.value)
+    assert boards.boards_left() == "serial:B"
+    assert boards.seconds == 3.0
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_nothing_goes_on_where_nothing_is_kept(kept: bool) -> None:
+    stop = threading.Event()
+    with pytest.raises(BoardLost):
+        chains_at("AB", [Chains(0.0, lost=True), Chains(0.0)], kept).run(stop)
+    assert stop.is_set() == (not kept)
+
+
+def test_steps_that_are_made_again_are_no_progress() -> None:
+    progress = MemberProgress()
+    progress.advance(30, 0.4)
+    progress.advance(10)
+    assert progress.steps == 30 and progress.rates() == [0.4] and progress.rates() == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from ohmcarlo.runs.stored import read_trace
 from ohmcarlo.runs.supervised.predict import Predictor
 from ohmcarlo.watch import growing, thinned
 from ohmcarlo.watch.growing import GrowingRun
+from ohmcarlo.watch.thinned import JointChains
 
 SECONDS = 60.0
 
@@ -122,6 +125,18 @@ def test_a_chunk_that_resume_writes_again(grown: Grown, folder: Path, reads: lis
     assert np.array_equal(
         run.chains.log_posterior(), read_trace(grown.complete).log_posterior_nat()[:, :steps]
     )
+
+
+def test_boards_at_different_distances_show_the_same_steps() -> None:
+    """The values are the numbers of the steps, which begin with 1."""
+
+    def board(every: int, steps: int) -> Any:
+        kept = np.arange(every, steps + 1, every, dtype=np.float64)
+        return SimpleNamespace(every=every, steps=steps, log_posterior=lambda: kept[None])
+
+    joint = JointChains([board(1, 9), board(2, 13), board(4, 22)])
+    assert (joint.every, joint.steps) == (4, 9)
+    assert joint.log_posterior().tolist() == [[4.0, 8.0]] * 3
 
 
 def test_a_damaged_chunk(grown: Grown, folder: Path) -> None:

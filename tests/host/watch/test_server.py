@@ -26,9 +26,10 @@ class Pages:
     """A view that shows given pages."""
 
     def __init__(self) -> None:
-        self.shown = page(1, "10")
+        self.shown, self.looks = page(1, "10"), 0
 
     def look(self) -> Shown:
+        self.looks += 1
         return self.shown
 
 
@@ -147,6 +148,16 @@ def test_the_last_page_is_sent_before_the_end(served: Served) -> None:
     served.servers[0].should_exit = True
     kinds = [kind for kind, _ in events]
     assert kinds == ["message", "end"]
+
+
+def test_nothing_is_read_for_nobody(served: Served) -> None:
+    """The control is a browser that listens."""
+    for _ in range(20):
+        ask(served, "POST")
+        time.sleep(server.EVERY_S)
+    assert not served.pages.looks
+    next(iter(Events(served)))
+    assert served.pages.looks
 
 
 def test_an_error_of_a_look_does_not_end_the_view(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,21 +17,23 @@ import pytest
 from grown_run import CONFIG, Grown
 from ohmcarlo.boards import ENTROPY_ALARM
 from ohmcarlo.diagnostics import ESS_LIMIT
-from ohmcarlo.pages.content import HtmlPage, Tone
+from ohmcarlo.pages.content import Headline, HtmlPage, Tone
 from ohmcarlo.pages.render import fragments
 from ohmcarlo.progress import Silence
 from ohmcarlo.runs import folder as folders
 from ohmcarlo.runs.folder import RunFolder
 from ohmcarlo.runs.live_notes import NotedProgress, Progress, read_chain, read_progress
+from ohmcarlo.runs.multiclass.predict import folder_of
 from ohmcarlo.runs.report import read_page
 from ohmcarlo.runs.sections.array import geometry_of
 from ohmcarlo.runs.sections.state import BoardState
-from ohmcarlo.runs.stored import RESULT
+from ohmcarlo.runs.stored import MANIFEST, RESULT
 from ohmcarlo.runs.verdict import Verdict
 from ohmcarlo.watch.growing import GrowingRun
 from ohmcarlo.watch.headline import State, headline
 from ohmcarlo.watch.page import BAD, ChainParts, _array_sections, chains_of
-from ohmcarlo.watch.view import RunView
+from ohmcarlo.watch.several import SeveralRuns
+from ohmcarlo.watch.view import RunView, Shown
 
 
 @pytest.fixture
@@ -261,3 +266,32 @@ def test_a_note_without_the_number_of_steps(late: Path) -> None:
     np.savez(late / "chain.npz", **(stored | {"values": np.array(json.dumps(values))}))
     assert read_chain(late) is None
     assert RunView(late).look().page.headline.label == "interrupted"
+
+
+def test_a_result_that_is_replaced_has_another_page(
+    grown: Grown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A result that stays is read once."""
+    run, read = Path(shutil.copytree(grown.complete, tmp_path / "run")), list[Shown]()
+
+    def complete(view: RunView) -> Shown:
+        read.append(Shown(HtmlPage("t", "s", Headline(Tone.GOOD, "settled", ()), ()), True))
+        return read[-1]
+
+    monkeypatch.setattr(RunView, "_complete", complete)
+    view = RunView(run)
+    assert [view.look(), view.look()] == [read[0]] * 2 and len(read) == 1
+    os.utime(run / RESULT, ns=(1, 1))
+    assert view.look() is read[1]
+
+
+def test_several_classes_show_the_problem_that_began_last(tmp_path: Path) -> None:
+    whole: Any = SimpleNamespace(path=tmp_path, manifest={"data": {"problems": [[0], [1]]}})
+    runs = SeveralRuns(whole)
+    assert runs.current() is whole
+    for number in range(2):
+        folder = tmp_path / folder_of(number)
+        folder.mkdir()
+        assert runs.current().path != folder
+        (folder / MANIFEST).touch()
+        assert runs.current().path == folder and runs.current() is runs.current()
