@@ -21,7 +21,7 @@ from .model import ModelBoard
 from .registers.places import FORMS, check_mapped, is_mapped, open_mapped
 from .serial_board import SerialBoard
 from .several.board import SeveralBoards
-from .several.names import names_of, require_distinct
+from .several.names import names_of, require_distinct, require_distinct_places
 from .several.turns import Place, TurnBoard
 from .small.board import SmallBoard
 
@@ -198,6 +198,7 @@ def open_boards(backend: str, arrays: Sequence[Array], say: Say = silent) -> Boa
     """
     names = names_of(backend)
     check_backends(backend, arrays[0].name, len(arrays))
+    require_distinct_places(names)
     if len(arrays) == 1:
         return open_board(backend, arrays[0], say)
     own = [i % len(names) for i in range(len(arrays))]

@@ -380,8 +380,9 @@ class ChainRun:
             where = "interrupted during the adaptation"
             if self.folder is None:
                 return f"{where}; {NOTHING_KEPT}"
-            path = self.folder.path
-            return f"{where}; its stages on disk are kept: `ohmcarlo resume {path}` continues it"
+            board = self.board
+            left = board.left(board.lost) if isinstance(board, SeveralBoards) else None
+            return f"{where}; its stages on disk are kept: {_commands(self.folder.path, left)}"
         where = f"interrupted after {self.steps} of {self.setup.config.steps} steps"
         if self.folder is None:
             return f"{where}; {NOTHING_KEPT}"
@@ -394,9 +395,16 @@ class ChainRun:
     def _boards_hint(self, boards: SeveralChains) -> str:
         if self.folder is None:
             return f"{boards.interrupted_at()}; {NOTHING_KEPT}"
-        resume, left = f"ohmcarlo resume {self.folder.path}", boards.boards_left()
-        without = "" if left is None else f", `{resume} --backend {left}` without the lost board"
-        return f"{boards.interrupted_at()}; {boards.kept_text()}: `{resume}` continues it{without}"
+        commands = _commands(self.folder.path, boards.boards_left())
+        return f"{boards.interrupted_at()}; {boards.kept_text()}: {commands}"
+
+
+def _commands(path: Path, left: str | None) -> str:
+    """The commands that continue a run; ``left``: the backend of the boards that are not lost, if
+    others are."""
+    resume = f"ohmcarlo resume {path}"
+    without = "" if left is None else f", `{resume} --backend {left}` without the lost board"
+    return f"`{resume}` continues it{without}"
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from ..errors import UsageError
 from ..golden import KERNELS
 from ..golden.registers import require_dot_products
 from ..measurements.veriloga.measuring import model_of
+from ..readable import count
 from ..spec import WIDE_EVERY_MAX, Geometry
 from ..tasks import TASKS, require_own_columns
 from .adaptation.choice import LOWER_RHOS, RHOS
@@ -281,8 +282,8 @@ class TrainConfig:
         if self.arrays > 1 and self.chains % self.arrays:
             more = (self.chains // self.arrays + 1) * self.arrays
             raise UsageError(
-                f"{self.chains} chains cannot be shared equally by {self.arrays} boards: use "
-                f"--chains {more}"
+                f"{count(self.chains, 'chain')} cannot be shared equally by {self.arrays} boards: "
+                f"use --chains {more}"
             )
 
     def _numbers(self, name: str) -> Iterable[float]:

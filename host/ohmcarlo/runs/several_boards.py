@@ -221,9 +221,7 @@ class SeveralChains:
 
     def boards_left(self) -> str | None:
         """The backend of the boards that did not fail; None if all or none did."""
-        members = zip(self._board.places, self._board.members, strict=True)
-        left = {place: m.name for i, (place, m) in enumerate(members) if i not in self._errors}
-        return ",".join(left.values()) if self._errors and left else None
+        return self._board.left(self._errors)
 
     @property
     def status(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,20 @@ def test_names() -> None:
 def test_wrong_names(backend: str, count: int, text: str) -> None:
     with pytest.raises(UsageError, match=text):
         open_boards(backend, arrays(count))
+
+
+@pytest.mark.parametrize(
+    "backend", ["serial:port,serial:link", "serial:port,small:link", "devmem:0x1000,devmem:4096"]
+)
+def test_one_board_under_two_names(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port may have a second name, such as one in ``/dev/serial/by-id``."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "port").touch()
+    (tmp_path / "link").symlink_to("port")
+    with pytest.raises(UsageError, match=r"names one board twice, as \S+ and as \S+: .* once"):
+        open_boards(backend, arrays())
 
 
 def test_the_members_are_boards_of_their_own() -> None:

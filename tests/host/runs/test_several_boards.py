@@ -157,6 +157,25 @@ def test_boards_that_are_left_are_named_once(
         train_run(config, Outputs(tmp_path / "run"), Silence())
 
 
+def test_a_board_that_is_lost_in_its_second_turn_is_not_left(
+    tmp_path: Path, ports: type[Port], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first array of the board is complete, and the board is lost with the second one."""
+    made, run = 0, Port.run
+
+    def counted(self: Port, steps: int) -> Block:
+        nonlocal made
+        if self.name == "serial:A" and made >= CONFIG.steps:
+            raise BoardLost(LOST)
+        made += steps * (self.name == "serial:A")
+        return run(self, steps)
+
+    monkeypatch.setattr(ports, "run", counted)
+    config = changed(CONFIG, backend="serial:A,serial:B", boards=3, chains=3)
+    with pytest.raises(BoardLost, match=r"^board 2, serial:A .*resume \S+ --backend serial:B`"):
+        train_run(config, Outputs(tmp_path / "run"), Silence())
+
+
 def test_checkpoints_of_a_board_that_cannot_be_written(
     tmp_path: Path, ports: type[Port], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,7 +221,10 @@ def test_a_board_that_is_lost_during_the_adaptation(
     run, config = tmp_path / "run", changed(ADAPTED, backend="serial:A,serial:B")
     monkeypatch.setattr(ports, "mortal", "serial:B")
     monkeypatch.setattr(ports, "life", 0)
-    said = r"^board 1, serial:B: the board has not .* during the adaptation; .*ohmcarlo resume"
+    said = (
+        r"^board 1, serial:B: the board has not .* during the adaptation; .*"
+        r"`ohmcarlo resume (\S+)` continues it, `ohmcarlo resume \1 --backend serial:A` without"
+    )
     with pytest.raises(BoardLost, match=said):
         train_run(config, Outputs(run, checkpoint_seconds=0.0), Silence())
     resume_run(Outputs(run), Silence(), "serial:A")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
@@ -13,7 +13,7 @@ from ...array.base import Ledger
 from ...errors import OhmcarloError, UsageError
 from ...golden import EpisodeLikelihood, Registers, Thresholds, Triage
 from ...spec import Points
-from ..base import Block, Board
+from ..base import Block, Board, BoardLost
 from ..streamed import Streamed
 from .merging import OwnTables, merged, sum_of_ledgers
 
@@ -38,6 +38,8 @@ class SeveralBoards:
     ----------
     geometry : Geometry
         Of the array of each member, and of its chains.
+    lost : set of int
+        Members that were lost in ``together``.
 
     Examples
     --------
@@ -64,6 +66,7 @@ class SeveralBoards:
         self.members = tuple(members)
         self.places = tuple(places) or tuple(range(len(self.members)))
         self.geometry = self.members[0].geometry
+        self.lost: set[int] = set()
         self.name = ",".join(member.name for member in self.members)
         self.pseudo_random = any(member.pseudo_random for member in self.members)
         common = set.intersection(*(set(member.dot_products) for member in self.members))
@@ -114,6 +117,8 @@ class SeveralBoards:
             try:
                 return work(i, self.members[i])
             except OhmcarloError as error:
+                if isinstance(error, BoardLost):
+                    self.lost.add(i)
                 error.args = (f"board {i}, {self.members[i].name}: {error}", *error.args[1:])
                 raise
 
@@ -133,6 +138,13 @@ class SeveralBoards:
         for group, future in zip(groups, futures, strict=True):
             found |= zip(group, future.result(), strict=True)
         return [found[i] for i in range(len(self.members))]
+
+    def left(self, failed: Collection[int]) -> str | None:
+        """The backend of the places where no member failed; None if all or none did."""
+        away = {self.places[i] for i in failed}
+        members = zip(self.places, self.members, strict=True)
+        names = {place: member.name for place, member in members if place not in away}
+        return ",".join(names.values()) if away and names else None
 
     def take_tables(self, tables: Sequence[OwnTables]) -> None:
         """Use these tables for the members, in all later calls of ``configure`` and ``reload``."""

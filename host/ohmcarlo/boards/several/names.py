@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 from ...errors import UsageError
-from ..registers.places import DEVMEM
+from ..registers.places import DEVMEM, physical_place
 
 SEPARATOR = ","
 REPEATABLE = ("model", "rtl", "small:rtl")
@@ -41,3 +42,26 @@ def require_distinct(names: tuple[str, ...]) -> None:
                 f"--backend names {name} {count} times: a board has one array at a time, so name "
                 "each board once"
             )
+
+
+def require_distinct_places(names: tuple[str, ...]) -> None:
+    """Raise UsageError if two names lead to the same port or address on this computer, for example
+    ``/dev/ttyUSB0`` and a link to it in ``/dev/serial/by-id``."""
+    known: dict[str | int, str] = {}
+    for name in names:
+        if name in REPEATABLE:
+            continue
+        place = _place_of(name)
+        if place in known:
+            raise UsageError(
+                f"--backend names one board twice, as {known[place]} and as {name}: a board has "
+                "one array at a time, so name each board once"
+            )
+        known[place] = name
+
+
+def _place_of(name: str) -> str | int:
+    """What a board is connected to: a device, or an address."""
+    if name.startswith(DEVMEM):
+        return physical_place(name)[0]
+    return os.path.normcase(os.path.realpath(name.partition(":")[2]))
