@@ -149,7 +149,7 @@ class Feed:
 
     async def finish(self) -> None:
         """Wait until every browser has the page of the complete run, if it is complete."""
-        await self.renew()
+        await self._try_to_renew()
         until = time.monotonic() + FINISH_S
         while self._parts.complete and self._listeners and time.monotonic() < until:
             await asyncio.sleep(0.1)

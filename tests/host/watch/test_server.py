@@ -181,6 +181,17 @@ def test_an_error_of_a_look_does_not_end_the_view(
     assert [record.exc_text is not None for record in caplog.records].count(True) == 1
 
 
+def test_a_server_ends_without_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if its last look fails."""
+    failures: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    served = Served(listen())
+    assert ask(served)[0] == 200
+    monkeypatch.setattr(served.pages, "look", lambda: {}["no page"])
+    served.close()
+    assert not failures
+
+
 def test_pages_wait_for_the_imports(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page that meets a library whose import is under way is an error, which ends the server."""
     importing, met = threading.Event(), list[bool]()
