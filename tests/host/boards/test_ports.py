@@ -20,6 +20,7 @@ from ohmcarlo import builder
 from ohmcarlo.array.emulated import EmulatedArray
 from ohmcarlo.boards import check_backend, open_board
 from ohmcarlo.boards.base import BoardLost
+from ohmcarlo.boards.link import ports
 from ohmcarlo.boards.link.ports import SerialPort, SimulatedPort, build_simulated
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.spec import Geometry
@@ -37,6 +38,12 @@ def terminal() -> Iterator[tuple[int, str]]:
     os.close(theirs)
     with suppress(OSError):  # a test may have closed it
         os.close(ours)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program has time to end, also on a computer with other work."""
+    monkeypatch.setattr(ports, "EXIT_S", 60.0)
 
 
 # -- opening ---------------------------------------------------------------------------------------
@@ -209,10 +216,11 @@ def test_a_program_that_is_none(tmp_path: Path) -> None:
         SimulatedPort(tmp_path / "nothing")
 
 
-def test_closing_ends_the_program(tmp_path: Path) -> None:
+def test_closing_ends_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     polite = SimulatedPort(program(tmp_path, "sys.stdin.read()"))
     polite.close()
     assert polite.process.returncode == 0
+    monkeypatch.setattr(ports, "EXIT_S", 0.1)
     rude = SimulatedPort(program(tmp_path, ECHO))
     rude.close()
     assert rude.process.returncode == -9
