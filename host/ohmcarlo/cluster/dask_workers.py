@@ -85,26 +85,24 @@ class DaskCluster(Cluster):
         flying = self._flying = {}  # a run that was left ends later, and takes only its own away
         self._done = queue.SimpleQueue()
         try:
-            for job, reply in self._replies(cells, sources, alone=False):
+            for job, reply in self._replies(cells, sources):
                 if reply.kind == DIED:
                     suspects.append(job)
                 else:
                     yield *job, reply
             for suspect in suspects:
-                for job, reply in self._replies([suspect], sources, alone=True):
+                for job, reply in self._replies([suspect], sources):
                     yield *job, reply
         finally:
             self._cancel(flying)
 
-    def _replies(
-        self, jobs: Sequence[Job], sources: str, alone: bool
-    ) -> Iterator[tuple[Job, Reply]]:
+    def _replies(self, jobs: Sequence[Job], sources: str) -> Iterator[tuple[Job, Reply]]:
         """Keep every worker busy; yield what comes back."""
         waiting, counted = deque(jobs), -math.inf
         while waiting or self._flying:
             if time.monotonic() - counted > EVERY_S:
                 self._threads, counted = self.workers, time.monotonic()
-            room = 1 if alone else max(AHEAD * self._threads, 1)
+            room = max(AHEAD * self._threads, 1)
             while waiting and len(self._flying) < room:
                 self._submit(waiting.popleft(), sources)
             future = self._next()

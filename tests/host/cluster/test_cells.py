@@ -164,6 +164,22 @@ def test_a_foreign_folder_executes_no_code(kind: str, tmp_path: Path) -> None:
     assert mark.exists()
 
 
+def test_sources_are_programs_and_their_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results depend on the constants of presets, tables and compact models, too."""
+    monkeypatch.setattr(sources, "PACKAGE", tmp_path)
+    digest = sources.sources_digest.__wrapped__
+    for name in ("a.py", "b.json", "c.csv", "d.va", "notes.txt"):
+        (tmp_path / name).write_text("1")
+    before = digest()
+    for name in ("a.py", "b.json", "c.csv", "d.va"):
+        (tmp_path / name).write_text("2")
+        assert before != (before := digest())
+    (tmp_path / "notes.txt").write_text("2")
+    assert digest() == before
+
+
 def test_a_failure_is_that_of_the_cell_whatever_its_file_says(tmp_path: Path) -> None:
     """The file names function and arguments for people."""
     (cell,) = cells(range(1))

@@ -135,17 +135,18 @@ def test_few_cells_are_in_flight(
     assert max(most) == 4
 
 
-class Growing:
-    """A client whose scheduler has one worker at first, and then three. No cell is done before all
-    three have cells at hand; after 50 looks at them, the scheduler has gone."""
+class Scripted:
+    """A client of Dask. Its scheduler has one worker at first, and ``later`` ones after two looks;
+    after 50 looks it has gone. All futures are done when ``wait_for`` of them were submitted."""
 
-    def __init__(self) -> None:
-        self.submitted: list[tuple[Future[Reply], str]] = []
-        self.looks = 0
+    def __init__(self, later: int = 1, wait_for: int = 1000) -> None:
+        self.later, self.wait_for, self.looks = later, wait_for, 0
+        self.submitted: list[tuple[Future[Reply], Cell, str]] = []
+        self.cancelled: list[Future[Reply]] = []
 
     def scheduler_info(self, n_workers: int) -> dict[str, int]:
         self.looks += 1
-        return {"total_threads": 3 if self.looks > 2 else 1}
+        return {"total_threads": self.later if self.looks > 2 else 1}
 
     @property
     def status(self) -> str:
@@ -153,24 +154,48 @@ class Growing:
 
     def submit(self, function: Any, name: str, arguments: str, digest: str, *_: str, key: str):
         future: Future[Reply] = Future()
-        self.submitted.append((future, digest))
-        if len(self.submitted) == 3 * dask_workers.AHEAD:
-            for done, each in self.submitted:
-                cell = Cell(name, json.loads(arguments))
+        self.submitted.append((future, Cell(name, json.loads(arguments)), digest))
+        if len(self.submitted) == self.wait_for:
+            for done, cell, each in self.submitted:
                 done.set_result(Reply(pack(content_of(cell, each, {}, 0.1))))
         return future
 
-    def cancel(self, futures: Any) -> None: ...
+    def cancel(self, futures: list[Future[Reply]]) -> None:
+        self.cancelled += futures
 
 
-def test_workers_that_come_later_have_cells_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Also while no cell ends: those of a queueing system come one after the other."""
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask_workers, "EVERY_S", 0.001)
-    with DaskCluster(lambda resources: Growing(), "tcp://head:8786") as made:
+
+
+@pytest.mark.usefixtures("impatient")
+def test_workers_that_come_later_have_cells_at_once(tmp_path: Path) -> None:
+    """Also while no cell ends: those of a queueing system come one after the other."""
+    client = Scripted(later=3, wait_for=3 * dask_workers.AHEAD)
+    with DaskCluster(lambda resources: client, "tcp://head:8786") as made:
         found = list(made.run(squares(range(6)), CellStore(tmp_path)))
     assert len(found) == 6
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_scheduler_that_goes_is_one_line(tmp_path: Path) -> None:
+    client = Scripted()
+    with (
+        DaskCluster(lambda resources: client, "tcp://head:8786") as made,
+        pytest.raises(OhmcarloError, match=r"tcp://head:8786 has gone; finished cells are stored"),
+    ):
+        list(made.run(squares(range(6)), CellStore(tmp_path)))
+
+
+def test_cells_of_a_run_that_is_left_are_cancelled(tmp_path: Path) -> None:
+    client = Scripted(wait_for=dask_workers.AHEAD)
+    with DaskCluster(lambda resources: client) as made:
+        left = made.run(squares(range(6)), CellStore(tmp_path))
+        next(left)
+        next(left)  # a third cell is at hand
+        left.close()
+    assert client.cancelled == [client.submitted[2][0]]
 
 
 def test_a_run_that_is_left_takes_nothing_from_the_next(local: Cluster, tmp_path: Path) -> None:
@@ -181,7 +206,6 @@ def test_a_run_that_is_left_takes_nothing_from_the_next(local: Cluster, tmp_path
     first = next(following)
     left.close()
     assert len({f.digest for f in (first, *following)}) == 10
-    assert len(list(tmp_path.glob("*.cell"))) < 16  # the rest of the first one is cancelled
 
 
 def test_a_figure_computes_its_cells_on_processes(
@@ -405,6 +429,15 @@ def test_what_is_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr("ohmcarlo.cluster.reach.SECONDS", PATIENCE_S)
         with pytest.raises(UsageError, match="no certificates for tls"):
             open_cluster(scheduler=f"tls://{address}")
+
+
+def test_a_worker_is_no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address is easily taken for that of its scheduler."""
+    monkeypatch.setattr("ohmcarlo.cluster.reach._identity", lambda address: {"type": "Worker"})
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        with pytest.raises(UsageError, match="is a worker: write the address of its scheduler"):
+            require_scheduler(address)
 
 
 def client_of(worker: dict[str, Any], threads: int = 1) -> Any:

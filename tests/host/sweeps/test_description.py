@@ -154,6 +154,13 @@ def test_impossible_points_are_known_before_they_are_computed(tmp_path):
     assert len(cells) == 4
 
 
+@pytest.mark.parametrize(("hidden", "preset"), [(0, "relative-5pct"), (2, "relative-2pct")])
+def test_constants_change_the_usual_preset_of_the_model(tmp_path, hidden, preset):
+    text = f'[base]\ntask = "toy2d"\nhidden = {hidden}\n[grid]\npreset.d2d_rel = [0.01, 0.02]\n'
+    cells = plan(described(tmp_path, text)).cells
+    assert [cell.config.preset for cell in cells] == [f"{preset},d2d_rel={d}" for d in (0.01, 0.02)]
+
+
 def test_the_page_has_every_column(request):
     page = (request.config.rootpath / "docs" / "sweeps.md").read_text(encoding="utf-8")
     lines = [f"| `{column.name}` | {column.meaning} |" for column in COLUMNS]

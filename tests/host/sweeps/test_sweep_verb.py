@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from ohmcarlo.runs.folder import take_lock
 from ohmcarlo.runs.train import train
 from ohmcarlo.sweeps.cell import kept_steps
 from ohmcarlo.sweeps.description import read_description
-from ohmcarlo.sweeps.planning import plan
+from ohmcarlo.sweeps.planning import completed, plan
 
 FILE = """\
 seeds = 2
@@ -129,6 +130,15 @@ def test_a_cell_is_the_run_that_train_makes(call: Call, tmp_path: Path) -> None:
     assert (stored == chain.draws[:, kept]).all()
     assert (other != chain.draws[:, kept]).any()
     assert [path.name for path in (tmp_path / "study" / "pictures").iterdir()] == ["c2c-rel.png"]
+
+
+@pytest.mark.parametrize("task", ["breast-cancer", "cartpole", "wine"])
+def test_a_setting_that_is_left_out_is_that_of_train(task: str, tmp_path: Path) -> None:
+    path = tmp_path / "train.toml"
+    assert cli.main(["train", task, "--write-config", str(path)]) == 0
+    wanted = tomllib.loads(path.read_text())
+    found = json.loads(json.dumps(completed({"task": task}).to_dict()))
+    assert {name: found[name] for name in wanted} == wanted and wanted["steps"] != 2000
 
 
 def test_a_dry_run_writes_nothing(call: Call, tmp_path: Path) -> None:
