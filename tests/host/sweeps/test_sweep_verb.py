@@ -246,6 +246,10 @@ def test_a_folder_of_something_else_is_refused(call: Call, tmp_path: Path) -> No
     (tmp_path / "other" / "sweep.json").write_text(json.dumps(note))
     code, _, err = call("--out", "other")
     assert code == 2 and "holds the sweep of other.toml, not of study.toml" in err
+    note = {"format": 0, "file": "study.toml"}
+    (tmp_path / "other" / "sweep.json").write_text(json.dumps(note))
+    code, _, err = call("--out", "other")
+    assert code == 2 and "was not written by this version of ohmcarlo" in err
     (tmp_path / "mine").mkdir()
     assert take_lock(tmp_path / "mine") is not None
     code, _, err = call("--out", "mine")
