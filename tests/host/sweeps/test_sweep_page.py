@@ -3,12 +3,13 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from ohmcarlo.pages.content import Tone
 from ohmcarlo.pages.render import fragments
 from ohmcarlo.sweeps.page import page_of
-from ohmcarlo.sweeps.pictures import pictures_of
+from ohmcarlo.sweeps.pictures import _apart, pictures_of
 from ohmcarlo.sweeps.table import FAILED, FINISHED, MISSING, Table
 from sweep_rows import example_table, row_of
 
@@ -109,3 +110,9 @@ def test_a_picture_has_a_panel_for_each_quantity():
     assert crosses.get_color() == first.get_color()
     assert "cells that failed (%)" in titles
     assert "runs failed" not in {n.get_label() for n in found["kernel"].axes[0].lines}
+
+
+def test_labels_that_would_overlap_are_left_out():
+    """A label needs room in proportion to its letters; the control has room for all."""
+    assert _apart(["0.1", "0.11", "0.5"], np.array([10.0, 11.0, 50.0])) == ["0.1", "", "0.5"]
+    assert _apart(["0.1", "0.3", "0.5"], np.array([10.0, 30.0, 50.0])) == ["0.1", "0.3", "0.5"]
