@@ -14,8 +14,8 @@ from ohmcarlo.cluster.work import content_of
 from ohmcarlo.errors import OhmcarloError
 from ohmcarlo.sweeps.description import Description
 from ohmcarlo.sweeps.planning import plan
-from ohmcarlo.sweeps.results import collect
-from ohmcarlo.sweeps.table import FINISHED, Table
+from ohmcarlo.sweeps.results import Results, collect
+from ohmcarlo.sweeps.table import FAILED, FINISHED, MISSING, Table
 from sweep_rows import row_of
 
 BASE = {"task": "toy2d", "steps": 500}
@@ -51,3 +51,18 @@ def test_pictures_of_parameters_that_are_swept_no_longer_are_removed(tmp_path: P
     table = Table("one", (), {}, [row_of(0)])
     _draw(SimpleNamespace(say=print), SimpleNamespace(table=table), tmp_path)
     assert list((tmp_path / "pictures").iterdir()) == []
+
+
+def test_the_most_frequent_message_of_failed_cells_comes_first():
+    def row(digest: str, status: str, message: str | None = None) -> dict:
+        return {"digest": digest, "status": status, "message": message}
+
+    rows = [row("1", FAILED, "rare"), row("2", FAILED, "often"), row("3", FAILED, "often")]
+    rows += [row("4", MISSING), {**row("5", FINISHED), "verdict": "settled", "seconds": 2.0}]
+    found = Results(Table("one", (), {}, rows), (), 0).summary()
+    assert found["cells"] == {"total": 5, "finished": 1, "failed": 3, "missing": 1}
+    assert found["failures"] == [
+        {"message": "often", "cells": 2, "digests": ["2", "3"]},
+        {"message": "rare", "cells": 1, "digests": ["1"]},
+    ]
+    assert found["verdicts"] == {"settled": 1} and found["worker_seconds"] == 2.0
