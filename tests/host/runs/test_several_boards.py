@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ import pytest
 from ohmcarlo import boards
 from ohmcarlo.array.base import Array
 from ohmcarlo.boards import RUNNING, Block, BoardLost, ModelBoard
+from ohmcarlo.boards.several.board import SeveralBoards
 from ohmcarlo.errors import OhmcarloError, UsageError
 from ohmcarlo.progress import Silence
 from ohmcarlo.runs import chain_run, stored
@@ -385,6 +386,7 @@ def chains_at(places: str, members: list[Chains], kept: bool) -> SeveralChains:
         members=[SimpleNamespace(name=f"serial:{place}") for place in places],
         geometry=SimpleNamespace(regions=1),
     )
+    board.left = MethodType(SeveralBoards.left, board)
     return SeveralChains(board, 10, lambda number, _: members[number], Silence(), kept)
 
 
