@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OhmcarloError, UsageError
-from ..files import explain, stamp_of
+from ..files import explain, make_folder, stamp_of, write_bytes
 from ..measurements.names import joined, split_name
 from ..measurements.veriloga.measuring import VERILOGA, is_veriloga, measured_table
 from ..runs.config import DATA_FILE, PRESET_FILE, SWEEP_FILE, TrainConfig
@@ -147,16 +147,20 @@ def bare_names(text: str) -> str:
     return re.sub(re.escape(_folder().name) + r"[\\/][0-9a-f]{16}[\\/]", "", text)
 
 
-@cache
 def _written(name: str, digest: str, content: str) -> Path:
+    """A file of this process with this content. It is written again if it was removed, as systems
+    do with temporary files of programs that run for days."""
+    if Path(name).name != name:
+        raise OhmcarloError(f"{name}: this is not the bare name of a file")
+    path = Path(_folder().name) / digest[:16] / name
+    if path.is_file():
+        return path
     try:
         whole = zlib.decompress(base64.b85decode(content))
     except (zlib.error, ValueError, binascii.Error) as error:
         raise OhmcarloError(f"{name}: the content of this file was damaged: {error}") from error
-    if hashlib.sha256(whole).hexdigest() != digest or Path(name).name != name:
+    if hashlib.sha256(whole).hexdigest() != digest:
         raise OhmcarloError(f"{name}: the content of this file was damaged")
-    folder = Path(_folder().name) / digest[:16]
-    folder.mkdir(exist_ok=True)
-    path = folder / name
-    path.write_bytes(whole)
+    make_folder(path.parent, "TMPDIR")
+    write_bytes(path, whole)
     return path

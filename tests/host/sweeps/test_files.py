@@ -1,6 +1,7 @@
 """Files of the user in the cells of a sweep."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -84,5 +85,17 @@ def test_a_damaged_content_is_refused(tmp_path):
     (entry, *_) = cell.work.arguments["files"].values()
     with pytest.raises(OhmcarloError, match="damaged"):
         files._written(entry["name"], "0" * 64, entry["content"])
-    with pytest.raises(OhmcarloError, match="damaged"):
+    with pytest.raises(OhmcarloError, match="is not the bare name of a file"):
         files._written("../outside.csv", entry["sha256"], entry["content"])
+
+
+def test_a_temporary_file_that_was_removed_is_written_again(tmp_path):
+    """A worker may run for longer than its system keeps temporary files. The control: a file that
+    is there is not written again."""
+    (entry, *_) = cell_of(tmp_path / "a").work.arguments["files"].values()
+    given = entry["name"], entry["sha256"], entry["content"]
+    path = files._written(*given)
+    before = path.stat().st_ino, path.read_bytes()
+    assert (files._written(*given).stat().st_ino, path.read_bytes()) == before
+    shutil.rmtree(path.parent)
+    assert files._written(*given).read_bytes() == before[1]
