@@ -34,6 +34,8 @@ PLACE = (
 )
 STANDS_FOR = r"[A-Z]{3,}\b"  # as in --preset FILE
 NAME = r"(?!(?:or|and|takes|for|with|to|is|are|here)\b)[^\s,;:.)]+(?:[,.:][^\s,;:.)]+)*"
+SETTING = re.compile(r"[;:] use --(?!backend).*$", re.DOTALL)
+"""The remedy of a message that advises another setting."""
 OPTION = re.compile(
     rf"(?<![\w-])--(?P<name>(?:{'|'.join(NAMES)}))(?![\w-])(?: (?P<column>{QUOTED}|{NAME}))?"
     r"|(?<![\w-])--(?P<other>[a-z]+(?:-[a-z]+)*)"
@@ -92,6 +94,21 @@ def advised(words: Callable[[str], str]) -> Iterator[None]:
     except OhmcarloError as error:
         error.args = (words(str(error)), *error.args[1:])
         raise
+
+
+def as_resumed(text: str) -> str:
+    """A message of a board to a run that is resumed. Its settings are those that it began with, so
+    that another board is the remedy.
+
+    >>> as_resumed("rows = 32 here, 256 at /dev/ttyUSB1; use --rows 256")
+    'rows = 32 here, 256 at /dev/ttyUSB1: a resumed run keeps its settings, so name a board \
+that can have them, or --backend model'
+    """
+    return SETTING.sub(
+        ": a resumed run keeps its settings, so name a board that can have them, or --backend "
+        "model",
+        text,
+    )
 
 
 @cache

@@ -11,6 +11,7 @@ from ..boards import BoardLost, silent
 from ..errors import UsageError
 from ..files import write_bytes, write_json
 from ..progress import Observer, Silence, observed_by, phase
+from .advice import advised, as_resumed
 from .algebra import few_threads
 from .chain_run import ChainRun, Interrupted
 from .config import TrainConfig
@@ -188,7 +189,7 @@ def resume_run(outputs: Outputs, observer: Observer, backend: str | None = None)
             observer.say(line)
         require_same_files(known, manifest)
         kind = kind_of(known.task, known.kind)
-        with closing(_built(kind, known, observer)) as experiment:
+        with advised(as_resumed), closing(_built(kind, known, observer)) as experiment:
             require_same_inputs(manifest, experiment.inputs())
             return _finish(kind, experiment, folder, outputs, observer)
 

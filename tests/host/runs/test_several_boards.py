@@ -158,6 +158,23 @@ def test_boards_that_are_left_are_named_once(
         train_run(config, Outputs(tmp_path / "run"), Silence())
 
 
+def test_a_board_of_another_size_cannot_take_a_run_over(
+    tmp_path: Path, ports: type[Port], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`resume` has no option for the size: the remedy is another board."""
+    run = tmp_path / "run"
+    monkeypatch.setattr(ports, "life", 100)
+    with pytest.raises(BoardLost):
+        train_run(changed(CONFIG, backend="serial:A,serial:B"), Outputs(run), Silence())
+
+    def other(self: Port, *_: Any) -> None:
+        raise UsageError("rows = 32 here, 256 at B; use --rows 256")
+
+    monkeypatch.setattr(ports, "configure", other)
+    with pytest.raises(UsageError, match=r"256 at B: a resumed run .*, or --backend model$"):
+        resume_run(Outputs(run), Silence(), "serial:A,serial:B")
+
+
 def test_a_board_that_is_lost_in_its_second_turn_is_not_left(
     tmp_path: Path, ports: type[Port], monkeypatch: pytest.MonkeyPatch
 ) -> None:
