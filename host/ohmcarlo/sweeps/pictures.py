@@ -12,7 +12,7 @@ from ..pages.charts_response import LIGHT_FROM
 from ..pages.content import LegendEntry
 from ..pages.series import legend
 from ..pictures.canvas import new_canvas, new_panels
-from ..pictures.style import GREY, ORANGE, plain_name
+from ..pictures.style import GREY, plain_name
 from .curves import (
     Line,
     Plane,
@@ -93,7 +93,8 @@ def _panel(ax: Axes, found: Response, quantity: Quantity) -> None:
             ax.lines[-1].set_linestyle("none")
     _mark_failed(ax, found, places, entries)
     if quantity.limit is not None:
-        ax.axhline(quantity.limit, color=ORANGE, lw=1.2, ls="--", zorder=0)
+        label = f"limit {quantity.limit:g}"
+        ax.axhline(quantity.limit, color=GREY, lw=1.2, ls=":", zorder=0, label=label)
     if quantity.log:
         ax.set_yscale("log")
     else:

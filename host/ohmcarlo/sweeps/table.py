@@ -88,7 +88,7 @@ RESULTS = (
     Column("ess_bulk", NUMBER, "effective samples of the worst weight, all chains"),
     Column("ess_tail", NUMBER, "the same in the tails"),
     Column("ess_per_1000_steps", NUMBER, "ess_bulk per 1,000 steps of all chains"),
-    Column("rhat", NUMBER, "split R-hat of the worst weight"),
+    Column("rhat", NUMBER, "rank-normalised split R-hat of the worst weight"),
     Column("acceptance", NUMBER, "share of accepted proposals"),
     Column("steps_made", WHOLE, "steps of a chain that were made"),
     Column("burn_in", WHOLE, "steps of a chain that all averages leave out"),

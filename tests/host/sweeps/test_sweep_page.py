@@ -105,6 +105,8 @@ def test_a_picture_has_a_panel_for_each_quantity():
     assert first.get_xdata().tolist() == [64.0, 256.0, 1024.0]
     assert first.get_ydata() == pytest.approx([0.52, 0.27, 0.145], rel=0.02)
     assert found["rows"].axes[0].get_xscale() == "log"
+    limit = lines["limit 0.05"]  # is named in the legend, and has no colour of a curve
+    assert limit.get_color() not in {n.get_color() for n in lines.values() if n is not limit}
     crosses = lines["runs failed"]
     assert crosses.get_xdata().tolist() == [16.0]
     assert crosses.get_color() == first.get_color()
