@@ -17,6 +17,8 @@ VARIABLE = "OHMCARLO_CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 READY = "html[data-ready]"
 DRAWN = "html[data-drawn]"
+NAVIGATION_MS = 300_000
+"""A busy computer takes long to import what the first page of a live view needs."""
 SERIOUS = {"serious", "critical"}
 LEAST_CONTRAST = 4.5
 UNFOLD = "document.querySelectorAll('section > details').forEach((d) => { d.open = true })"
@@ -143,7 +145,7 @@ def opened(browser: Any, address: str, *, scheme: str = "light", width: int = 12
     page.on("console", lambda message: found.problems.append(message.text))
     page.on("pageerror", lambda error: found.problems.append(str(error)))
     page.on("request", lambda request: found.requests.append(request.url))
-    page.goto(address)
+    page.goto(address, timeout=NAVIGATION_MS)
     page.wait_for_selector(DRAWN, state="attached")
     page.evaluate(
         "document.querySelectorAll('section > details').forEach((d) => { d.open = true })"

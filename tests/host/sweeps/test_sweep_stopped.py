@@ -86,6 +86,7 @@ def test_a_killed_sweep_computes_nothing_twice(folder: Path, workers: int) -> No
     assert after.items() >= before.items()
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupted_sweep_names_the_command_that_goes_on(folder: Path) -> None:
     process = started(folder, 1)
     wait_for(2, folder, process)
