@@ -122,6 +122,7 @@ def message_inputs() -> dict[str, bytes]:
         "windows": b"".join(ask(Message.LOAD, window(w, 127) + b"\0" + bytes(4)) for w in WINDOWS),
         "read": ask(Message.READ, fields) + ask(Message.READ, b"\0\x5f"),
         "busy": start + command(Command.RUN, 255) + operate((3, 0, 0, 1)) + model + start,
+        "started": model + start + bytes([SETTLE]) + write(("model.points.value", 7)) + model,
         "episode": ask(Message.EPISODE, weights) + ask(Message.EPISODE, weights),
         "policy": external + ask(Message.POLICY, policy) + start + command(Command.RUN, 3),
         "triage": model + start + command(Command.TRIAGE) + ask(Message.ANSWERS, b"\0\1")
