@@ -18,7 +18,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 # Lower layers first; a module may import from its own layer and from those below. The longest
 # matching name decides: runs.kinds is in the layer of "runs.kinds", runs.setup in that of "runs".
 LAYERS = [
-    {"__init__", "errors", "imports", "programs", "progress", "readable", "posterior_error"},
+    {"__init__", "errors", "imports", "progress", "readable", "posterior_error"},
     {"jit", "builder", "files", "threads"},
     {"cluster"},
     {"spec"},

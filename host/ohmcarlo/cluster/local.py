@@ -13,8 +13,8 @@ from typing import IO
 
 from ..errors import OhmcarloError
 from ..files import explain
-from ..programs import own_paths, python_program
 from ..progress import phase
+from .programs import own_paths, python_program
 
 PROGRAM = "ohmcarlo.cluster.local_host"
 

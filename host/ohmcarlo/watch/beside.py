@@ -10,8 +10,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from ..cluster.programs import own_paths, python_program
 from ..errors import UsageError
-from ..programs import own_paths, python_program
 from .browser import open_quietly
 from .server import address_of, listen, require_server, serve, step_back
 from .view import RunView

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from contextlib import suppress
 
-from ..programs import python_program
+from ..cluster.programs import python_program
 
 SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 """Variables of the environment, one of which is set where a browser can open a window."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ohmcarlo.programs import own_paths, python_program
+from ohmcarlo.cluster.programs import own_paths, python_program
 from ohmcarlo.watch import beside
 from ohmcarlo.watch.browser import open_quietly
 
